@@ -1,0 +1,1 @@
+"""The server: a model repository of autoencoders, behind HTTP. It never imports torch."""

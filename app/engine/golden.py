@@ -1,0 +1,50 @@
+"""Golden samples: what torch answered when the model was exported, and whether this machine answers the same."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from app.engine.autoencoder import Autoencoder
+from app.errors import InvalidModel, ServiceError
+from app.manifest import GOLDEN
+
+Array = npt.NDArray[np.float32]
+
+TOLERANCE = 1e-3
+"""
+Absolute, and relative to the golden number. Processors differ in the order of their sums by about 1e-5; a wrong
+graph differs by far more.
+"""
+
+
+def read_golden(folder: Path) -> dict[str, Array]:
+    """The arrays `samples`, `latents` or `mu` and `logvar`, and `reconstructions`. Raises InvalidModel."""
+    try:
+        with np.load(folder / GOLDEN, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise InvalidModel(f"{GOLDEN} cannot be read: {error}") from error
+
+
+def check_golden(model: Autoencoder, folder: Path) -> None:
+    """Run the golden samples, which also warms the model up. Raises InvalidModel where an answer differs."""
+    golden = read_golden(folder)
+    variational = model.manifest.latent.kind == "gaussian"
+    names = ["mu", "logvar"] if variational else ["latents"]
+    missing = {"samples", *names, "reconstructions"} - golden.keys()
+    if missing:
+        raise InvalidModel(f"{GOLDEN} lacks {', '.join(sorted(missing))}")
+    try:
+        posterior = model.posterior(golden["samples"])
+        answers = {names[0]: posterior.mu, "reconstructions": model.decode(golden[names[0]])}
+    except ServiceError as error:
+        raise InvalidModel(f"{GOLDEN}: {error}") from error
+    if posterior.logvar is not None:
+        answers["logvar"] = posterior.logvar
+    for name, answer in answers.items():
+        if answer.shape != golden[name].shape or not np.allclose(answer, golden[name], TOLERANCE, TOLERANCE):
+            raise InvalidModel(f"{GOLDEN}: {name} differ from what torch gave when the model was exported")

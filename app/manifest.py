@@ -1,0 +1,205 @@
+"""
+The contract between training and serving: what `model.json` says of one version of one model.
+
+A version is a folder `<name>/<version>/`. Its manifest is frozen, refuses members that it does not know,
+and is written last, so that a folder that has one is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+MANIFEST = "model.json"
+ENCODER = "encoder.onnx"
+DECODER = "decoder.onnx"
+GOLDEN = "golden.npz"
+CARD = "card.md"
+FIGURES = "figures"
+LATENT_MAP = "latent_map.npz"
+
+Task = Literal["encode", "decode", "reconstruct", "denoise", "generate", "interpolate"]
+Family = Literal["autoencoder", "denoising-autoencoder", "variational-autoencoder"]
+
+TASKS: dict[Family, tuple[Task, ...]] = {
+    "autoencoder": ("encode", "decode", "reconstruct", "interpolate"),
+    "denoising-autoencoder": ("encode", "decode", "reconstruct", "denoise", "interpolate"),
+    "variational-autoencoder": ("encode", "decode", "reconstruct", "generate", "interpolate"),
+}
+"""What a model of each family can be asked for."""
+
+ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Dimension = Annotated[int, Field(ge=1)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+FilePath = Annotated[str, Field(pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
+
+
+class Contract(BaseModel):
+    """A frozen part of the manifest that refuses unknown members and numbers that JSON cannot hold."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ValueRange(Contract):
+    """The closed interval that every number of a sample lies in, in the user's units."""
+
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _low_is_below_high(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"low must be below high, got [{self.low:g}, {self.high:g}]")
+        return self
+
+    @property
+    def span(self) -> float:
+        """The length of the interval: what one unit of noise is measured in."""
+        return self.high - self.low
+
+
+class ImageInput(Contract):
+    """Samples are images. An 8-bit file's 0..255 stand for `value_range`, linearly."""
+
+    kind: Literal["image"] = "image"
+    shape: tuple[Dimension, Dimension, Dimension]
+    """(channels, height, width)"""
+    channel_order: Literal["channels-first"] = "channels-first"
+    value_range: ValueRange
+
+    @model_validator(mode="after")
+    def _grey_or_rgb(self) -> Self:
+        if self.shape[0] not in (1, 3):
+            raise ValueError(f"an image has 1 (grey) or 3 (RGB) channels, got {self.shape[0]}")
+        return self
+
+
+class VectorInput(Contract):
+    """Samples are rows of a table."""
+
+    kind: Literal["vector"] = "vector"
+    shape: tuple[Dimension]
+    """(features,)"""
+    value_range: ValueRange | None = None
+    """None: any finite number."""
+    feature_names: tuple[str, ...] = ()
+    """In the order of the columns; empty where they have no names."""
+
+    @model_validator(mode="after")
+    def _one_name_a_feature(self) -> Self:
+        if self.feature_names and len(self.feature_names) != self.shape[0]:
+            raise ValueError(f"{self.shape[0]} features, but {len(self.feature_names)} feature names")
+        return self
+
+
+class DeterministicLatent(Contract):
+    """The encoder gives `latents`, (batch, dimension)."""
+
+    kind: Literal["deterministic"] = "deterministic"
+    dimension: Dimension
+
+
+class GaussianLatent(Contract):
+    """The encoder gives `mu` and `logvar`, each (batch, dimension): a diagonal Gaussian posterior."""
+
+    kind: Literal["gaussian"] = "gaussian"
+    dimension: Dimension
+    prior: Literal["standard-normal"] = "standard-normal"
+    """What `generate` draws from."""
+
+
+class FileDigest(Contract):
+    """What a file must be, byte for byte."""
+
+    sha256: Sha256
+    bytes: Annotated[int, Field(ge=1)]
+
+    @classmethod
+    def of(cls, path: Path) -> FileDigest:
+        """The digest of a file on disk."""
+        content = path.read_bytes()
+        return cls(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+
+
+class Measurement(Contract):
+    """Numbers, and what they were measured on and how."""
+
+    data_set: str
+    protocol: str
+    values: dict[str, float]
+
+
+class Training(Contract):
+    """How the model was made, so that it can be made again."""
+
+    configuration: dict[str, Any]
+    data_fingerprint: Sha256
+    libraries: dict[str, str]
+    seed: int
+    minutes: Annotated[float, Field(ge=0)]
+    hardware: str
+    finished: str
+    """Date, ISO 8601, UTC."""
+
+
+class Parity(Contract):
+    """How far onnxruntime's outputs lay from torch's when the graphs were exported."""
+
+    max_abs_difference: Annotated[float, Field(ge=0)]
+    batch_sizes: tuple[Dimension, ...]
+
+
+class Manifest(Contract):
+    """Everything that a client, the server or an operator must know of one version of a model."""
+
+    format: Literal[1] = 1
+    name: ModelName
+    version: Annotated[int, Field(ge=1)]
+    description: str
+    family: Family
+    tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
+    input: Annotated[ImageInput | VectorInput, Field(discriminator="kind")]
+    latent: Annotated[DeterministicLatent | GaussianLatent, Field(discriminator="kind")]
+    files: dict[FilePath, FileDigest]
+    """By path inside the version's folder; every file but the manifest itself."""
+    metrics: tuple[Measurement, ...] = ()
+    training: Training | None = None
+    """None for a model that was not trained here."""
+    parity: Parity | None = None
+
+    @model_validator(mode="after")
+    def _tasks_fit_the_latent_space(self) -> Self:
+        if "generate" in self.tasks and self.latent.kind != "gaussian":
+            raise ValueError("the task 'generate' needs a latent space with a prior (kind 'gaussian')")
+        for required in (ENCODER, DECODER, GOLDEN):
+            if required not in self.files:
+                raise ValueError(f"files: {required} is missing")
+        return self
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one sample, without the batch axis."""
+        return tuple(self.input.shape)
+
+    @property
+    def latent_dim(self) -> int:
+        """The number of latent dimensions."""
+        return self.latent.dimension
+
+    @property
+    def input_size(self) -> int:
+        """How many numbers one sample has."""
+        return math.prod(self.input.shape)
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest:
+        """The manifest of a version's folder. Raises OSError or pydantic's ValidationError."""
+        return cls.model_validate_json((folder / MANIFEST).read_bytes())
+
+    def write(self, folder: Path) -> None:
+        """Write `model.json`. Call it last: it says that the folder is whole."""
+        (folder / MANIFEST).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,1 @@
+"""The trainer: data in, a checked version of a model repository out."""

@@ -1,0 +1,158 @@
+"""
+Torch networks to ONNX graphs, and the proof that the graphs are what they must be.
+
+The graphs take and give the user's units, have a symbolic batch axis and hold no randomness.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import torch
+from torch import Tensor, nn
+
+from app.engine.autoencoder import open_session
+from app.manifest import DECODER, ENCODER, Parity, ValueRange
+from training.errors import ExportError
+from training.networks import Network
+
+Array = npt.NDArray[np.float32]
+
+OPSET = 18
+PARITY_BATCHES = (1, 2, 7, 64)
+ABSOLUTE, RELATIVE = 1e-5, 1e-4
+"""torch and onnxruntime may differ by ABSOLUTE + RELATIVE * the largest output of the batch."""
+
+RANDOM_OPERATORS = {
+    "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli", "Dropout",
+}  # fmt: skip
+
+
+class EncoderGraph(nn.Module):
+    """Samples in the user's units to latents, or to mu and logvar."""
+
+    def __init__(self, network: Network, value_range: ValueRange) -> None:
+        super().__init__()
+        self.network = network
+        self.low, self.span = value_range.low, value_range.span
+
+    def forward(self, samples: Tensor) -> tuple[Tensor, ...]:
+        """Shapes: (B, *input_shape) -> (B, latent_dim), once or twice"""
+        return self.network.posterior((samples - self.low) / self.span)
+
+
+class DecoderGraph(nn.Module):
+    """Latents to samples in the user's units."""
+
+    def __init__(self, network: Network, value_range: ValueRange) -> None:
+        super().__init__()
+        self.network = network
+        self.low, self.span = value_range.low, value_range.span
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """Shapes: (B, latent_dim) -> (B, *input_shape)"""
+        return self.low + self.span * self.network.decode(latents).sigmoid()
+
+
+def write_graphs(
+    network: Network, value_range: ValueRange, folder: Path, samples: Array, heads: Sequence[str]
+) -> Parity:
+    """
+    Write encoder.onnx and decoder.onnx, and prove them on real samples, zeros and noise.
+
+    `samples` are real ones, at least 64, in the user's units; `heads` are the names of the encoder's outputs.
+    Raises ExportError.
+    """
+    network = network.eval().to("cpu")
+    encoder, decoder = EncoderGraph(network, value_range), DecoderGraph(network, value_range)
+    with torch.no_grad():
+        latents = encoder(torch.from_numpy(samples[:2]))[0]
+    _write(encoder, torch.from_numpy(samples[:2]), "samples", heads, folder / ENCODER)
+    _write(decoder, latents, "latents", ["samples"], folder / DECODER)
+    worst = 0.0
+    largest = max(PARITY_BATCHES)
+    random = np.random.default_rng(0)
+    low, span = value_range.low, value_range.span
+    inputs = [
+        samples[:largest],
+        np.full_like(samples[:largest], low),
+        (low + span * random.random(samples[:largest].shape)).astype(np.float32),
+    ]
+    for rows in inputs:
+        with torch.no_grad():
+            codes = encoder(torch.from_numpy(rows))[0].numpy()
+        worst = max(worst, compare(encoder, folder / ENCODER, "samples", rows))
+        worst = max(worst, compare(decoder, folder / DECODER, "latents", codes))
+    noise = random.standard_normal((largest, latents.shape[1])).astype(np.float32)
+    worst = max(worst, compare(decoder, folder / DECODER, "latents", noise))
+    return Parity(max_abs_difference=worst, batch_sizes=PARITY_BATCHES)
+
+
+def _write(graph: nn.Module, example: Tensor, given: str, outputs: Sequence[str], path: Path) -> None:
+    """Export one graph into one file, then check it."""
+    noisy = logging.getLogger("onnxscript")
+    level = noisy.level
+    noisy.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")  # of the exporter's own dependencies
+            torch.onnx.export(
+                graph.eval(),
+                (example,),
+                path,
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=[given],
+                output_names=list(outputs),
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                external_data=False,
+                verbose=False,
+            )
+    finally:
+        noisy.setLevel(level)
+    check_graph(path)
+
+
+def check_graph(path: Path) -> None:
+    """Raise ExportError unless the file is one valid graph with a symbolic batch axis and no randomness."""
+    model = onnx.load(path, load_external_data=False)
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
+        raise ExportError(f"{path.name}: weights lie outside the file")
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ExportError(f"{path.name}: {error}") from error
+    nodes = [*model.graph.node, *(node for function in model.functions for node in function.node)]
+    random = sorted({node.op_type for node in nodes} & RANDOM_OPERATORS)
+    if random:
+        raise ExportError(f"{path.name}: random operators in the graph: {', '.join(random)}")
+    for value in (*model.graph.input, *model.graph.output):
+        if not value.type.tensor_type.shape.dim[0].dim_param:
+            raise ExportError(f"{path.name}: the batch axis of {value.name} is fixed")
+
+
+def compare(graph: nn.Module, path: Path, given: str, rows: Array) -> float:
+    """The largest difference between torch and onnxruntime over all batch sizes. Raises ExportError beyond the tolerance."""
+    session = open_session(path, threads=1)
+    worst = 0.0
+    for size in PARITY_BATCHES:
+        with torch.no_grad():
+            answer = graph(torch.from_numpy(rows[:size]))
+        expected = answer if isinstance(answer, tuple) else (answer,)
+        for ours, theirs in zip(session.run(None, {given: rows[:size]}), expected, strict=True):
+            reference = theirs.numpy()
+            difference = float(np.abs(ours - reference).max()) if ours.shape == reference.shape else np.inf
+            if not difference <= ABSOLUTE + RELATIVE * float(np.abs(reference).max()):
+                raise ExportError(
+                    f"{path.name}: torch and onnxruntime differ by {difference:.2g} at batch size {size}"
+                )
+            worst = max(worst, difference)
+    return worst

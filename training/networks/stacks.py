@@ -1,0 +1,175 @@
+"""
+Stacks: the layers that every family is made of. Layer k maps the code below it to the next, narrower one, and
+its mirror maps that back; a stack is a list of such pairs, so that it can be trained whole or layer by layer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from training.config import NetworkConfig
+
+
+class Layer(nn.Module):
+    """One layer of a stack: `down` maps (B, *shape_in) to (B, *shape_out), `up` maps back."""
+
+    def __init__(self, down: nn.Module, up: nn.Module) -> None:
+        super().__init__()
+        self.down = down
+        self.up = up
+
+
+class Stack(nn.Module):
+    """
+    Layers from the samples inwards.
+
+        samples  (B, *input_shape)  in [0, 1]
+        head     (B, head_dim)      what the innermost `down` gives: latents, or mu and logvar side by side
+        latents  (B, latent_dim)
+        logits   (B, *input_shape)  sigmoid(logits) is the reconstruction
+    """
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def layer(self, depth: int) -> Layer:
+        """The layer at a depth, 0 being the outermost."""
+        layer = self.layers[depth]
+        assert isinstance(layer, Layer)
+        return layer
+
+    def down(self, x: Tensor, depth: int | None = None) -> Tensor:
+        """The code after the outermost `depth` layers; after all of them by default."""
+        for index in range(len(self) if depth is None else depth):
+            x = self.layer(index).down(x)
+        return x
+
+    def up(self, code: Tensor) -> Tensor:
+        """From latents to logits."""
+        for index in reversed(range(len(self))):
+            code = self.layer(index).up(code)
+        return code
+
+
+class ResidualBlock(nn.Module):
+    """
+    x + f(x) with two 3x3 convolutions; the second starts at zero, so that the block starts as the identity and
+    needs no normalisation.
+
+    Source: He et al., "Identity Mappings in Deep Residual Networks", arXiv:1603.05027; the zero start as in
+    Zhang et al., "Fixup Initialization", arXiv:1901.09321, without its scalars.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(torch.as_tensor(self.second.bias))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shapes: (B, C, H, W) -> (B, C, H, W)"""
+        hidden: Tensor = self.second(nn.functional.silu(self.first(nn.functional.silu(x))))
+        return x + hidden
+
+
+class Crop(nn.Module):
+    """Cut the last row or column that doubling an odd size leaves over."""
+
+    def __init__(self, height: int, width: int) -> None:
+        super().__init__()
+        self.height, self.width = height, width
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shapes: (B, C, >=H, >=W) -> (B, C, H, W)"""
+        return x[..., : self.height, : self.width]
+
+
+def conv_layer(shape: tuple[int, int, int], width: int, blocks: int, outermost: bool) -> Layer:
+    """
+    Halve the size with a strided convolution, then refine; the mirror refines, then doubles the size.
+
+    `down` ends in an activation, so `up` of every layer but the outermost, whose output is logits, does too.
+    """
+    channels, height, rows = shape
+    down = nn.Sequential(
+        nn.Conv2d(channels, width, 3, stride=2, padding=1),
+        *(ResidualBlock(width) for _ in range(blocks)),
+        nn.SiLU(),
+    )
+    up = nn.Sequential(
+        *(ResidualBlock(width) for _ in range(blocks)),
+        nn.SiLU() if blocks else nn.Identity(),
+        nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1),
+        Crop(height, rows) if height % 2 or rows % 2 else nn.Identity(),
+        nn.Identity() if outermost else nn.SiLU(),
+    )
+    return Layer(down, up)
+
+
+def bottleneck(shape: tuple[int, ...], hidden: int, head_dim: int, latent_dim: int) -> Layer:
+    """The innermost layer of a convolutional stack: two dense layers, and two back. No activation on the head."""
+    size = math.prod(shape)
+    return Layer(
+        nn.Sequential(nn.Flatten(), nn.Linear(size, hidden), nn.SiLU(), nn.Linear(hidden, head_dim)),
+        nn.Sequential(
+            nn.Linear(latent_dim, hidden),
+            nn.SiLU(),
+            nn.Linear(hidden, size),
+            nn.Unflatten(1, shape),
+            nn.SiLU(),
+        ),
+    )
+
+
+def conv_stack(config: NetworkConfig, input_shape: tuple[int, ...], head_dim: int) -> Stack:
+    """
+    Strided convolutions and a dense bottleneck.
+
+    Shape of every decoder layer: the "checkerboard" of uneven overlaps is avoided by kernel 4 at stride 2
+    (Odena et al., "Deconvolution and Checkerboard Artifacts", Distill 2016).
+    """
+    channels, height, width = input_shape
+    blocks = config.residual_blocks or (0,) * len(config.widths)
+    layers = []
+    for index, (features, count) in enumerate(zip(config.widths, blocks, strict=True)):
+        layers.append(conv_layer((channels, height, width), features, count, outermost=index == 0))
+        channels, height, width = features, (height + 1) // 2, (width + 1) // 2
+    layers.append(bottleneck((channels, height, width), config.hidden, head_dim, config.latent_dim))
+    return Stack(layers)
+
+
+def dense_stack(config: NetworkConfig, input_shape: tuple[int, ...], head_dim: int) -> Stack:
+    """
+    Fully connected layers of falling width.
+
+    Source: Hinton & Salakhutdinov, "Reducing the Dimensionality of Data with Neural Networks", Science 2006;
+    SiLU in place of the logistic unit.
+    """
+    sizes = (math.prod(input_shape), *config.widths)
+    layers = []
+    for index, (wide, narrow) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        outermost = index == 0
+        flatten = [nn.Flatten()] if outermost else []
+        restore = [nn.Unflatten(1, input_shape)] if outermost else [nn.SiLU()]
+        layers.append(
+            Layer(
+                nn.Sequential(*flatten, nn.Linear(wide, narrow), nn.SiLU()),
+                nn.Sequential(nn.Linear(narrow, wide), *restore),
+            )
+        )
+    layers.append(
+        Layer(nn.Linear(sizes[-1], head_dim), nn.Sequential(nn.Linear(config.latent_dim, sizes[-1]), nn.SiLU()))
+    )
+    return Stack(layers)
+
+
+STACKS = {"conv": conv_stack, "dense": dense_stack}
