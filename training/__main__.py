@@ -198,7 +198,9 @@ def _override(config: Config, options: argparse.Namespace) -> Config:
     try:
         optimisation = OptimisationConfig.model_validate({**config.optimisation.model_dump(), **given})
     except ValueError as error:
-        raise InvalidConfiguration(f"{', '.join(f'--{name} {value}' for name, value in given.items())}: {error}") from error
+        raise InvalidConfiguration(
+            f"{', '.join(f'--{name} {value}' for name, value in given.items())}: {error}"
+        ) from error
     return config.model_copy(update={"optimisation": optimisation})
 
 

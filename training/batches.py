@@ -58,7 +58,7 @@ class Batches(Sampler[list[int]]):
         if self._seed is not None:
             generator = torch.Generator().manual_seed(mixed_seed(self._seed, self._epoch))
             order = torch.randperm(self._rows, generator=generator)
-        yield from (chunk.tolist() for chunk in order.split(self._batch_size))
+        yield from (chunk.tolist() for chunk in torch.split(order, self._batch_size))
 
 
 def batches(split: Split, batch_size: int, seed: int | None) -> DataLoader[Tensor]:

@@ -142,9 +142,7 @@ def load_config(name_or_path: str) -> Config:
     except yaml.YAMLError as error:
         raise InvalidConfiguration(f"{path}: not YAML: {error}") from error
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors()
-        )
+        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors())
         raise InvalidConfiguration(f"{path}: {problems}") from error
 
 

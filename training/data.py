@@ -180,9 +180,7 @@ def download_mnist(folder: Path | None, mirrors: tuple[str, ...] = MNIST_MIRRORS
         failures = []
         for mirror in mirrors:
             try:
-                pooch.retrieve(
-                    f"{mirror}{stem}.gz", f"md5:{md5}", fname=f"{stem}.gz", path=folder, progressbar=True
-                )
+                pooch.retrieve(f"{mirror}{stem}.gz", f"md5:{md5}", fname=f"{stem}.gz", path=folder, progressbar=True)
                 break
             except (OSError, ValueError) as error:  # no network; a checksum that differs
                 failures.append(f"{mirror}: {type(error).__name__}")

@@ -134,8 +134,8 @@ def _denoising(model: Autoencoder, data: DataSet, level: float) -> Measurement:
     )
     return Measurement(
         data_set=_describe(data),
-        protocol=f"Gaussian noise of standard deviation {level:g} (of the value range), clipped to it, seed {NOISE_SEED}; "
-        "PSNR in dB, mean over samples; median: 3x3; ridge: linear, "
+        protocol=f"Gaussian noise of standard deviation {level:g} (of the value range), clipped to it, "
+        f"seed {NOISE_SEED}; PSNR in dB, mean over samples; median: 3x3; ridge: linear, "
         f"fitted on {len(clean)} noisy training rows",
         values={
             "noise_std": level,
@@ -180,7 +180,7 @@ def _untrained(
     network = build_network(config, data.input.shape).eval()
     samples = torch.from_numpy(to_unit((split or data.test).in_users_units(), data.input.value_range))
     with torch.no_grad():
-        return np.concatenate([answer(network, rows).numpy() for rows in samples.split(512)])
+        return np.concatenate([answer(network, rows).numpy() for rows in torch.split(samples, 512)])
 
 
 def _describe(data: DataSet) -> str:

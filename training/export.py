@@ -1,8 +1,8 @@
 """
 A finished run becomes a version of the model repository, or nothing.
 
-All is written into a hidden folder beside the versions, the manifest last; the folder is opened and checked as the server
-will do it, and then renamed. A version that exists is never touched.
+All is written into a hidden folder beside the versions, the manifest last; the folder is opened and checked as the
+server will do it, and then renamed. A version that exists is never touched.
 """
 
 from __future__ import annotations

@@ -110,11 +110,12 @@ def latent_scatter(plane: Array, labels: npt.NDArray[np.int64], axis_name: str, 
     """The test set in two dimensions, coloured by label."""
     figure = Figure(figsize=(6.4, 5.6), layout="constrained")
     axes = figure.subplots()
-    points = axes.scatter(*plane.T, c=labels, cmap="tab10", s=3, alpha=0.6, linewidths=0)
+    points = axes.scatter(plane[:, 0], plane[:, 1], c=labels, cmap="tab10", s=3, alpha=0.6, linewidths=0)
     classes = np.unique(labels)
+    colours = points.to_rgba(classes.astype(float))
     handles = [
-        Line2D([], [], marker="o", linestyle="", color=points.to_rgba(float(label)), label=str(label))
-        for label in classes
+        Line2D([], [], marker="o", linestyle="", color=tuple(colour), label=str(label))
+        for label, colour in zip(classes, colours, strict=True)
     ]
     axes.legend(handles=handles, title="digit", frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     axes.set(xlabel=f"first {axis_name}", ylabel=f"second {axis_name}", title=f"{len(plane)} test samples")

@@ -140,7 +140,7 @@ def check_graph(path: Path) -> None:
 
 
 def compare(graph: nn.Module, path: Path, given: str, rows: Array) -> float:
-    """The largest difference between torch and onnxruntime over all batch sizes. Raises ExportError beyond the tolerance."""
+    """The largest difference between torch and onnxruntime over all batch sizes. Raises ExportError if too large."""
     session = open_session(path, threads=1)
     worst = 0.0
     for size in PARITY_BATCHES:
@@ -151,8 +151,6 @@ def compare(graph: nn.Module, path: Path, given: str, rows: Array) -> float:
             reference = theirs.numpy()
             difference = float(np.abs(ours - reference).max()) if ours.shape == reference.shape else np.inf
             if not difference <= ABSOLUTE + RELATIVE * float(np.abs(reference).max()):
-                raise ExportError(
-                    f"{path.name}: torch and onnxruntime differ by {difference:.2g} at batch size {size}"
-                )
+                raise ExportError(f"{path.name}: torch and onnxruntime differ by {difference:.2g} at batch size {size}")
             worst = max(worst, difference)
     return worst

@@ -49,7 +49,8 @@ class Posterior:
         if self.logvar is None:
             return self.mu
         noise = np.random.default_rng(seed).standard_normal(self.mu.shape, dtype=np.float32)
-        return self.mu + np.exp(np.float32(0.5) * self.logvar) * noise
+        draw: Array = self.mu + np.exp(np.float32(0.5) * self.logvar) * noise
+        return draw
 
 
 @dataclass(frozen=True)
@@ -176,13 +177,14 @@ class Autoencoder:
         """The latents as they came. Raises EmptyBatch, WrongShape or NotFinite."""
         return _shaped("latents", latents, [(self.manifest.latent_dim,)])
 
-    def _run(
-        self, session: onnxruntime.InferenceSession, outputs: list[str], name: str, rows: Array
-    ) -> list[Array]:
-        if len(rows) <= CHUNK:
-            return list(session.run(outputs, {name: rows}))
+    def _run(self, session: onnxruntime.InferenceSession, outputs: list[str], name: str, rows: Array) -> list[Array]:
         parts = [session.run(outputs, {name: rows[at : at + CHUNK]}) for at in range(0, len(rows), CHUNK)]
-        return [np.concatenate(column) for column in zip(*parts, strict=True)]
+        results = [column[0] if len(column) == 1 else np.concatenate(column) for column in zip(*parts, strict=True)]
+        if not all(np.isfinite(result).all() for result in results):
+            raise NotFinite(
+                f"{name}: expected numbers that the model can calculate with, but they lead to infinite ones"
+            )
+        return results
 
     @staticmethod
     def _check_signature(

@@ -35,9 +35,7 @@ def load_version(folder: Path, name: str, version: int, threads: int = 1) -> Aut
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise InvalidModel(f"{MANIFEST}: {problems}") from error
     if (manifest.name, manifest.version) != (name, version):
-        raise InvalidModel(
-            f"{MANIFEST} is of {manifest.name} version {manifest.version}, but lies in {name}/{version}"
-        )
+        raise InvalidModel(f"{MANIFEST} is of {manifest.name} version {manifest.version}, but lies in {name}/{version}")
     check_files(folder, manifest)
     model = Autoencoder.open(folder, manifest, threads)
     check_golden(model, folder)
@@ -90,9 +88,7 @@ class ModelRepository:
         if version is None:
             return versions[max(versions)]
         if version not in versions:
-            raise UnknownVersion(
-                f"the model {name!r} has no version {version}; it has {', '.join(map(str, versions))}"
-            )
+            raise UnknownVersion(f"the model {name!r} has no version {version}; it has {', '.join(map(str, versions))}")
         return versions[version]
 
     def versions(self, name: str) -> dict[int, Autoencoder]:

@@ -26,7 +26,5 @@ def build_network(config: Config, input_shape: tuple[int, ...]) -> Network:
     heads = 2 if config.objective.family == "variational-autoencoder" else 1
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.optimisation.seed)
-        stack = STACKS[config.network.architecture](
-            config.network, input_shape, heads * config.network.latent_dim
-        )
+        stack = STACKS[config.network.architecture](config.network, input_shape, heads * config.network.latent_dim)
         return NETWORKS[config.objective.family](stack)

@@ -17,8 +17,6 @@ from training.objectives import bernoulli_nll
 class Autoencoder(Network):
     """z = encoder(x), p(x|z) = Bernoulli(sigmoid(decoder(z)))."""
 
-    def loss(
-        self, x: Tensor, target: Tensor, beta: float, generator: torch.Generator | None
-    ) -> dict[str, Tensor]:
+    def loss(self, x: Tensor, target: Tensor, beta: float, generator: torch.Generator | None) -> dict[str, Tensor]:
         """Negative log-likelihood of the target in nats per sample."""
         return {"loss": bernoulli_nll(self.decode(self.encode(x)).float(), target).mean()}

@@ -37,9 +37,7 @@ class Network(nn.Module):
         """sigmoid(decode(encode(x))), in [0, 1]."""
         return self.decode(self.encode(x)).sigmoid()
 
-    def loss(
-        self, x: Tensor, target: Tensor, beta: float, generator: torch.Generator | None
-    ) -> dict[str, Tensor]:
+    def loss(self, x: Tensor, target: Tensor, beta: float, generator: torch.Generator | None) -> dict[str, Tensor]:
         """
         What is minimised under `loss`, and its terms, each the batch's mean in nats per sample.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -156,7 +157,7 @@ def dense_stack(config: NetworkConfig, input_shape: tuple[int, ...], head_dim: i
     """
     sizes = (math.prod(input_shape), *config.widths)
     layers = []
-    for index, (wide, narrow) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for index, (wide, narrow) in enumerate(pairwise(sizes)):
         outermost = index == 0
         flatten = [nn.Flatten()] if outermost else []
         restore = [nn.Unflatten(1, input_shape)] if outermost else [nn.SiLU()]

@@ -1,8 +1,8 @@
 """
 The variational autoencoder.
 
-Kingma & Welling, "Auto-Encoding Variational Bayes", arXiv:1312.6114; the weight beta of the KL term from Higgins et al.,
-"beta-VAE", ICLR 2017.
+Kingma & Welling, "Auto-Encoding Variational Bayes", arXiv:1312.6114; the weight beta of the KL term from
+Higgins et al., "beta-VAE", ICLR 2017.
 """
 
 from __future__ import annotations
@@ -25,9 +25,7 @@ class VAE(Network):
         mu, logvar = self.stack.down(x).float().chunk(2, dim=1)
         return mu, logvar.clamp(-LOGVAR_LIMIT, LOGVAR_LIMIT)
 
-    def loss(
-        self, x: Tensor, target: Tensor, beta: float, generator: torch.Generator | None
-    ) -> dict[str, Tensor]:
+    def loss(self, x: Tensor, target: Tensor, beta: float, generator: torch.Generator | None) -> dict[str, Tensor]:
         """Negative ELBO (for beta = 1) in nats per sample, and its two terms."""
         mu, logvar = self.posterior(x)
         z = reparameterise(mu, logvar, generator)

@@ -1,0 +1,60 @@
+"""Content negotiation: which of the formats that can be given or taken does the client mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.errors import NotAcceptable, UnsupportedMedia
+
+JSON = "application/json"
+PNG = "image/png"
+
+
+def choose(accept: str | None, offered: Sequence[str]) -> str:
+    """
+    The offered media type that the Accept header likes best; among equals the first.
+
+    Raises NotAcceptable. Source: RFC 9110, section 12.5.1
+    """
+    if accept is None or not accept.strip():
+        return offered[0]
+    ranges = [_parse(part) for part in accept.split(",") if part.strip()]
+    best = max(offered, key=lambda media: _quality(media, ranges))
+    if _quality(best, ranges) <= 0:
+        raise NotAcceptable(
+            f"expected an Accept header that allows {' or '.join(offered)}, got {accept[:200]!r}",
+            supported=list(offered),
+        )
+    return best
+
+
+def require(content_type: str | None, taken: Sequence[str]) -> str:
+    """The body's media type, JSON where none is named. Raises UnsupportedMedia."""
+    media = (content_type or JSON).partition(";")[0].strip().lower()
+    if media not in taken:
+        raise UnsupportedMedia(
+            f"expected a Content-Type of {' or '.join(taken)}, got {media[:200]!r}", supported=list(taken)
+        )
+    return media
+
+
+def _parse(media_range: str) -> tuple[str, float]:
+    media, *parameters = (part.strip().lower() for part in media_range.split(";"))
+    quality = 1.0
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                quality = float(value)
+            except ValueError:
+                quality = 0.0
+    return media, quality
+
+
+def _quality(media: str, ranges: list[tuple[str, float]]) -> float:
+    """The quality of the most specific range that covers a media type, 0 where none does."""
+    for pattern in (media, media.partition("/")[0] + "/*", "*/*"):
+        found = [quality for candidate, quality in ranges if candidate == pattern]
+        if found:
+            return max(found)
+    return 0.0

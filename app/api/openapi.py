@@ -1,0 +1,131 @@
+"""
+The OpenAPI document: what FastAPI derives from the routes, and what it cannot know.
+
+Bodies are read by our own code, so their schemas are added here, with examples that work on the models that are served;
+and every error is a problem document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from app.api.negotiation import JSON, PNG
+from app.api.problems import PROBLEM_JSON, Problem
+from app.api.schemas import LatentsIn, SamplesIn
+from app.engine.autoencoder import Autoencoder
+from app.engine.repository import ModelRepository
+from app.formats.images import FORMATS
+from app.manifest import Task
+
+Array = npt.NDArray[np.float32]
+
+DESCRIPTION = """
+Autoencoders over REST: encode, decode, reconstruct, denoise, generate, interpolate.
+
+The body is the data, the query is the options. Samples go in as JSON or as an image, and come back as JSON or, with
+`Accept: image/png`, as a picture: one sample alone, several as a grid. Errors are problem documents (RFC 9457).
+"""
+
+REF = "#/components/schemas/{model}"
+BINARY = {"type": "string", "format": "binary"}
+ERRORS = {
+    400: "The body is not what its content type says.",
+    404: "There is no such model or version, or the model was not made for this task.",
+    406: "None of the accepted formats can be given.",
+    413: "The body, the image or the number of rows is too large.",
+    415: "The content type cannot be taken.",
+    422: "The model cannot take the input, or an option is wrong.",
+    500: "A bug.",
+    503: "Too many rows are waiting; Retry-After says when to try again.",
+}
+ERRORS_BY_METHOD = {"get": (404, 422, 500), "post": tuple(ERRORS)}
+WITHOUT_BODY = {400, 415}
+DEFAULT_MODELS: dict[Task, str] = {"decode": "2d", "generate": "vae"}
+"""Where several models can do a task, the example prefers one whose name holds this: two latents are easy to edit."""
+
+
+def build_openapi(app: FastAPI, repository: ModelRepository, version: str) -> dict[str, Any]:
+    """The whole document, as a JSON object."""
+    document = get_openapi(
+        title="Hourglass", version=version, description=DESCRIPTION, routes=app.routes, license_info={"name": "MIT"}
+    )
+    schemas = document["components"]["schemas"]
+    _, ours = models_json_schema([(m, "validation") for m in (SamplesIn, LatentsIn, Problem)], ref_template=REF)
+    schemas.update(ours["$defs"])
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    for method, path, operation in _operations(document):
+        if path.startswith("/v1"):
+            _document_errors(method, operation)
+        extra = operation.pop("x-hourglass", None)
+        if extra:
+            _document_task(operation, repository, **extra)
+        elif "{model}" in path:
+            _set_model_example(operation, next(iter(repository)))
+    return document
+
+
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield method, path, operation
+
+
+def _document_errors(method: str, operation: dict[str, Any]) -> None:
+    operation["responses"].pop("422", None)
+    problem = {"content": {PROBLEM_JSON: {"schema": {"$ref": REF.format(model="Problem")}}}}
+    for status in ERRORS_BY_METHOD[method]:
+        if status not in WITHOUT_BODY or operation.get("x-hourglass", {}).get("takes"):
+            operation["responses"][str(status)] = {"description": ERRORS[status], **problem}
+
+
+def _document_task(
+    operation: dict[str, Any], repository: ModelRepository, task: Task, gives: list[str], takes: list[str]
+) -> None:
+    model = _example_model(repository, task)
+    _set_model_example(operation, model)
+    if "image" in gives:
+        operation["responses"]["200"]["content"][PNG] = {"schema": BINARY}
+    content: dict[str, Any] = {}
+    for kind in takes:
+        if kind == "image":
+            content.update({media: {"schema": BINARY} for media in FORMATS})
+        else:
+            body = {"schema": {"$ref": REF.format(model=kind)}}
+            content[JSON] = body | ({"example": _example_body(model, task)} if model else {})
+    if content:
+        operation["requestBody"] = {"required": True, "content": content}
+
+
+def _example_model(repository: ModelRepository, task: Task) -> Autoencoder | None:
+    able = repository.able_to(task)
+    preferred = [model for model in able if DEFAULT_MODELS.get(task, "") in model.manifest.name]
+    return next(iter(preferred or able), None)
+
+
+def _set_model_example(operation: dict[str, Any], model: Autoencoder | None) -> None:
+    for parameter in operation["parameters"]:
+        if model and parameter["in"] == "path":
+            value = model.manifest.name if parameter["name"] == "model" else model.manifest.version
+            parameter["example"] = value
+
+
+def _example_body(model: Autoencoder, task: Task) -> dict[str, Any]:
+    """A body that the model takes: what it decodes from the middle of its latent space, in few digits."""
+    latents = np.zeros((2 if task == "interpolate" else 1, model.manifest.latent_dim), np.float32)
+    if task == "decode":
+        return {"latents": latents.tolist()}
+    latents[1:] = 1.0
+    samples = model.decode(latents).reshape(len(latents), -1)
+    value_range = model.manifest.input.value_range
+    rounded = np.round(samples.astype(np.float64), 2)
+    if value_range:
+        rounded = np.clip(rounded, value_range.low, value_range.high)
+    return {"samples": rounded.tolist()}

@@ -1,0 +1,73 @@
+"""The options of each route: its query, typed. An unknown option is an error, not a silence."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from app.engine.corruption import Noise
+
+Seed = Annotated[
+    int | None,
+    Field(
+        ge=0,
+        le=2**53 - 1,
+        description="The same seed gives the same draws; without one, the answer names the seed that was used.",
+    ),
+]
+
+
+class Options(BaseModel):
+    """The query of a route."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class EncodeOptions(Options):
+    """The query of `encode`."""
+
+    sample: bool = Field(False, description="Draw from the posterior in place of its mean (variational models).")
+    seed: Seed = None
+
+    @model_validator(mode="after")
+    def _seed_belongs_to_sample(self) -> Self:
+        if self.seed is not None and not self.sample:
+            raise ValueError("seed has no meaning without sample=true: the mean is not random")
+        return self
+
+
+class DenoiseOptions(Options):
+    """The query of `denoise`."""
+
+    noise: Noise | None = Field(None, description="Corrupt the samples first, for a demonstration.")
+    amount: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = Field(
+        None,
+        description="How much noise, 0.5 by default: the standard deviation in units of the value range (gaussian), "
+        "or the share of numbers that are replaced.",
+    )
+    seed: Seed = None
+
+    @model_validator(mode="after")
+    def _amount_and_seed_belong_to_noise(self) -> Self:
+        if self.noise is None and (self.amount is not None or self.seed is not None):
+            raise ValueError("amount and seed have no meaning without noise: denoising itself is not random")
+        return self
+
+
+class GenerateOptions(Options):
+    """The query of `generate`."""
+
+    count: Annotated[int, Field(ge=1)] = Field(
+        16, description="How many samples; more of them leave the first ones as they were."
+    )
+    seed: Seed = None
+    temperature: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = Field(
+        1.0, description="Factor on the prior's standard deviation: below 1, more typical samples."
+    )
+
+
+class InterpolateOptions(Options):
+    """The query of `interpolate`."""
+
+    steps: Annotated[int, Field(ge=2)] = Field(8, description="How many samples along the way, both ends included.")

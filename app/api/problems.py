@@ -1,0 +1,101 @@
+"""Errors as RFC 9457 problem documents, one shape for all: ours, the framework's, and bugs."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import orjson
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from app.errors import (
+    InternalError,
+    InvalidParameter,
+    MalformedBody,
+    MethodNotAllowed,
+    NotFound,
+    ServiceError,
+)
+
+log = structlog.get_logger(__name__)
+
+PROBLEM_JSON = "application/problem+json"
+
+
+class Problem(BaseModel):
+    """A problem document (RFC 9457). Programs look at `code`, which is stable; people read `detail`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field("about:blank", description="Always about:blank; `code` names the kind of problem.")
+    title: str = Field(description="The HTTP status in words.")
+    status: int
+    code: str = Field(description="Stable name of the kind of problem; docs/reference/errors.md lists them.")
+    detail: str = Field(description="What was expected and what came.")
+    error: str = Field(description="The detail again, where clients of the Open Inference Protocol look for it.")
+
+
+def problem_response(error: ServiceError) -> Response:
+    """The answer that tells a client of an error."""
+    document = {
+        "type": "about:blank",
+        "title": HTTPStatus(error.status).phrase,
+        "status": error.status,
+        "code": error.code,
+        "detail": error.detail,
+        "error": error.detail,
+        **error.members,
+    }
+    return Response(orjson.dumps(document), error.status, error.headers, PROBLEM_JSON)
+
+
+def install(app: FastAPI) -> None:
+    """Give the application the handlers that turn every exception into a problem document."""
+    app.add_exception_handler(ServiceError, _service_error)
+    app.add_exception_handler(RequestValidationError, _invalid_parameters)
+    app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(Exception, _bug)
+
+
+def _service_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ServiceError)
+    return problem_response(error)
+
+
+def _invalid_parameters(request: Request, error: Exception) -> Response:
+    """FastAPI's validation of the query and the path: the body is read by our own code."""
+    assert isinstance(error, RequestValidationError)
+    parameters = [
+        {"name": str(problem["loc"][-1]), "in": str(problem["loc"][0]), "problem": str(problem["msg"])}
+        for problem in error.errors()
+    ]
+    detail = "; ".join(
+        f"{p['in']} parameter {p['name']!r}: {p['problem']}, got {problem.get('input')!r:.60}"
+        for p, problem in zip(parameters, error.errors(), strict=True)
+    )
+    return problem_response(InvalidParameter(detail, parameters=parameters))
+
+
+def _http_exception(request: Request, error: Exception) -> Response:
+    """What the router raises by itself."""
+    assert isinstance(error, HTTPException)
+    where = f"{request.method} {request.url.path[:200]}"
+    match error.status_code:
+        case 404:
+            return problem_response(NotFound(f"{where}: nothing is here; GET /openapi.json lists what is"))
+        case 405:
+            headers = error.headers or {}
+            allowed = headers.get("Allow") or headers.get("allow", "another method")
+            return problem_response(MethodNotAllowed(f"{where}: expected {allowed}", headers=headers))
+        case status if 400 <= status < 500:
+            return problem_response(MalformedBody(f"{where}: {error.detail}"))
+    return problem_response(InternalError("the server failed; its log says why"))
+
+
+def _bug(request: Request, error: Exception) -> Response:
+    """Nothing of an unexpected exception reaches the client; the server's log has all of it."""
+    log.error("unexpected exception", method=request.method, path=request.url.path, exc_info=error)
+    return problem_response(InternalError("the server failed; its log says why"))

@@ -1,0 +1,1 @@
+"""Bytes to arrays and back: JSON and images. No HTTP, no models."""

@@ -1,0 +1,85 @@
+"""Images to samples and back. An 8-bit pixel's 0..255 stand for the manifest's value range."""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from app.errors import InvalidImage, TooManyPixels
+from app.manifest import ImageInput
+
+Array = npt.NDArray[np.float32]
+
+FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
+"""Pillow's decoder for each media type; no other decoder is ever tried."""
+
+
+def read_image(content: bytes, media_type: str, expected: ImageInput, max_pixels: int) -> Array:
+    """
+    One sample from one image of any size and colour.
+
+    Turned as its EXIF orientation says, alpha laid over black, made grey or RGB, then resized to the model's height
+    and width. Shape: (1, C, H, W). Raises InvalidImage or TooManyPixels.
+    """
+    name = FORMATS[media_type]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit is ours, below
+            image: Image.Image = Image.open(io.BytesIO(content), formats=[name])
+        if image.width * image.height > max_pixels:
+            raise TooManyPixels(f"expected an image of at most {max_pixels} pixels, got {image.width}x{image.height}")
+        image = ImageOps.exif_transpose(image)
+        pixels = _pixels(image, expected)
+    except TooManyPixels:
+        raise
+    except Image.DecompressionBombError as error:
+        raise TooManyPixels(f"expected an image of at most {max_pixels} pixels, got far more") from error
+    except Exception as error:  # Pillow's decoders raise whatever the bytes lead them to
+        raise InvalidImage(f"expected a {name} image, but it cannot be decoded") from error
+    value_range = expected.value_range
+    samples: Array = value_range.low + pixels.astype(np.float32) * np.float32(value_range.span / 255)
+    clipped: Array = np.minimum(samples, np.float32(value_range.high))  # the sum may round up past it
+    return clipped[None]
+
+
+def write_png(samples: Array, drawn: ImageInput, columns: int | None = None) -> bytes:
+    """
+    One sample as an image of its own size; several as a grid without gaps, row by row, the rest of it black.
+
+    `columns` is by default the square root of their number, rounded up.
+    """
+    value_range = drawn.value_range
+    unit = (samples - np.float32(value_range.low)) / np.float32(value_range.span)
+    pixels = np.rint(np.clip(unit, 0, 1) * 255).astype(np.uint8)
+    count, channels, height, width = pixels.shape
+    columns = columns or math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    canvas = np.zeros((rows * columns, channels, height, width), np.uint8)
+    canvas[:count] = pixels
+    grid = canvas.reshape(rows, columns, channels, height, width).transpose(0, 3, 1, 4, 2)
+    flat = grid.reshape(rows * height, columns * width, channels)
+    buffer = io.BytesIO()
+    Image.fromarray(flat[..., 0] if channels == 1 else flat).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _pixels(image: Image.Image, expected: ImageInput) -> npt.NDArray[np.uint8]:
+    """Shape: (C, H, W)"""
+    channels, height, width = expected.shape
+    if image.mode.startswith("I") or image.mode == "F":  # 16-bit grey, which Pillow would clip instead of scale
+        deep = np.clip(np.asarray(image, np.float64) / 257, 0, 255)
+        image = Image.fromarray(np.rint(deep).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        black = Image.new("RGBA", image.size, "black")
+        image = Image.alpha_composite(black, image)
+    image = image.convert("L" if channels == 1 else "RGB")
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    array = np.asarray(image, np.uint8)
+    return array[None] if channels == 1 else array.transpose(2, 0, 1)

@@ -1,0 +1,95 @@
+"""JSON numbers to a float32 array and back, with an error text for each thing that can be wrong."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from app.errors import EmptyBatch, InvalidInput, MalformedBody, NotFinite, NotNumbers, RaggedRows
+
+Array = npt.NDArray[np.float32]
+
+NAMES = {bool: "a boolean", str: "a string", dict: "an object", type(None): "null", list: "a list"}
+MAX_DEPTH = 8
+"""Deeper nesting is no array of anything that is served."""
+
+
+def read_rows(content: bytes, member: str) -> Array:
+    """
+    The array under the one member of a JSON object, such as {"samples": [[0, 0.5], [1, 0]]}.
+
+    Raises MalformedBody, NotFinite, NotNumbers, EmptyBatch, RaggedRows or InvalidInput.
+    """
+    try:
+        body = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        if any(word in content for word in (b"NaN", b"Infinity")):
+            raise NotFinite(f"{member}: expected finite numbers, got NaN or Infinity, which JSON has not") from error
+        raise MalformedBody(f'expected JSON such as {{"{member}": [[0.5, 0]]}}, but: {error}') from error
+    if not isinstance(body, dict):
+        raise InvalidInput(f'expected an object {{"{member}": [...]}}, got {describe(body)}')
+    if body.keys() != {member}:
+        got = ", ".join(map(repr, body)) or "none"
+        raise InvalidInput(f"expected the one member {member!r}, got {got}; options go into the query")
+    return to_array(body[member], member)
+
+
+def to_array(rows: Any, member: str) -> Array:
+    """Nested lists of numbers as an array; each depth must have lists of one length."""
+    if not isinstance(rows, list):
+        raise InvalidInput(f"{member}: expected a list of rows, got {describe(rows)}")
+    if not rows:
+        raise EmptyBatch(f"{member}: expected at least one row, got none")
+    try:
+        array = np.array(rows)
+    except ValueError:
+        array = None
+    if array is None or array.dtype.kind not in "iuf" or _holds_boolean(rows):
+        _explain(rows, member)
+    with np.errstate(over="ignore"):  # too large becomes infinite, which the engine refuses
+        return array.astype(np.float32)
+
+
+def write_object(members: dict[str, Any]) -> bytes:
+    """A JSON object whose values may be arrays; float32 numbers get the fewest digits that restore them."""
+    return orjson.dumps(members, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def describe(value: Any) -> str:
+    """What a JSON value is, in a user's words."""
+    return NAMES.get(type(value), "a number")
+
+
+def _holds_boolean(rows: Any) -> bool:
+    """numpy takes true for 1 where numbers stand beside it."""
+    if isinstance(rows, list):
+        return any(map(_holds_boolean, rows)) if rows and isinstance(rows[0], list) else bool in set(map(type, rows))
+    return isinstance(rows, bool)
+
+
+def _explain(rows: list[Any], member: str) -> NoReturn:
+    """Raise the error that says why these rows are no array of numbers."""
+    expected: dict[int, tuple[int, list[int]]] = {}
+
+    def visit(value: Any, at: list[int]) -> None:
+        if not isinstance(value, list):
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise NotNumbers(f"{member}: expected numbers, got {describe(value)} at {at}")
+            if expected.setdefault(len(at), (-1, at))[0] != -1:
+                raise RaggedRows(f"{member}: expected a list at {at} as at {expected[len(at)][1]}, got a number")
+            return
+        if len(at) > MAX_DEPTH:
+            raise RaggedRows(f"{member}: nested more than {MAX_DEPTH} deep at {at}")
+        length, first = expected.setdefault(len(at), (len(value), at))
+        if length == -1:
+            raise RaggedRows(f"{member}: expected a number at {at} as at {first}, got a list")
+        if length != len(value):
+            raise RaggedRows(f"{member}: expected {length} numbers or lists at {at} as at {first}, got {len(value)}")
+        for index, item in enumerate(value):
+            visit(item, [*at, index])
+
+    visit(rows, [])
+    raise NotFinite(f"{member}: expected numbers that fit float32, got a larger one")

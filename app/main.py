@@ -1,0 +1,52 @@
+"""The composition root: settings in, application out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from app.api import documentation, health, problems, v1
+from app.api.service import Service
+from app.engine.repository import ModelRepository
+from app.engine.runner import Runner
+from app.engine.threads import available_cores
+from app.logs import configure_logging
+from app.settings import Settings
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """
+    The application, with every valid model of the repository loaded, checked and warm.
+
+    A session has one thread and several run at once: for models of this size that serves more than one run on
+    several threads. Raises NoModels.
+    """
+    settings = settings or Settings()
+    repository = ModelRepository.load(settings.models_dir, threads=1)
+    runner = Runner(settings.threads or available_cores(), settings.max_queued_rows)
+    service = Service(settings, repository, runner)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        service.ready = True
+        yield
+        service.ready = False
+        runner.close()
+
+    app = FastAPI(title="Hourglass", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url="/openapi.json")
+    app.state.service = service
+    problems.install(app)
+    app.include_router(v1.router)
+    app.include_router(health.router)
+    documentation.install(app, repository, version("hourglass"))
+    return app
+
+
+def create_worker() -> FastAPI:
+    """The application of one of several processes, each of which sets up its own log."""
+    settings = Settings()
+    configure_logging(settings.log_level)
+    return create_app(settings)
