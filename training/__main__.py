@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import sys
-import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -76,7 +75,6 @@ def train_command(options: argparse.Namespace) -> int:
     from training.data import load_data
     from training.trainer import fit, remove
 
-    quiet_lightning()
     if options.resume and options.overwrite:
         raise RunError("--resume and --overwrite exclude each other")
     config = _override(load_config(options.config), options)
@@ -165,17 +163,6 @@ def configure_logging() -> None:
     """One handler on stderr."""
     handler = RichHandler(console=Console(stderr=True), show_path=False, show_level=False)
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler], force=True)
-    for name in ("torch.onnx", "onnxscript", "onnx_ir", "matplotlib"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-
-
-def quiet_lightning() -> None:
-    """Leave Lightning's advice about itself out; after its import, which sets the level and a handler of its own."""
-    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
-        logger = logging.getLogger(name)
-        logger.handlers.clear()
-        logger.setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="lightning")
 
 
 def _shared_options(parser: argparse.ArgumentParser) -> None:

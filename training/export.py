@@ -43,7 +43,8 @@ from training.data import DataSet
 from training.errors import ExportError
 from training.evaluation import evaluate
 from training.figures import draw_report
-from training.graphs import PARITY_BATCHES, DecoderGraph, EncoderGraph, write_graphs
+from training.graphs import PARITY_BATCHES, DecoderGraph, EncoderGraph, rounded_to_half, write_graphs
+from training.networks import Network
 from training.trainer import Run
 
 log = logging.getLogger(__name__)
@@ -94,8 +95,9 @@ def _write_version(run: Run, data: DataSet, folder: Path, version: int) -> Manif
     if len(samples) < max(PARITY_BATCHES):
         raise ExportError(f"expected at least {max(PARITY_BATCHES)} test samples, got {len(samples)}")
     log.info("exporting the graphs")
-    parity = write_graphs(run.network, value_range, folder, samples, heads)
-    write_golden(run, data.input.shape, value_range, folder, heads)
+    network = rounded_to_half(run.network)
+    parity = write_graphs(network, value_range, folder, samples, heads)
+    write_golden(network, data.input.shape, value_range, folder, heads)
     latent_dim = config.network.latent_dim
     draft = Manifest(
         name=config.name,
@@ -125,13 +127,13 @@ def _write_version(run: Run, data: DataSet, folder: Path, version: int) -> Manif
 
 
 def write_golden(
-    run: Run, input_shape: tuple[int, ...], value_range: ValueRange, folder: Path, heads: list[str]
+    network: Network, input_shape: tuple[int, ...], value_range: ValueRange, folder: Path, heads: list[str]
 ) -> None:
     """A few synthetic inputs and what torch makes of them."""
     samples = golden_samples(input_shape, value_range)
     with torch.no_grad():
-        codes = EncoderGraph(run.network, value_range)(torch.from_numpy(samples))
-        reconstructions = DecoderGraph(run.network, value_range)(codes[0])
+        codes = EncoderGraph(network, value_range)(torch.from_numpy(samples))
+        reconstructions = DecoderGraph(network, value_range)(codes[0])
     named = {name: code.numpy() for name, code in zip(heads, codes, strict=True)}
     arrays = {"samples": samples, **named, "reconstructions": reconstructions.numpy()}
     np.savez_compressed(folder / GOLDEN, allow_pickle=False, **arrays)

@@ -7,16 +7,18 @@ The graphs take and give the user's units, have a symbolic batch axis and hold n
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 import torch
+from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
 from app.engine.autoencoder import open_session
@@ -30,6 +32,9 @@ OPSET = 18
 PARITY_BATCHES = (1, 2, 7, 64)
 ABSOLUTE, RELATIVE = 1e-5, 1e-4
 """torch and onnxruntime may differ by ABSOLUTE + RELATIVE * the largest output of the batch."""
+
+STORED_AS_HALF = 4096
+"""Weights of a tensor from which storing it as float16 is worth a node."""
 
 RANDOM_OPERATORS = {
     "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli", "Dropout",
@@ -68,8 +73,8 @@ def write_graphs(
     """
     Write encoder.onnx and decoder.onnx, and prove them on real samples, zeros and noise.
 
-    `samples` are real ones, at least 64, in the user's units; `heads` are the names of the encoder's outputs.
-    Raises ExportError.
+    `samples` are real ones, at least 64, in the user's units; `heads` are the names of the encoder's outputs. Weights
+    that were `rounded_to_half` take half the space. Raises ExportError.
     """
     network = network.eval().to("cpu")
     encoder, decoder = EncoderGraph(network, value_range), DecoderGraph(network, value_range)
@@ -96,29 +101,72 @@ def write_graphs(
     return Parity(max_abs_difference=worst, batch_sizes=PARITY_BATCHES)
 
 
+def rounded_to_half(network: Network) -> Network:
+    """A copy whose large weights are numbers that float16 has, so that the graphs can store them in half the space."""
+    rounded = copy.deepcopy(network)
+    with torch.no_grad():
+        for weight in rounded.parameters():
+            if weight.numel() >= STORED_AS_HALF:
+                weight.copy_(weight.half().float())
+    return rounded
+
+
+def store_as_half(model: onnx.ModelProto) -> None:
+    """
+    Store large weights as float16, where that loses nothing, and cast them back to float32.
+
+    onnxruntime folds the casts when it loads the graph: nothing is slower afterwards, and all arithmetic is float32.
+    """
+    casts = []
+    for tensor in model.graph.initializer:
+        weights = numpy_helper.to_array(tensor)
+        with np.errstate(over="ignore"):
+            half = weights.astype(np.float16)
+        if weights.dtype != np.float32 or weights.size < STORED_AS_HALF or not np.array_equal(half, weights):
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(half, f"{name}.half"))
+        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], f"{name}.cast", to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:], model.graph.value_info[:]
+    model.graph.node.extend(nodes)
+
+
 def _write(graph: nn.Module, example: Tensor, given: str, outputs: Sequence[str], path: Path) -> None:
     """Export one graph into one file, then check it."""
-    noisy = logging.getLogger("onnxscript")
-    level = noisy.level
-    noisy.setLevel(logging.ERROR)
+    with _quiet_exporter():
+        torch.onnx.export(
+            graph.eval(),
+            (example,),
+            path,
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=[given],
+            output_names=list(outputs),
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            external_data=False,
+            verbose=False,
+        )
+    model = onnx.load(path)
+    store_as_half(model)
+    onnx.save(model, path)
+    check_graph(path)
+
+
+@contextlib.contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """The exporter speaks of packages that are not needed and of its own dependencies' deprecations."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")  # of the exporter's own dependencies
-            torch.onnx.export(
-                graph.eval(),
-                (example,),
-                path,
-                dynamo=True,
-                opset_version=OPSET,
-                input_names=[given],
-                output_names=list(outputs),
-                dynamic_shapes=({0: torch.export.Dim("batch")},),
-                external_data=False,
-                verbose=False,
-            )
+            warnings.simplefilter("ignore")
+            yield
     finally:
-        noisy.setLevel(level)
-    check_graph(path)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def check_graph(path: Path) -> None:

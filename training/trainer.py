@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -138,31 +141,33 @@ def _fit_stage(stage: Stage, data: DataSet, run: Path, deadline: float, accelera
     folder = run / f"{plan.index}-{plan.name}"
     last, best, finished = folder / "last.ckpt", folder / "best.ckpt", folder / "finished"
     if not finished.exists():
+        _forget_later_stages(run, plan.index)
         options = stage.config.optimisation
         watch = Deadline(deadline)
-        trainer = lightning.Trainer(
-            accelerator=accelerator,
-            devices=1,
-            max_epochs=plan.epochs,
-            precision=options.precision,
-            gradient_clip_val=options.gradient_clip,
-            callbacks=_callbacks(stage, folder, watch),
-            logger=TensorBoardLogger(run, name="tensorboard", version=folder.name),
-            default_root_dir=folder,
-            num_sanity_val_steps=0,
-            enable_progress_bar=sys.stderr.isatty(),
-            enable_model_summary=False,
-        )
+        with _quiet_lightning():
+            trainer = lightning.Trainer(
+                accelerator=accelerator,
+                devices=1,
+                max_epochs=plan.epochs,
+                precision=options.precision,
+                gradient_clip_val=options.gradient_clip,
+                callbacks=_callbacks(stage, folder, watch),
+                logger=TensorBoardLogger(run, name="tensorboard", version=folder.name),
+                default_root_dir=folder,
+                num_sanity_val_steps=0,
+                enable_progress_bar=sys.stderr.isatty(),
+                enable_model_summary=False,
+            )
         seed = options.seed + plan.index
-        trainer.fit(
-            stage,
+        loaders = (
             batches(data.train, options.batch_size, seed),
             batches(data.validation, 4 * options.batch_size, seed=None),
-            ckpt_path=last if last.exists() else None,
-            weights_only=True,
         )
-        if trainer.interrupted:
-            raise KeyboardInterrupt
+        try:
+            with _quiet_lightning():
+                trainer.fit(stage, *loaders, ckpt_path=last if last.exists() else None, weights_only=True)
+        except SystemExit as exit_:  # Lightning's answer to Ctrl-C
+            raise KeyboardInterrupt from exit_
         if not watch.passed or trainer.current_epoch >= plan.epochs:
             finished.touch()
     checkpoint = torch.load(best, weights_only=True, map_location="cpu")
@@ -170,6 +175,30 @@ def _fit_stage(stage: Stage, data: DataSet, run: Path, deadline: float, accelera
     ended = torch.load(last, weights_only=True, map_location="cpu")
     stage.history, stage.seconds = ended["history"], ended["seconds"]
     stage.to("cpu")
+
+
+@contextlib.contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Lightning advises worker processes for data that is in memory, and its own dependencies' deprecations."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"lightning\.")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _forget_later_stages(run: Path, index: int) -> None:
+    """Remove what a run that ran out of time trained on top of a stage that now goes on."""
+    (run / WEIGHTS).unlink(missing_ok=True)
+    for folder in run.glob("[0-9]*-*"):
+        if int(folder.name.partition("-")[0]) > index:
+            shutil.rmtree(folder)
 
 
 def _callbacks(stage: Stage, folder: Path, watch: Deadline) -> list[Callback]:

@@ -1,0 +1,77 @@
+# Every target installs what it needs into .venv, once, and again only when a dependency file changed.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CONFIG ?= digits-vae
+ARGS ?=
+
+DEPENDENCIES := pyproject.toml constraints.txt
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
+
+export HOURGLASS_HOST HOURGLASS_PORT HOURGLASS_MODELS_DIR HOURGLASS_DATA_DIR HOURGLASS_WORKERS HOURGLASS_LOG_LEVEL
+# A variable that is not set must reach the commands as not set, not as empty.
+$(foreach v,HOST PORT MODELS_DIR DATA_DIR WORKERS LOG_LEVEL,$(if $(HOURGLASS_$(v)),,$(eval unexport HOURGLASS_$(v))))
+
+.PHONY: help
+help: ## list the targets
+	@echo "Hourglass trains autoencoders and serves them over REST."
+	@echo
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; \
+		do printf '  make %-13s %s\n' "$$target" "$$text"; done
+
+.PHONY: serve
+serve: $(VENV)/.serve ## serve the models on http://127.0.0.1:8000 (HOURGLASS_PORT and others: docs/reference/settings.md)
+	@exec $(BIN)/hourglass
+
+.PHONY: test
+test: $(VENV)/.dev ## run every check: ruff, mypy, the tests and their coverage
+	@$(MAKE) lint
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+.PHONY: train
+train: $(VENV)/.train ## train, evaluate and export a model: make train CONFIG=mnist-vae ARGS=--max-minutes=30
+	$(BIN)/hourglass-train train $(CONFIG) $(ARGS)
+
+.PHONY: lint
+lint: $(VENV)/.dev ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: format
+format: $(VENV)/.dev ## format the code
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+.PHONY: test-docker
+test-docker: $(VENV)/.dev ## run the tests of the image named by IMAGE, on the Docker engine that is there
+	HOURGLASS_IMAGE=$(IMAGE) $(BIN)/python -m pytest docker
+
+.PHONY: clean
+clean: ## delete what was installed and built; models and runs stay
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*
+	find app training tests bench docker -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit("Hourglass needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.serve: $(DEPENDENCIES) | $(BIN)/python
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.train: $(VENV)/.serve
+	$(PIP) --editable '.[train]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.train
+	$(PIP) --editable '.[train,dev]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""Commands that print the numbers of README.md and docs/."""

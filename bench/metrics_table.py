@@ -1,0 +1,59 @@
+"""
+Measure every bundled model through its ONNX files and print the table of docs/models.md.
+
+    python -m bench.metrics_table --data-dir DIR
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from app.engine.repository import load_version
+from app.engine.threads import available_cores
+from training.config import Config
+from training.data import load_data
+from training.evaluation import evaluate
+
+MODELS = ("mnist-ae", "mnist-sdae", "mnist-vae", "mnist-vae-2d")
+COLUMNS = {
+    "mse": "MSE",
+    "pca_mse": "PCA's MSE",
+    "untrained_mse": "untrained MSE",
+    "bce": "BCE",
+    "knn_accuracy": "5-NN",
+    "pca_knn_accuracy": "PCA's 5-NN",
+}
+
+
+def main() -> int:
+    """Print Markdown to stdout."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", type=Path, default=os.environ.get("HOURGLASS_DATA_DIR"))
+    parser.add_argument("--models-dir", type=Path, default=Path("models"))
+    options = parser.parse_args()
+    rows, others = [], []
+    for name in MODELS:
+        model = load_version(options.models_dir / name / "1", name, 1, available_cores())
+        training = model.manifest.training
+        assert training is not None
+        config = Config.model_validate(training.configuration)
+        data = load_data(config.data, options.data_dir and Path(options.data_dir), config.optimisation.seed)
+        measurements = evaluate(model, data, config)
+        values = {key: value for measurement in measurements[:2] for key, value in measurement.values.items()}
+        cells = [f"`{name}`", str(model.manifest.latent_dim), *(f"{values[key]:.4f}" for key in COLUMNS)]
+        rows.append([*cells, f"{training.minutes:.0f}"])
+        others += [(name, measurement) for measurement in measurements[2:]]
+    head = ["model", "latents", *COLUMNS.values(), "minutes"]
+    for cells in (head, ["---"] * len(head), *rows):
+        sys.stdout.write("| " + " | ".join(cells) + " |\n")
+    for name, measurement in others:
+        shown = ", ".join(f"{key} {value:.4g}" for key, value in measurement.values.items())
+        sys.stdout.write(f"\n`{name}`: {shown}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

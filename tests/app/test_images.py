@@ -1,0 +1,146 @@
+"""Images of any size and colour become samples; samples become pictures."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from app.errors import InvalidImage, ServiceError, TooManyPixels
+from app.formats.images import read_image, write_png
+from app.manifest import ImageInput, ValueRange
+
+GREY = ImageInput(shape=(1, 2, 3), value_range=ValueRange(low=0, high=1))
+RGB = ImageInput(shape=(3, 2, 3), value_range=ValueRange(low=0, high=1))
+DIGITS = ImageInput(shape=(1, 2, 3), value_range=ValueRange(low=-1, high=16))
+PIXELS = np.array([[0, 51, 102], [153, 204, 255]], np.uint8)
+
+
+def encoded(image: Image.Image, name: str = "PNG", **options: object) -> bytes:
+    """The bytes of an image file."""
+    buffer = io.BytesIO()
+    image.save(buffer, name, **options)
+    return buffer.getvalue()
+
+
+def read(content: bytes, expected: ImageInput = GREY, media_type: str = "image/png") -> np.ndarray:
+    """One sample."""
+    return read_image(content, media_type, expected, max_pixels=10_000)
+
+
+def test_8_bits_stand_for_the_value_range() -> None:
+    sample = read(encoded(Image.fromarray(PIXELS)))
+    assert sample.shape == (1, 1, 2, 3)
+    assert sample.dtype == np.float32
+    np.testing.assert_allclose(sample[0, 0], [[0, 0.2, 0.4], [0.6, 0.8, 1]], atol=1e-6)
+    shifted = read(encoded(Image.fromarray(PIXELS)), DIGITS)
+    np.testing.assert_allclose(shifted[0, 0, 0], [-1, -1 + 17 * 0.2, -1 + 17 * 0.4], atol=1e-5)
+    assert shifted.max() <= 16
+
+
+def test_16_bits_are_scaled_and_not_clipped() -> None:
+    deep = Image.fromarray(PIXELS.astype(np.uint16) * 257)
+    np.testing.assert_allclose(read(encoded(deep))[0, 0], PIXELS / 255, atol=1e-6)
+
+
+def test_alpha_is_laid_over_black() -> None:
+    image = Image.new("RGBA", (3, 2), (255, 255, 255, 0))
+    image.putpixel((1, 0), (255, 255, 255, 128))
+    image.putpixel((2, 0), (255, 255, 255, 255))
+    half = 128 / 255
+    np.testing.assert_allclose(read(encoded(image))[0, 0], np.array([[0, half, 1], [0, 0, 0]]), atol=1e-6)
+    grey = Image.merge("LA", (Image.new("L", (3, 2), 200), Image.new("L", (3, 2), 0)))
+    assert not read(encoded(grey)).any()
+
+
+def test_a_palette_with_a_transparent_colour() -> None:
+    image = Image.new("P", (3, 2), 1)
+    image.putpalette([255, 255, 255, 255, 255, 255])
+    image.putpixel((0, 0), 0)
+    assert read(encoded(image, transparency=0))[0, 0].tolist() == [[0, 1, 1], [1, 1, 1]]
+
+
+def test_colour_becomes_grey_by_luma_and_grey_becomes_rgb() -> None:
+    red = Image.new("RGB", (3, 2), (255, 0, 0))
+    assert read(encoded(red))[0, 0, 0, 0] == pytest.approx(0.299, abs=0.003)  # ITU-R 601
+    assert read(encoded(red), RGB)[0, :, 0, 0].tolist() == [1, 0, 0]
+    assert (read(encoded(Image.fromarray(PIXELS)), RGB)[0, 0] == read(encoded(Image.fromarray(PIXELS)))[0, 0]).all()
+
+
+def test_another_size_is_resized() -> None:
+    large = Image.fromarray(np.kron(PIXELS, np.ones((20, 20), np.uint8)))
+    np.testing.assert_allclose(read(encoded(large))[0, 0], PIXELS / 255, atol=0.12)
+
+
+@pytest.mark.parametrize("name", ["PNG", "JPEG", "WEBP"])
+def test_the_exif_orientation_is_followed(name: str) -> None:
+    upright = np.zeros((20, 30), np.uint8)
+    upright[:10, :10] = 255
+    turned = Image.fromarray(np.rot90(upright).copy()).convert("RGB")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees clockwise to show
+    options = {"exif": exif} if name != "WEBP" else {"exif": exif, "lossless": True}
+    sample = read(encoded(turned, name, **options), media_type=f"image/{name.lower()}")
+    np.testing.assert_allclose(sample[0, 0], [[1, 0, 0], [0, 0, 0]], atol=0.2)
+
+
+def test_cmyk_jpegs_can_be_read() -> None:
+    black = Image.new("CMYK", (3, 2), (0, 0, 0, 255))
+    assert read(encoded(black, "JPEG"), media_type="image/jpeg").max() < 0.05
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"garbage", encoded(Image.fromarray(PIXELS))[:40], encoded(Image.fromarray(PIXELS), "GIF")]
+)
+def test_what_is_no_image_is_told(content: bytes) -> None:
+    with pytest.raises(InvalidImage, match="expected a PNG image"):
+        read(content)
+
+
+def test_too_many_pixels_are_refused_before_they_are_decoded() -> None:
+    with pytest.raises(TooManyPixels, match="at most 10000 pixels, got 101x100"):
+        read(encoded(Image.new("L", (101, 100))))
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
+    with pytest.raises(TooManyPixels):
+        read(b"\x89PNG\r\n\x1a\n" + chunk + encoded(Image.fromarray(PIXELS))[33:])
+
+
+@given(st.binary(max_size=300), st.integers(0, 70))
+def test_any_bytes_are_an_image_or_a_clear_error(noise: bytes, keep: int) -> None:
+    content = encoded(Image.fromarray(PIXELS))[:keep] + noise
+    try:
+        read(content)
+    except ServiceError as error:
+        assert error.status in (413, 422)
+
+
+def test_one_sample_is_drawn_in_its_own_size() -> None:
+    image = Image.open(io.BytesIO(write_png(np.array(PIXELS / 255, np.float32)[None, None], GREY)))
+    assert image.mode == "L"
+    assert np.asarray(image).tolist() == PIXELS.tolist()
+
+
+def test_several_samples_are_drawn_as_a_grid_from_left_to_right() -> None:
+    samples = np.stack([np.full((1, 2, 3), level, np.float32) for level in (0.2, 0.4, 0.6)])
+    grid = np.asarray(Image.open(io.BytesIO(write_png(samples, GREY))))
+    assert grid.shape == (4, 6)
+    assert grid[0, 0] == 51
+    assert grid[0, 3] == 102
+    assert grid[2, 0] == 153
+    assert grid[2, 3] == 0
+    row = np.asarray(Image.open(io.BytesIO(write_png(samples, GREY, columns=3))))
+    assert row[0].tolist() == [51] * 3 + [102] * 3 + [153] * 3
+
+
+def test_colour_is_drawn_and_values_beyond_the_range_are_clipped() -> None:
+    sample = np.zeros((1, 3, 2, 3), np.float32)
+    sample[0, 0], sample[0, 2] = 2.0, -1.0
+    image = Image.open(io.BytesIO(write_png(sample, RGB)))
+    assert image.getpixel((0, 0)) == (255, 0, 0)

@@ -1,0 +1,75 @@
+"""The contract refuses what it does not know."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from app.manifest import FileDigest, Manifest
+from tests import tiny
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> dict[str, Any]:
+    """A valid manifest as JSON."""
+    folder = tiny.write_version(tmp_path, family="variational-autoencoder")
+    found: dict[str, Any] = json.loads((folder / "model.json").read_text())
+    return found
+
+
+def test_a_manifest_survives_writing_and_reading(tmp_path: Path) -> None:
+    folder = tiny.write_version(tmp_path)
+    manifest = Manifest.read(folder)
+    manifest.write(tmp_path)
+    assert Manifest.read(tmp_path) == manifest
+    assert manifest.input_shape == (1, 2, 2)
+    assert manifest.input_size == 4
+    assert manifest.latent_dim == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"colour": "blue"}, "Extra inputs are not permitted"),
+        ({"format": 2}, "Input should be 1"),
+        ({"version": 0}, "greater than or equal to 1"),
+        ({"name": "../etc"}, "should match pattern"),
+        ({"tasks": []}, "at least 1 item"),
+        ({"tasks": ["predict"]}, "Input should be"),
+        ({"files": {}}, "encoder.onnx is missing"),
+        ({"latent": {"kind": "deterministic", "dimension": 2}}, "needs a latent space with a prior"),
+        ({"input": {"kind": "image", "shape": [2, 8, 8], "value_range": {"low": 0, "high": 1}}}, "1 (grey) or 3"),
+        ({"input": {"kind": "image", "shape": [1, 8, 8], "value_range": {"low": 1, "high": 1}}}, "low must be below"),
+        ({"input": {"kind": "vector", "shape": [2], "feature_names": ["a"]}}, "1 feature names"),
+        ({"input": {"kind": "sound", "shape": [2]}}, "does not match any of the expected tags"),
+    ],
+)
+def test_what_cannot_be_is_refused(document: dict[str, Any], change: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Manifest.model_validate({**document, **change})
+    assert complaint in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["../secret", "/etc/passwd", "a//b", "figures/../../x", ".hidden", ""])
+def test_a_file_outside_the_folder_cannot_be_named(document: dict[str, Any], path: str) -> None:
+    digest = {"sha256": "0" * 64, "bytes": 1}
+    with pytest.raises(ValidationError):
+        Manifest.model_validate({**document, "files": {**document["files"], path: digest}})
+
+
+def test_a_manifest_cannot_be_changed(tmp_path: Path) -> None:
+    manifest = Manifest.read(tiny.write_version(tmp_path))
+    with pytest.raises(ValidationError, match="frozen"):
+        manifest.version = 2  # type: ignore[misc]
+
+
+def test_the_digest_is_sha256(tmp_path: Path) -> None:
+    (tmp_path / "abc").write_bytes(b"abc")
+    digest = FileDigest.of(tmp_path / "abc")
+    # FIPS 180-2, appendix B.1
+    assert digest.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert digest.bytes == 3

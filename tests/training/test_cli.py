@@ -1,0 +1,112 @@
+"""The command `hourglass-train`: results on stdout, one sentence for each mistake."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from app.manifest import Manifest
+from training.__main__ import main
+from training.config import load_config
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A configuration that trains in a second."""
+    document = load_config("digits-ae").model_dump(mode="json")
+    document["optimisation"]["epochs"] = 2
+    path = tmp_path / "quick.yaml"
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+def test_train_export_evaluate(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    places = ["--models-dir", str(tmp_path / "models")]
+    run = str(tmp_path / "run")
+    assert main(["train", str(config), "--run-dir", run, *places]) == 0
+    first = Path(capsys.readouterr().out.strip())
+    assert first == tmp_path / "models" / "digits-ae" / "1"
+    assert main(["export", run, *places]) == 0
+    assert Path(capsys.readouterr().out.strip()) == first.parent / "2"
+    assert main(["evaluate", "digits-ae/1", *places]) == 0
+    shown = capsys.readouterr()
+    result = json.loads(shown.out)
+    assert (result["model"], result["version"]) == ("digits-ae", 1)
+    expected = Manifest.read(first).metrics[0].values
+    assert result["metrics"][0]["values"] == pytest.approx(expected, rel=1e-4)
+    assert "pca_mse" in shown.err
+    assert main(["evaluate", "digits-ae", *places]) == 0
+    assert json.loads(capsys.readouterr().out)["version"] == 2
+    assert main(["evaluate", str(first)]) == 0
+
+
+def test_a_run_can_be_stopped_resumed_and_started_again(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train", str(config), "--run-dir", str(tmp_path / "run"), "--no-export"]
+    assert main([*command, "--max-minutes", "0.0000001"]) == 0
+    record = tmp_path / "run" / "run.json"
+    assert len(json.loads(record.read_text())["history"]["train"]) == 1
+    assert main(command) == 1
+    assert "--resume continues it" in capsys.readouterr().err
+    assert main([*command, "--resume"]) == 0
+    assert len(json.loads(record.read_text())["history"]["train"]) == 2
+    assert main([*command, "--overwrite", "--epochs", "1", "--seed", "3"]) == 0
+    assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["optimisation"]["seed"] == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["train", "nothing"], "no configuration file 'nothing'"),
+        (["train", "digits-ae", "--epochs", "0"], "--epochs 0"),
+        (["train", "digits-ae", "--resume", "--overwrite"], "exclude each other"),
+        (["train", "digits-ae", "--resume", "--run-dir", "nowhere"], "not the folder of a run"),
+        (["export", "nowhere"], "not the folder of a run"),
+        (["evaluate", "nothing"], "no version of a model"),
+        (["train", "mnist-ae", "--data-dir", "{tmp}", "--run-dir", "{tmp}/run"], "t10k-images-idx3-ubyte"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_1(
+    arguments: list[str],
+    sentence: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x01\0\0\0\0")
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01\0\0\0\0")
+    assert main([argument.replace("{tmp}", str(tmp_path)) for argument in arguments]) == 1
+    shown = capsys.readouterr()
+    assert sentence in shown.err
+    assert "Traceback" not in shown.err
+    assert shown.out == ""
+    assert not (tmp_path / "run").exists()
+
+
+def test_ctrl_c_says_how_to_go_on(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import signal
+
+    from training.stages import Stage
+
+    before = signal.getsignal(signal.SIGINT)
+    step = Stage.training_step
+
+    def pressed(self: Stage, *batch: object) -> object:
+        if self.current_epoch == 1:
+            raise KeyboardInterrupt
+        return step(self, *batch)  # type: ignore[arg-type]
+
+    command = ["train", str(config), "--run-dir", str(tmp_path / "run"), "--no-export"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Stage, "training_step", pressed)
+        assert main(command) == 130
+    signal.signal(signal.SIGINT, before)
+    assert "train --resume goes on" in capsys.readouterr().err
+    assert main([*command, "--resume"]) == 0

@@ -1,0 +1,179 @@
+"""A run: the same for a seed, the same when resumed, stopped in time, never mixed with another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.training.conftest import shortened
+from training.config import Config
+from training.data import DataSet
+from training.errors import RunError
+from training.stages import FINAL_RATE, Stage, stages
+from training.trainer import Run, fit, load_run, moving_average, read_config, remove
+
+
+def short(family: str, **more: object) -> Config:
+    """Three epochs of everything, with every feature that has a state: clipping, schedule, moving average."""
+    options = {"epochs": 3, "ema_decay": 0.9, "gradient_clip": 5.0, "batch_size": 200, **more}
+    config = shortened(f"digits-{family}", **options)
+    changes: dict[str, object] = {}
+    if family == "sdae":
+        changes = {"objective": config.objective.model_copy(update={"pretraining_epochs": 2})}
+    return config.model_copy(update=changes)
+
+
+def weights(run: Run) -> list[torch.Tensor]:
+    """All weights."""
+    return [weight.detach() for weight in run.network.parameters()]
+
+
+def same(first: Run, second: Run) -> bool:
+    """Bit for bit."""
+    return all(torch.equal(a, b) for a, b in zip(weights(first), weights(second), strict=True))
+
+
+def without_time(run: Run) -> dict[str, list[dict[str, float]]]:
+    """The history but for the seconds."""
+    return {
+        stage: [{key: value for key, value in record.items() if key != "seconds"} for record in records]
+        for stage, records in run.history.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("family", "stage", "epoch"), [("ae", 0, 1), ("vae", 0, 2), ("sdae", 0, 1), ("sdae", 1, 0), ("sdae", 3, 2)]
+)
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    family: str, stage: int, epoch: int, digits: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = fit(short(family), digits, tmp_path / "whole", accelerator="cpu")
+    step = Stage.training_step
+
+    def power_cut(self: Stage, samples: torch.Tensor, batch_index: int) -> torch.Tensor:
+        if (self.plan.index, self.current_epoch, batch_index) == (stage, epoch, 3):
+            raise ConnectionError("power cut")
+        return step(self, samples, batch_index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Stage, "training_step", power_cut)
+        with pytest.raises(ConnectionError, match="power cut"):
+            fit(short(family), digits, tmp_path / "cut", accelerator="cpu")
+    torch.manual_seed(99)  # whatever the global generator holds must not matter
+    resumed = fit(short(family), digits, tmp_path / "cut", resume=True, accelerator="cpu")
+    assert same(resumed, whole)
+    assert without_time(resumed) == without_time(whole)
+
+
+def test_a_seed_gives_the_same_run_and_another_seed_another(digits: DataSet, tmp_path: Path) -> None:
+    first, second, other = (
+        fit(short("vae", seed=seed), digits, tmp_path / str(index), accelerator="cpu")
+        for index, seed in enumerate((0, 0, 1))
+    )
+    assert same(first, second)
+    assert not same(first, other)
+
+
+def test_out_of_time_ends_after_the_epoch_and_can_be_resumed_to_the_same_end(digits: DataSet, tmp_path: Path) -> None:
+    whole = fit(short("sdae"), digits, tmp_path / "whole", accelerator="cpu")
+    stopped = fit(short("sdae"), digits, tmp_path / "stopped", max_minutes=1e-9, accelerator="cpu")
+    assert [len(records) for records in stopped.history.values()] == [1, 1, 1, 1]
+    resumed = fit(short("sdae"), digits, tmp_path / "stopped", resume=True, accelerator="cpu")
+    assert [len(records) for records in resumed.history.values()] == [2, 2, 2, 3]
+    assert same(resumed, whole)
+
+
+def test_a_finished_run_is_read_back_as_it_was(digits: DataSet, tmp_path: Path) -> None:
+    run = fit(short("ae"), digits, tmp_path / "run", accelerator="cpu")
+    again = load_run(tmp_path / "run", digits)
+    assert same(run, again)
+    assert (again.config, again.history, again.minutes) == (run.config, run.history, run.minutes)
+    assert not again.network.training
+
+
+def test_training_stops_early_and_keeps_the_best(digits: DataSet, tmp_path: Path) -> None:
+    config = short("ae", epochs=60, patience=2, learning_rate=0.5, ema_decay=0.0, gradient_clip=None)
+    run = fit(config, digits, tmp_path / "run", accelerator="cpu")
+    losses = [record["validation/loss"] for record in run.history["train"]]
+    assert len(losses) < 60
+    best = min(losses)
+    assert losses.index(best) == len(losses) - 3
+    stage = stages(run.network, config, 1, digits.input.value_range)[0]
+    x = torch.from_numpy(digits.validation.samples) / 16
+    with torch.no_grad():
+        again = stage.network.loss(x, x, beta=0.0, generator=None)["loss"].item()
+    assert again == pytest.approx(best, rel=1e-5)
+
+
+def test_a_folder_with_a_run_is_not_written_over(digits: DataSet, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    fit(short("ae", epochs=1), digits, folder, accelerator="cpu")
+    with pytest.raises(RunError, match="--resume continues it, --overwrite starts again"):
+        fit(short("ae", epochs=1), digits, folder, accelerator="cpu")
+    with pytest.raises(RunError, match="the configuration differs"):
+        fit(short("ae", epochs=2), digits, folder, resume=True, accelerator="cpu")
+    remove(folder)
+    assert not folder.exists()
+
+
+def test_a_folder_that_is_no_run_is_left_alone(tmp_path: Path, digits: DataSet) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    for call in (read_config, remove):
+        with pytest.raises(RunError, match="not the folder of a run"):
+            call(tmp_path)
+    assert (tmp_path / "thesis.txt").exists()
+    with pytest.raises(RunError, match="not the folder of a run"):
+        load_run(tmp_path, digits)
+
+
+def test_each_stage_trains_its_own_layer_and_the_last_one_all(digits: DataSet) -> None:
+    from training.networks import build_network
+
+    config = short("sdae")
+    network = build_network(config, digits.input.shape)
+    plan = stages(network, config, 5, digits.input.value_range)
+    assert [stage.plan.name for stage in plan] == [
+        "pretrain-layer-1",
+        "pretrain-layer-2",
+        "pretrain-layer-3",
+        "fine-tune",
+    ]
+    counts = [sum(weight.numel() for weight in stage.trained()) for stage in plan]
+    assert sum(counts[:3]) == counts[3] == sum(weight.numel() for weight in network.parameters())
+
+
+def test_the_learning_rate_rises_then_falls_along_a_cosine(digits: DataSet) -> None:
+    from training.networks import build_network
+
+    config = shortened("digits-ae", epochs=10)
+    stage = stages(build_network(config, (1, 8, 8)), config, 10, digits.input.value_range)[0]
+    assert [stage._rate(step) for step in range(5)] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert stage._rate(5 + 95 // 2) == pytest.approx((1 + FINAL_RATE) / 2, abs=0.02)
+    assert stage._rate(100) == pytest.approx(FINAL_RATE)
+
+
+def test_the_kl_weight_rises_in_training_and_is_final_in_validation(
+    digits: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from training.networks import build_network
+    from training.stages import WholeNetwork
+
+    config = shortened("digits-vae")  # warm-up over 5 epochs
+    stage = stages(build_network(config, (1, 8, 8)), config, 10, digits.input.value_range)[0]
+    assert isinstance(stage, WholeNetwork)
+    for step, beta in ((0, 0.0), (25, 0.5), (50, 1.0), (500, 1.0)):
+        monkeypatch.setattr(type(stage), "global_step", step)
+        assert stage._beta(validating=False) == beta
+        assert stage._beta(validating=True) == 1.0
+
+
+def test_the_moving_average_forgets_the_random_start() -> None:
+    update = moving_average(0.999)
+    average = torch.tensor([100.0])
+    for count in range(1, 200):
+        average = update(average, torch.tensor([1.0]), count)
+    assert average.item() == pytest.approx(1.0, abs=0.01)
+    late = update(torch.tensor([1.0]), torch.tensor([2.0]), 10**6)
+    assert late.item() == pytest.approx(1.001, abs=1e-5)
