@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
-from matplotlib.image import imsave
+from PIL import Image
 
 from app.engine.repository import load_version
 from training.config import DataConfig
@@ -38,7 +38,7 @@ def main() -> int:
     digits = data.test.take(np.array(first)).in_users_units()
     options.out.mkdir(parents=True, exist_ok=True)
     draw_strip(digits, options.models_dir, options.out / "strip.png")
-    imsave(options.out / "digit.png", np.repeat(data.test.samples[0].transpose(1, 2, 0), 3, axis=2))
+    Image.fromarray(data.test.samples[0, 0]).save(options.out / "digit.png")
     return 0
 
 

@@ -204,17 +204,12 @@ def _forget_later_stages(run: Path, index: int) -> None:
 def _callbacks(stage: Stage, folder: Path, watch: Deadline) -> list[Callback]:
     options = stage.config.optimisation
     monitored: dict[str, Any] = {"monitor": "validation/loss", "mode": "min"}
+    saved: dict[str, Any] = {"save_on_train_epoch_end": True, "enable_version_counter": False}
     callbacks: list[Callback] = [
         EarlyStopping(patience=options.patience, check_on_train_epoch_end=True, **monitored),
         watch,
-        ModelCheckpoint(
-            folder,
-            filename="best",
-            save_last=True,
-            save_on_train_epoch_end=True,
-            enable_version_counter=False,
-            **monitored,
-        ),
+        ModelCheckpoint(folder, filename="best", **saved, **monitored),
+        ModelCheckpoint(folder, filename="last", **saved),  # save_last of the one above saves only with a new best
     ]
     if options.ema_decay:
         callbacks.insert(0, WeightAveraging(avg_fn=moving_average(options.ema_decay)))

@@ -15,7 +15,7 @@ from app.api.service import CurrentService, ServedModel, version_number
 from app.errors import UnsupportedTask
 from app.manifest import Manifest, Task
 
-router = APIRouter(prefix="/v1", tags=["models"])
+router = APIRouter(prefix="/v1")
 
 Endpoint = Callable[..., Any]
 
@@ -33,6 +33,11 @@ def able_to(task: Task) -> Any:
     return Depends(check)
 
 
+def summary(endpoint: Endpoint) -> str:
+    """The first sentence of an endpoint's docstring."""
+    return (endpoint.__doc__ or "").strip().partition("\n")[0].rstrip(".")
+
+
 def task_route(task: Task, answer: type[Answer], gives: list[str], takes: list[str]) -> Callable[[Endpoint], Endpoint]:
     """
     Register an endpoint twice: for a model's default version, and for one by its number.
@@ -47,14 +52,17 @@ def task_route(task: Task, answer: type[Answer], gives: list[str], takes: list[s
             "responses": {200: {"model": answer, "description": "The arrays, in the format that was accepted."}},
             "response_class": Response,
             "openapi_extra": documented,
-            "tags": ["tasks"],
+            "summary": summary(endpoint),
         }
         able = able_to(task)
-        router.post(f"/models/{{model}}/{task}", dependencies=[able], operation_id=task, **common)(endpoint)
+        router.post(f"/models/{{model}}/{task}", dependencies=[able], operation_id=task, tags=["tasks"], **common)(
+            endpoint
+        )
         router.post(
             f"/models/{{model}}/versions/{{version:int}}/{task}",
             dependencies=[Depends(version_number), able],
             operation_id=f"{task}_version",
+            tags=["tasks of one version"],
             **common,
         )(endpoint)
         return endpoint
@@ -62,19 +70,24 @@ def task_route(task: Task, answer: type[Answer], gives: list[str], takes: list[s
     return register
 
 
-@router.get("/models", operation_id="list_models")
+@router.get("/models", operation_id="list_models", tags=["models"], summary="The manifest of every model")
 async def list_models(service: CurrentService) -> ModelList:
     """The manifest of every model, each in its default version."""
     return ModelList(models=[model.manifest for model in service.repository])
 
 
-@router.get("/models/{model}", operation_id="get_model")
+@router.get("/models/{model}", operation_id="get_model", tags=["models"], summary="The manifest of a model")
 async def get_model(model: ServedModel) -> Manifest:
     """The manifest of a model's default version, the largest."""
     return model.manifest
 
 
-@router.get("/models/{model}/versions", operation_id="list_versions")
+@router.get(
+    "/models/{model}/versions",
+    operation_id="list_versions",
+    tags=["models"],
+    summary="The manifests of all versions of a model",
+)
 async def list_versions(model: ServedModel, service: CurrentService) -> ModelList:
     """The manifests of all versions of a model that are served."""
     versions = service.repository.versions(model.manifest.name)
@@ -82,7 +95,11 @@ async def list_versions(model: ServedModel, service: CurrentService) -> ModelLis
 
 
 @router.get(
-    "/models/{model}/versions/{version:int}", operation_id="get_version", dependencies=[Depends(version_number)]
+    "/models/{model}/versions/{version:int}",
+    operation_id="get_version",
+    tags=["models"],
+    summary="The manifest of one version of a model",
+    dependencies=[Depends(version_number)],
 )
 async def get_version(model: ServedModel) -> Manifest:
     """The manifest of one version of a model."""

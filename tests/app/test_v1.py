@@ -12,6 +12,7 @@ import pytest
 from fastapi import FastAPI
 from PIL import Image
 from starlette.testclient import TestClient
+from structlog.testing import capture_logs
 
 from tests.app.test_images import encoded
 
@@ -267,6 +268,8 @@ def test_the_text_of_a_bug_stays_in_the_log(client: TestClient, monkeypatch: pyt
         raise RuntimeError("secret text")
 
     monkeypatch.setattr("app.engine.autoencoder.Autoencoder.encode", broken)
-    response = client.post("/v1/models/tiny-ae/encode", **JSON_BODY)
+    with capture_logs() as lines:
+        response = client.post("/v1/models/tiny-ae/encode", **JSON_BODY)
     assert (response.status_code, response.json()["code"]) == (500, "internal-error")
     assert "secret" not in response.text
+    assert [str(line["exc_info"]) for line in lines] == ["secret text"]

@@ -94,7 +94,9 @@ def test_a_finished_run_is_read_back_as_it_was(digits: DataSet, tmp_path: Path) 
 
 
 def test_training_stops_early_and_keeps_the_best(digits: DataSet, tmp_path: Path) -> None:
-    config = short("ae", epochs=60, patience=2, learning_rate=0.5, ema_decay=0.0, gradient_clip=None)
+    config = short(
+        "ae", epochs=60, patience=2, learning_rate=0.03, schedule="constant", ema_decay=0.0, gradient_clip=None
+    )
     run = fit(config, digits, tmp_path / "run", accelerator="cpu")
     losses = [record["validation/loss"] for record in run.history["train"]]
     assert len(losses) < 60

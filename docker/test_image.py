@@ -1,0 +1,80 @@
+"""The image, run for real: make test-docker IMAGE=hourglass:local"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+IMAGE = os.environ.get("HOURGLASS_IMAGE", "hourglass:local")
+NETWORK = CONTAINER = "hourglass-test"
+HARDENED = ["--read-only", "--tmpfs", "/tmp:rw,noexec,nosuid,size=64m", "--cap-drop", "ALL"]
+HARDENED += ["--security-opt", "no-new-privileges"]
+DIGIT = Path(__file__).parent.parent / "docs" / "images" / "digit.png"
+
+
+def docker(*arguments: str, check: bool = True) -> str:
+    """What a docker command prints."""
+    ended = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0 or not check, ended.stderr
+    return ended.stdout.strip()
+
+
+def in_a_shell(program: str) -> str:
+    """What a Python program prints inside the image."""
+    return docker("run", "--rm", "--network", "none", *HARDENED, IMAGE, "python", "-c", program)
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    """A hardened container that is healthy, with the bundled models."""
+    docker("rm", "--force", CONTAINER, check=False)
+    docker("network", "create", NETWORK, check=False)
+    docker("run", "--detach", "--name", CONTAINER, "--network", NETWORK, "-p", "127.0.0.1:18081:8000", *HARDENED, IMAGE)
+    deadline = time.monotonic() + 60
+    while docker("inspect", "-f", "{{.State.Health.Status}}", CONTAINER) != "healthy":
+        assert time.monotonic() < deadline, docker("logs", CONTAINER)
+        time.sleep(0.5)
+    yield "http://127.0.0.1:18081"
+    docker("rm", "--force", CONTAINER, check=False)
+    docker("network", "rm", NETWORK, check=False)
+
+
+def test_a_hardened_container_serves_every_task_and_ends_with_0(address: str) -> None:
+    picture = {"content": DIGIT.read_bytes(), "headers": {"content-type": "image/png"}}
+    for task in ("mnist-ae/encode", "mnist-ae/reconstruct", "mnist-sdae/denoise", "mnist-vae/encode"):
+        assert httpx.post(f"{address}/v1/models/{task}", **picture).status_code == 200  # type: ignore[arg-type]
+    latents = httpx.post(f"{address}/v1/models/mnist-vae-2d/encode", **picture).json()["latents"]  # type: ignore[arg-type]
+    decoded = httpx.post(
+        f"{address}/v1/models/mnist-vae-2d/decode", json={"latents": latents}, headers={"accept": "image/png"}
+    )
+    assert decoded.content.startswith(b"\x89PNG")
+    assert httpx.post(f"{address}/v1/models/mnist-vae/generate?count=4").status_code == 200
+    assert httpx.get(f"{address}/docs").status_code == 200
+    docker("kill", "--signal", "TERM", CONTAINER)
+    assert docker("wait", CONTAINER) == "0"
+
+
+def test_it_is_not_root_and_has_neither_torch_nor_a_package_manager() -> None:
+    program = (
+        "import os, sys, importlib.util as u; assert sys.prefix == '/opt/venv';"
+        "print(os.getuid(), [n for n in ('torch', 'onnx', 'lightning', 'sklearn', 'pip', 'training') if u.find_spec(n)])"
+    )
+    assert in_a_shell(program) == "10001 []"
+
+
+def test_telemetry_is_off() -> None:
+    assert in_a_shell("import os; print(os.environ['ORT_DISABLE_TELEMETRY'])") == "1"
+
+
+def test_an_empty_repository_is_one_sentence_and_an_exit_code() -> None:
+    command = ["docker", "run", "--rm", "--network", "none", "--tmpfs", "/srv/models:ro", *HARDENED, IMAGE]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert "no valid model in /srv/models" in ended.stderr
+    assert "Traceback" not in ended.stderr

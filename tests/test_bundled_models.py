@@ -1,0 +1,105 @@
+"""The four models that are committed: whole, small enough, and as good as was promised."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from app.engine.autoencoder import Autoencoder
+from app.engine.repository import load_version
+from app.manifest import Manifest
+from training.config import Config, DataConfig, load_config
+from training.data import load_data
+from training.evaluation import mse
+from training.graphs import check_graph
+
+NAMES = ["mnist-ae", "mnist-sdae", "mnist-vae", "mnist-vae-2d"]
+
+
+def load(bundled: Path, name: str) -> Autoencoder:
+    """Version 1."""
+    return load_version(bundled / name / "1", name, 1)
+
+
+def measured(bundled: Path, name: str) -> list[dict[str, float]]:
+    """What the manifest says was measured."""
+    return [measurement.values for measurement in Manifest.read(bundled / name / "1").metrics]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_they_are_whole_and_were_made_by_the_bundled_configurations(bundled: Path, name: str) -> None:
+    manifest = load(bundled, name).manifest
+    assert manifest.training is not None
+    assert Config.model_validate(manifest.training.configuration) == load_config(name)
+    for graph in ("encoder.onnx", "decoder.onnx"):
+        check_graph(bundled / name / "1" / graph)
+        assert onnx.load(bundled / name / "1" / graph).graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    assert {"card.md", "latent_map.npz", "figures/latents.png", "figures/loss.png"} <= manifest.files.keys()
+
+
+def test_they_are_under_30_megabytes_in_all(bundled: Path) -> None:
+    assert sum(path.stat().st_size for name in NAMES for path in (bundled / name).rglob("*.*")) < 30e6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_beats_pca_of_its_size_and_an_untrained_net(bundled: Path, name: str) -> None:
+    values = measured(bundled, name)[0]
+    factor = 1.0 if name == "mnist-vae-2d" else 2.0
+    assert values["mse"] * factor < values["pca_mse"]
+    assert values["mse"] * 5 < values["untrained_mse"]
+
+
+def test_the_denoiser_beats_a_median_filter_and_a_linear_one(bundled: Path) -> None:
+    values = next(v for v in measured(bundled, "mnist-sdae") if v.get("noise_std") == 0.5)
+    assert values["noisy_psnr"] < values["median_psnr"] < values["ridge_psnr"] < values["psnr"]
+    assert values["psnr"] > 17.6
+
+
+def test_the_noise_of_the_denoisers_numbers_is_the_one_that_is_published(bundled: Path) -> None:
+    """Linear references computed independently of this project: 9.38 dB noisy, 14.21 median, 17.64 ridge."""
+    values = next(v for v in measured(bundled, "mnist-sdae") if v.get("noise_std") == 0.5)
+    assert values["noisy_psnr"] == pytest.approx(9.38, abs=0.05)
+    assert values["median_psnr"] == pytest.approx(14.21, abs=0.1)
+    assert values["ridge_psnr"] == pytest.approx(17.64, abs=0.15)
+
+
+@pytest.mark.parametrize(("name", "latents", "pca"), [("mnist-ae", 32, 0.01689), ("mnist-vae-2d", 2, 0.05572)])
+def test_the_linear_baseline_is_the_one_that_is_published(bundled: Path, name: str, latents: int, pca: float) -> None:
+    assert load(bundled, name).manifest.latent_dim == latents
+    assert measured(bundled, name)[0]["pca_mse"] == pytest.approx(pca, rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["mnist-vae", "mnist-vae-2d"])
+def test_no_posterior_has_collapsed(bundled: Path, name: str) -> None:
+    model = load(bundled, name)
+    bound = measured(bundled, name)[-1]
+    assert bound["active_units"] >= min(10, model.manifest.latent_dim)
+    assert bound["kl"] > 5
+
+
+def test_samples_of_the_vae_look_like_digits_to_its_own_autoencoder(bundled: Path) -> None:
+    """mnist-ae, which has never seen them, reconstructs samples nearly as well as test digits, and noise not at all."""
+    ae, vae = load(bundled, "mnist-ae"), load(bundled, "mnist-vae")
+    samples = vae.generate(256, seed=0)
+    on_digits = measured(bundled, "mnist-ae")[0]["mse"]
+    assert mse(ae.reconstruct(samples).samples, samples) < 3 * on_digits
+    noise = np.random.default_rng(0).random(samples.shape).astype(np.float32)
+    assert mse(ae.reconstruct(noise).samples, noise) > 20 * on_digits
+    assert samples.std(axis=0).max() > 0.3  # they differ from each other
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_manifests_numbers_are_those_of_the_files(bundled: Path, name: str) -> None:
+    folder = os.environ.get("HOURGLASS_DATA_DIR")
+    if not folder:
+        pytest.skip("HOURGLASS_DATA_DIR names no folder with MNIST")
+    data = load_data(DataConfig(name="mnist"), Path(folder), seed=0)
+    samples = data.test.in_users_units()
+    model = load(bundled, name)
+    assert mse(model.reconstruct(samples).samples, samples) == pytest.approx(
+        measured(bundled, name)[0]["mse"], rel=1e-3
+    )
