@@ -13,10 +13,6 @@ ARGS ?=
 DEPENDENCIES := pyproject.toml constraints.txt
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
-export HOURGLASS_HOST HOURGLASS_PORT HOURGLASS_MODELS_DIR HOURGLASS_DATA_DIR HOURGLASS_WORKERS HOURGLASS_LOG_LEVEL
-# A variable that is not set must reach the commands as not set, not as empty.
-$(foreach v,HOST PORT MODELS_DIR DATA_DIR WORKERS LOG_LEVEL,$(if $(HOURGLASS_$(v)),,$(eval unexport HOURGLASS_$(v))))
-
 .PHONY: help
 help: ## list the targets
 	@echo "Hourglass trains autoencoders and serves them over REST."

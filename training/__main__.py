@@ -160,9 +160,12 @@ def print_table(manifest: Manifest, measurements: Sequence[Measurement]) -> None
 
 
 def configure_logging() -> None:
-    """One handler on stderr."""
-    handler = RichHandler(console=Console(stderr=True), show_path=False, show_level=False)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler], force=True)
+    """Lines on stderr: in columns on a terminal, plain in a file."""
+    if sys.stderr.isatty():
+        handler = RichHandler(console=Console(stderr=True), show_path=False, show_level=False)
+        logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler], force=True)
+    else:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr, force=True)
 
 
 def _shared_options(parser: argparse.ArgumentParser) -> None:

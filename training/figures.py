@@ -11,6 +11,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from app.engine.autoencoder import Autoencoder
 from app.manifest import FIGURES, ValueRange
@@ -81,8 +82,10 @@ def loss_curves(history: Mapping[str, Sequence[Mapping[str, float]]], path: Path
             key = f"{part}/loss"
             points = [(record["epoch"], record[key]) for record in records if key in record]
             axes.plot(*zip(*points, strict=True), style, label=part, marker="." if len(points) < 8 else None)
-        validation = [record["validation/loss"] for record in records]
-        axes.set_ylim(min(validation) * 0.98, max(validation[min(1, len(validation) - 1) :]) * 1.05)
+        settled = [record[key] for record in records[1:] or records for key in ("train/loss", "validation/loss")]
+        margin = 0.05 * (max(settled) - min(settled)) or 1.0
+        axes.set_ylim(min(settled) - margin, max(settled) + margin)  # the first epoch would flatten the rest
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set(title=stage, xlabel="epoch", ylabel="loss, nats per sample")
         axes.legend(frameon=False)
     figure.savefig(path, dpi=DOTS)

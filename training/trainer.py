@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import os
 import shutil
 import sys
@@ -174,6 +175,8 @@ def _fit_stage(stage: Stage, data: DataSet, run: Path, deadline: float, accelera
     stage.load_state_dict(checkpoint["state_dict"])
     ended = torch.load(last, weights_only=True, map_location="cpu")
     stage.history, stage.seconds = ended["history"], ended["seconds"]
+    if not any(math.isfinite(record["validation/loss"]) for record in stage.history):
+        raise RunError(f"{plan.name}: the loss was never finite; a smaller learning_rate or a gradient_clip may help")
     stage.to("cpu")
 
 

@@ -57,7 +57,10 @@ def serving(**settings: str) -> Iterator[tuple[subprocess.Popen[str], str, list[
         drain.start()
         yield process, address, lines
     finally:
-        with suppress(ProcessLookupError):
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=10)
+        with suppress(ProcessLookupError):  # whatever is left of its group
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         if drain.ident:

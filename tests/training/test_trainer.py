@@ -109,6 +109,13 @@ def test_training_stops_early_and_keeps_the_best(digits: DataSet, tmp_path: Path
     assert again == pytest.approx(best, rel=1e-5)
 
 
+def test_a_loss_that_is_never_finite_is_an_error_and_no_model(digits: DataSet, tmp_path: Path) -> None:
+    config = short("ae", learning_rate=1e30, gradient_clip=None)
+    with pytest.raises(RunError, match="the loss was never finite; a smaller learning_rate"):
+        fit(config, digits, tmp_path / "run", accelerator="cpu")
+    assert not (tmp_path / "run" / "network.pt").exists()
+
+
 def test_a_folder_with_a_run_is_not_written_over(digits: DataSet, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     fit(short("ae", epochs=1), digits, folder, accelerator="cpu")
