@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= digits-vae
 ARGS ?=
+IMAGE ?= hourglass:local
 
 DEPENDENCIES := pyproject.toml constraints.txt
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -27,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             name = PREFIX + str(problem["loc"][0]).upper()
             print(f"hourglass: {name}: {problem['msg']}, got {problem['input']!r}", file=sys.stderr)
         return 1
+    # Process 1 of a container has no default handlers: without this, SIGTERM would be lost while models are loaded.
+    # uvicorn puts its own in place while it serves, and raises the signal again when it has finished.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     configure_logging(settings.log_level)
     for name in unknown_variables():
         structlog.get_logger(__name__).warning("unknown setting ignored", variable=name)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 
 from app.api import documentation, health, problems, v1
@@ -26,8 +27,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or Settings()
     repository = ModelRepository.load(settings.models_dir, threads=1)
-    runner = Runner(settings.threads or available_cores(), settings.max_queued_rows)
-    service = Service(settings, repository, runner)
+    cores = settings.threads or available_cores()
+    runner = Runner(cores, settings.max_queued_rows)
+    service = Service(settings, repository, runner, CapacityLimiter(cores))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -36,7 +38,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         service.ready = False
         runner.close()
 
-    app = FastAPI(title="Hourglass", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url="/openapi.json")
+    app = FastAPI(
+        title="Hourglass",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        redirect_slashes=False,
+    )
     app.state.service = service
     problems.install(app)
     app.include_router(v1.router)

@@ -6,7 +6,8 @@ import urllib.request
 
 address = f"http://127.0.0.1:{os.environ.get('HOURGLASS_PORT', '8000')}/readyz"
 try:
-    with urllib.request.urlopen(address, timeout=2) as answer:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # Docker may have set a proxy
+    with direct.open(address, timeout=2) as answer:
         sys.exit(0 if answer.status == 200 else 1)
 except OSError as error:
     sys.exit(f"{address}: {error}")

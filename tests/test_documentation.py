@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from app import errors
+from app.engine.repository import load_version
 from app.manifest import Manifest
 from app.settings import FOR_TRAINING, Settings
 from tests.app.test_server import environment, serving
@@ -168,6 +169,25 @@ def test_make_serve_serves_the_bundled_models() -> None:
         os.killpg(process.pid, 15)
         process.wait(timeout=30)
         process.stderr.close()
+
+
+def test_make_train_makes_a_model_that_can_be_served(tmp_path: Path) -> None:
+    if not (ROOT / ".venv" / ".train").exists():
+        pytest.skip("make has not set up .venv here")
+    command = next(line for line in "".join(shell_blocks("README.md")).splitlines() if line.startswith("make train"))
+    settings = environment(models_dir=str(tmp_path / "models"), cache_dir=str(tmp_path))
+    ended = subprocess.run(
+        [*command.split(), f"ARGS=--run-dir={tmp_path / 'run'}"],
+        cwd=ROOT,
+        env={**settings, "MAKEFLAGS": "", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ended.returncode == 0, ended.stderr
+    folder = tmp_path / "models" / "digits-vae" / "1"
+    assert ended.stdout.strip().endswith(str(folder))
+    assert load_version(folder, "digits-vae", 1).generate(1, seed=0).shape == (1, 1, 8, 8)
 
 
 def test_the_tables_of_the_models_are_those_of_their_manifests() -> None:

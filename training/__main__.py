@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
 
 from app.errors import HourglassError
 from app.manifest import Manifest, Measurement
-from training.config import Config, OptimisationConfig, bundled_configs, load_config
+from training.config import Config, OptimisationConfig, bundled_configs, describe_problems, load_config
 from training.errors import InvalidConfiguration, RunError, TrainingError
 
 MODELS_DIR = Path(os.environ.get("HOURGLASS_MODELS_DIR", "models"))
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     configure_logging()
     try:
         exit_code: int = options.command(options)
-    except (TrainingError, HourglassError) as error:
+    except (TrainingError, HourglassError, OSError) as error:
         print(f"hourglass-train: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -124,6 +125,8 @@ def evaluate_command(options: argparse.Namespace) -> int:
     model = load_version(folder, folder.parent.name, int(folder.name), available_cores())
     config = _trained_with(model.manifest)
     data = load_data(config.data, options.data_dir, config.optimisation.seed)
+    if model.manifest.training and model.manifest.training.data_fingerprint != data.fingerprint():
+        logging.warning("the data are not those that %s was trained with", model.manifest.name)
     measurements = evaluate(model, data, config)
     print_table(model.manifest, measurements)
     result = {
@@ -187,17 +190,18 @@ def _override(config: Config, options: argparse.Namespace) -> Config:
         return config
     try:
         optimisation = OptimisationConfig.model_validate({**config.optimisation.model_dump(), **given})
-    except ValueError as error:
-        raise InvalidConfiguration(
-            f"{', '.join(f'--{name} {value}' for name, value in given.items())}: {error}"
-        ) from error
+    except ValidationError as error:
+        raise InvalidConfiguration(f"--{describe_problems(error)}") from error
     return config.model_copy(update={"optimisation": optimisation})
 
 
 def _trained_with(manifest: Manifest) -> Config:
     if manifest.training is None:
         raise RunError(f"{manifest.name} was not trained here: its manifest names no configuration")
-    return Config.model_validate(manifest.training.configuration)
+    try:
+        return Config.model_validate(manifest.training.configuration)
+    except ValidationError as error:
+        raise InvalidConfiguration(f"{manifest.name}: its configuration: {describe_problems(error)}") from error
 
 
 def _doc(field: str) -> str:

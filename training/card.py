@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from app.manifest import FIGURES, Manifest, Training
+from training.data import DataSet
 
 PICTURES = {
     "loss.png": "Loss by epoch; validation with the averaged weights.",
@@ -23,7 +24,7 @@ NOT_FOR = (
 )
 
 
-def write_card(manifest: Manifest, training: Training, folder: Path) -> str:
+def write_card(manifest: Manifest, training: Training, data: DataSet, folder: Path) -> str:
     """The card's Markdown; the pictures that are there are shown."""
     shape = " x ".join(map(str, manifest.input.shape))
     lines = [
@@ -45,6 +46,8 @@ def write_card(manifest: Manifest, training: Training, folder: Path) -> str:
     lines += [
         "## How it was trained",
         "",
+        f"Data set: {data.name}; {len(data.train)} rows to train on, {len(data.validation)} more to choose the "
+        f"checkpoint, {len(data.test)} to measure on.",
         f"Seed {training.seed}, {training.minutes:.1f} minutes on {training.hardware}, finished {training.finished}.",
         f"Libraries: {', '.join(f'{name} {version}' for name, version in training.libraries.items())}.",
         f"Data fingerprint (SHA-256): `{training.data_fingerprint}`.",

@@ -39,7 +39,9 @@ class NetworkConfig(Section):
     """The layers of the encoder; the decoder mirrors them."""
 
     architecture: Literal["conv", "dense"]
+    """Strided convolutions and a dense bottleneck, or fully connected layers."""
     latent_dim: Positive
+    """The size of the code."""
     widths: Annotated[tuple[Positive, ...], Field(min_length=1)]
     """Channels (conv) or units (dense) of each layer from the outside in."""
     residual_blocks: tuple[Annotated[int, Field(ge=0)], ...] = ()
@@ -94,9 +96,13 @@ class OptimisationConfig(Section):
     """AdamW, its schedule, and when to stop."""
 
     epochs: Positive
+    """Passes over the training rows, of the last stage where there are several."""
     batch_size: Positive = 256
+    """Rows of a step; the last batch of an epoch may be smaller."""
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    """At the top of the schedule."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    """Decoupled from the gradient, as in AdamW."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """After a linear warm-up over the first twentieth of the steps."""
     gradient_clip: Annotated[float, Field(gt=0)] | None = None
@@ -106,7 +112,9 @@ class OptimisationConfig(Section):
     patience: Positive = 10
     """Validations without an improvement before training stops."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    """bf16-mixed: products in bfloat16, weights and losses in float32; faster where the processor has it."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Of the weights, the split, the order of the rows and all noise."""
 
 
 class Config(Section):
@@ -142,8 +150,12 @@ def load_config(name_or_path: str) -> Config:
     except yaml.YAMLError as error:
         raise InvalidConfiguration(f"{path}: not YAML: {error}") from error
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors())
-        raise InvalidConfiguration(f"{path}: {problems}") from error
+        raise InvalidConfiguration(f"{path}: {describe_problems(error)}") from error
+
+
+def describe_problems(error: ValidationError) -> str:
+    """What is wrong in one line: each member with its place."""
+    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors())
 
 
 def bundled_configs() -> list[str]:

@@ -128,10 +128,13 @@ def _mnist(data_dir: Path | None) -> tuple[ImageInput, Split, Split]:
 
 def find_idx(folder: Path, stem: str) -> Path:
     """The file `stem` or `stem.gz`. Raises DataError."""
-    for path in (folder / stem, folder / f"{stem}.gz"):
-        if path.is_file():
-            return path
+    for path in _candidates(folder, stem):
+        return path
     raise DataError(f"{folder}: neither {stem} nor {stem}.gz is there")
+
+
+def _candidates(folder: Path, stem: str) -> list[Path]:
+    return [path for path in (folder / stem, folder / f"{stem}.gz") if path.is_file()]
 
 
 def read_idx(path: Path) -> npt.NDArray[np.uint8]:
@@ -159,11 +162,15 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def _mnist_folder(data_dir: Path | None) -> Path:
-    candidates = [data_dir, data_dir / "mnist"] if data_dir else []
-    for folder in candidates:
-        if any((folder / f"{stem}{suffix}").is_file() for stem in MNIST_FILES for suffix in ("", ".gz")):
-            return folder
-    return download_mnist(data_dir / "mnist" if data_dir else None)
+    """Where the files are; where downloads go, all four are there or the download goes on."""
+    if data_dir is None:
+        return download_mnist(None)
+    there = [any(_candidates(data_dir, stem)) for stem in MNIST_FILES]
+    if any(there):
+        return data_dir
+    if all(any(_candidates(data_dir / "mnist", stem)) for stem in MNIST_FILES):
+        return data_dir / "mnist"
+    return download_mnist(data_dir / "mnist")
 
 
 def download_mnist(folder: Path | None, mirrors: tuple[str, ...] = MNIST_MIRRORS) -> Path:

@@ -7,12 +7,9 @@ server will do it, and then renamed. A version that exists is never touched.
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 import os
-import platform
 import shutil
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +48,6 @@ log = logging.getLogger(__name__)
 
 Array = npt.NDArray[np.float32]
 
-LIBRARIES = ("torch", "lightning", "numpy", "onnx", "onnxscript", "onnxruntime", "scikit-learn")
 GOLDEN_SEED = 7
 
 
@@ -114,11 +110,11 @@ def _write_version(run: Run, data: DataSet, folder: Path, version: int) -> Manif
     log.info("evaluating on %d test samples", len(data.test))
     metrics = evaluate(model, data, config)
     log.info("drawing the figures")
-    plane, labels = draw_report(model, data, run.history, folder)
+    plane, labels = draw_report(model, data, run.record.history, folder)
     np.savez_compressed(folder / LATENT_MAP, coordinates=plane.astype(np.float16), labels=labels.astype(np.uint8))
-    training = describe_training(run, data)
+    training = describe_training(run)
     measured = draft.model_copy(update={"metrics": metrics, "training": training})
-    (folder / CARD).write_text(write_card(measured, training, folder), encoding="utf-8")
+    (folder / CARD).write_text(write_card(measured, training, data, folder), encoding="utf-8")
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
     digests = {path.relative_to(folder).as_posix(): FileDigest.of(path) for path in files}
     manifest = Manifest.model_validate({**measured.model_dump(), "files": digests})
@@ -158,29 +154,17 @@ def golden_samples(shape: tuple[int, ...], value_range: ValueRange) -> Array:
     return (value_range.low + value_range.span * unit).astype(np.float32).reshape(-1, *shape)
 
 
-def describe_training(run: Run, data: DataSet) -> Training:
-    """What the manifest says of how the model was made."""
+def describe_training(run: Run) -> Training:
+    """What the manifest says of how the model was made: what the run wrote down when it ended."""
     return Training(
         configuration=run.config.model_dump(mode="json"),
-        data_fingerprint=data.fingerprint(),
-        libraries={name: importlib.metadata.version(name) for name in LIBRARIES},
+        data_fingerprint=run.record.data_fingerprint,
+        libraries=run.record.libraries,
         seed=run.config.optimisation.seed,
-        minutes=round(run.minutes, 2),
-        hardware=describe_hardware(),
-        finished=datetime.now(UTC).date().isoformat(),
+        minutes=run.record.minutes,
+        hardware=run.record.hardware,
+        finished=run.record.finished,
     )
-
-
-def describe_hardware() -> str:
-    """The GPU, or the number of cores and the processor's name where the system tells it."""
-    if torch.cuda.is_available():
-        return str(torch.cuda.get_device_name())
-    name = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        lines = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
-        name = lines[0].partition(":")[2].strip() if lines else name
-    return f"{available_cores()} cores, {name}"
 
 
 def _parity(manifest: Manifest) -> Parity:

@@ -63,6 +63,8 @@ def latent_plane(model: Autoencoder, data: DataSet) -> tuple[Array, str]:
     latents = model.encode(data.test.in_users_units())
     if latents.shape[1] == 2:
         return latents, "latent dimension"
+    if latents.shape[1] == 1:
+        return np.concatenate([latents, np.zeros_like(latents)], axis=1), "latent dimension"
     train = model.encode(data.train.in_users_units())
     return LinearAutoencoder.fit(train, 2).encode(latents), f"principal axis of the {latents.shape[1]} latents"
 

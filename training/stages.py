@@ -56,6 +56,7 @@ class Stage(lightning.LightningModule):
         self.plan = plan
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0
+        self.device_name = "cpu"
         self._resumed_at = time.monotonic()
         self._sums: dict[str, float] = {}
 
@@ -104,8 +105,9 @@ class Stage(lightning.LightningModule):
         return self.seconds + time.monotonic() - self._resumed_at
 
     def on_fit_start(self) -> None:
-        """Start the clock."""
+        """Start the clock, and see what the stage is trained on."""
         self._resumed_at = time.monotonic()
+        self.device_name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Put the history and the time into the checkpoint."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import importlib.metadata
 import logging
 import math
-import os
+import platform
 import shutil
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,29 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
+from app.engine.threads import available_cores
 from training.batches import batches
-from training.config import Config
+from training.config import Config, Section, load_config
 from training.data import DataSet
 from training.errors import RunError
 from training.networks import Network, build_network
 from training.stages import Stage, stages
 
-CONFIG, RECORD, WEIGHTS = "config.yaml", "run.json", "network.pt"
+CONFIG, FINGERPRINT, RECORD, WEIGHTS = "config.yaml", "data.sha256", "run.json", "network.pt"
+LIBRARIES = ("torch", "lightning", "numpy", "onnx", "onnxscript", "onnxruntime", "scikit-learn")
+
+
+class Record(Section):
+    """What a finished run says of itself, in run.json."""
+
+    minutes: float
+    data_fingerprint: str
+    hardware: str
+    libraries: dict[str, str]
+    finished: str
+    """Date, ISO 8601, UTC."""
+    history: dict[str, list[dict[str, float]]]
+    """By stage, a record an epoch."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +62,21 @@ class Run:
     config: Config
     folder: Path
     network: Network
-    history: dict[str, list[dict[str, float]]]
-    """By stage, a record an epoch."""
-    minutes: float
+    record: Record
+
+
+class Checkpoint(ModelCheckpoint):
+    """Lightning's, but its memory of the best one survives a move of the folder."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the state up with this folder in the place of the one that it was saved in."""
+
+        def moved(path: str) -> str:
+            return str(Path(str(self.dirpath)) / Path(path).name) if path else path
+
+        paths = {name: moved(path) for name, path in state_dict.items() if name.endswith("_path")}
+        best = {moved(path): score for path, score in state_dict["best_k_models"].items()}
+        super().load_state_dict({**state_dict, **paths, "dirpath": self.dirpath, "best_k_models": best})
 
 
 class Deadline(Callback):
@@ -56,12 +84,11 @@ class Deadline(Callback):
 
     def __init__(self, at: float) -> None:
         self._at = at
-        self.passed = False
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Compare with the monotonic clock."""
         if time.monotonic() >= self._at:
-            self.passed = trainer.should_stop = True
+            trainer.should_stop = True
 
 
 def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
@@ -79,11 +106,12 @@ def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Ten
     return update
 
 
-def start(config: Config, folder: Path) -> None:
+def start(config: Config, data: DataSet, folder: Path) -> None:
     """Make the folder of a new run. Raises RunError where there is one already."""
     if folder.exists() and any(folder.iterdir()):
         raise RunError(f"{folder} holds a run already: --resume continues it, --overwrite starts again")
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / FINGERPRINT).write_text(data.fingerprint() + "\n", encoding="utf-8")
     (folder / CONFIG).write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
 
 
@@ -91,7 +119,7 @@ def read_config(folder: Path) -> Config:
     """The configuration of a run. Raises RunError where the folder is not a run's."""
     if not (folder / CONFIG).is_file():
         raise RunError(f"{folder} is not the folder of a run: it has no {CONFIG}")
-    return Config.model_validate(yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8")))
+    return load_config(str(folder / CONFIG))
 
 
 def fit(
@@ -109,11 +137,13 @@ def fit(
     With `resume`, stages that are finished are taken from their checkpoints and the one that was interrupted goes on
     where its last whole epoch ended. Raises RunError.
     """
-    if resume:
-        if read_config(folder) != config:
-            raise RunError(f"{folder}: the configuration differs from the one that the run was started with")
-    else:
-        start(config, folder)
+    if accelerator == "gpu" and not torch.cuda.is_available():
+        raise RunError("there is no GPU here that torch can use; --accelerator auto takes what there is")
+    if not resume:
+        start(config, data, folder)
+    elif read_config(folder) != config:
+        raise RunError(f"{folder}: the configuration differs from the one that the run was started with")
+    check_data(folder, data)
     network = build_network(config, data.input.shape)
     if config.network.architecture == "conv":
         _lay_out(network, torch.channels_last)  # twice as fast on a CPU
@@ -123,7 +153,7 @@ def fit(
     for stage in stages(network, config, steps_per_epoch, data.input.value_range):
         _fit_stage(stage, data, folder, deadline, accelerator)
         done.append(stage)
-    return _finish(config, folder, network, done)
+    return _finish(config, data, folder, network, done)
 
 
 def load_run(folder: Path, data: DataSet) -> Run:
@@ -133,18 +163,24 @@ def load_run(folder: Path, data: DataSet) -> Run:
         raise RunError(f"{folder}: the run has not finished; --resume continues it")
     network = build_network(config, data.input.shape)
     network.load_state_dict(torch.load(folder / WEIGHTS, weights_only=True))
-    record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    return Run(config, folder, network.eval(), record["history"], record["minutes"])
+    check_data(folder, data)
+    record = Record.model_validate_json((folder / RECORD).read_text(encoding="utf-8"))
+    return Run(config, folder, network.eval(), record)
+
+
+def check_data(folder: Path, data: DataSet) -> None:
+    """Raise RunError unless the data are those that the run was started with."""
+    if (folder / FINGERPRINT).read_text(encoding="utf-8").strip() != data.fingerprint():
+        raise RunError(f"{folder}: the data differ from those that the run was started with")
 
 
 def _fit_stage(stage: Stage, data: DataSet, run: Path, deadline: float, accelerator: str) -> None:
     plan = stage.plan
     folder = run / f"{plan.index}-{plan.name}"
-    last, best, finished = folder / "last.ckpt", folder / "best.ckpt", folder / "finished"
-    if not finished.exists():
+    last, best = folder / "last.ckpt", folder / "best.ckpt"
+    if not _has_ended(last, plan.epochs):
         _forget_later_stages(run, plan.index)
         options = stage.config.optimisation
-        watch = Deadline(deadline)
         with _quiet_lightning():
             trainer = lightning.Trainer(
                 accelerator=accelerator,
@@ -152,7 +188,7 @@ def _fit_stage(stage: Stage, data: DataSet, run: Path, deadline: float, accelera
                 max_epochs=plan.epochs,
                 precision=options.precision,
                 gradient_clip_val=options.gradient_clip,
-                callbacks=_callbacks(stage, folder, watch),
+                callbacks=_callbacks(stage, folder, deadline),
                 logger=TensorBoardLogger(run, name="tensorboard", version=folder.name),
                 default_root_dir=folder,
                 num_sanity_val_steps=0,
@@ -169,14 +205,16 @@ def _fit_stage(stage: Stage, data: DataSet, run: Path, deadline: float, accelera
                 trainer.fit(stage, *loaders, ckpt_path=last if last.exists() else None, weights_only=True)
         except SystemExit as exit_:  # Lightning's answer to Ctrl-C
             raise KeyboardInterrupt from exit_
-        if not watch.passed or trainer.current_epoch >= plan.epochs:
-            finished.touch()
     checkpoint = torch.load(best, weights_only=True, map_location="cpu")
     stage.load_state_dict(checkpoint["state_dict"])
     ended = torch.load(last, weights_only=True, map_location="cpu")
     stage.history, stage.seconds = ended["history"], ended["seconds"]
-    if not any(math.isfinite(record["validation/loss"]) for record in stage.history):
-        raise RunError(f"{plan.name}: the loss was never finite; a smaller learning_rate or a gradient_clip may help")
+    for record in stage.history:
+        if not all(map(math.isfinite, record.values())):
+            raise RunError(
+                f"{plan.name}: the loss was not finite after epoch {record['epoch']:.0f}; "
+                "a smaller learning_rate or gradient_clip may help"
+            )
     stage.to("cpu")
 
 
@@ -196,23 +234,33 @@ def _quiet_lightning() -> Iterator[None]:
             logger.setLevel(level)
 
 
+def _has_ended(last: Path, epochs: int) -> bool:
+    """Whether a stage has done all its epochs or was stopped early, by its last checkpoint."""
+    if not last.exists():
+        return False
+    checkpoint = torch.load(last, weights_only=True, map_location="cpu")
+    states = [state for name, state in checkpoint["callbacks"].items() if name.startswith("EarlyStopping")]
+    return len(checkpoint["history"]) >= epochs or any(state["stopped_epoch"] for state in states)
+
+
 def _forget_later_stages(run: Path, index: int) -> None:
     """Remove what a run that ran out of time trained on top of a stage that now goes on."""
-    (run / WEIGHTS).unlink(missing_ok=True)
+    for name in (WEIGHTS, RECORD):
+        (run / name).unlink(missing_ok=True)
     for folder in run.glob("[0-9]*-*"):
         if int(folder.name.partition("-")[0]) > index:
             shutil.rmtree(folder)
 
 
-def _callbacks(stage: Stage, folder: Path, watch: Deadline) -> list[Callback]:
+def _callbacks(stage: Stage, folder: Path, deadline: float) -> list[Callback]:
     options = stage.config.optimisation
     monitored: dict[str, Any] = {"monitor": "validation/loss", "mode": "min"}
     saved: dict[str, Any] = {"save_on_train_epoch_end": True, "enable_version_counter": False}
     callbacks: list[Callback] = [
         EarlyStopping(patience=options.patience, check_on_train_epoch_end=True, **monitored),
-        watch,
-        ModelCheckpoint(folder, filename="best", **saved, **monitored),
-        ModelCheckpoint(folder, filename="last", **saved),  # save_last of the one above saves only with a new best
+        Deadline(deadline),
+        Checkpoint(folder, filename="best", **saved, **monitored),
+        Checkpoint(folder, filename="last", **saved),  # save_last of the one above saves only with a new best
     ]
     if options.ema_decay:
         callbacks.insert(0, WeightAveraging(avg_fn=moving_average(options.ema_decay)))
@@ -221,15 +269,36 @@ def _callbacks(stage: Stage, folder: Path, watch: Deadline) -> list[Callback]:
     return callbacks
 
 
-def _finish(config: Config, folder: Path, network: Network, done: Sequence[Stage]) -> Run:
+def _finish(config: Config, data: DataSet, folder: Path, network: Network, done: Sequence[Stage]) -> Run:
+    """Write the record, then the weights, each whole or not at all."""
     _lay_out(network, torch.contiguous_format)
-    history = {stage.plan.name: stage.history for stage in done}
-    minutes = sum(stage.seconds for stage in done) / 60
-    torch.save(network.state_dict(), folder / WEIGHTS)
-    partial = folder / f".{RECORD}.{os.getpid()}"
-    partial.write_text(json.dumps({"minutes": minutes, "history": history}, indent=1), encoding="utf-8")
+    record = Record(
+        minutes=round(sum(stage.seconds for stage in done) / 60, 2),
+        data_fingerprint=data.fingerprint(),
+        hardware=describe_hardware(done[-1].device_name),
+        libraries={name: importlib.metadata.version(name) for name in LIBRARIES},
+        finished=datetime.now(UTC).date().isoformat(),
+        history={stage.plan.name: stage.history for stage in done},
+    )
+    partial = folder / "partial.tmp"
+    partial.write_text(record.model_dump_json(indent=1), encoding="utf-8")
     partial.replace(folder / RECORD)
-    return Run(config, folder, network.eval(), history, minutes)
+    torch.save(network.state_dict(), partial)
+    partial.replace(folder / WEIGHTS)
+    return Run(config, folder, network.eval(), record)
+
+
+def describe_hardware(device: str) -> str:
+    """The GPU's name, or the number of cores and the processor's name where the system tells it."""
+    if device != "cpu":
+        return device
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        lines = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        name = lines[0].partition(":")[2].strip() if lines else name
+    cores = available_cores()
+    return f"{cores} {'core' if cores == 1 else 'cores'}, {name}"
 
 
 def _lay_out(network: Network, memory_format: torch.memory_format) -> None:

@@ -26,7 +26,7 @@ async def home() -> Response:
 
 @router.get("/docs")
 async def docs() -> Response:
-    """Swagger UI over /openapi.json; addresses are relative, so that a proxy may serve it under a prefix."""
+    """Swagger UI over /openapi.json."""
     return get_swagger_ui_html(
         openapi_url="openapi.json",
         title="Hourglass",

@@ -1,4 +1,9 @@
-"""Probes. They need no model and are never queued behind one."""
+"""
+Probes. They need no model and are never queued behind one.
+
+The route for GET and HEAD is the one that answers, since decorators register from the bottom up, and its Allow header
+names both; the one above it is documented.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,7 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/livez", operation_id="live", summary="Does the process answer")
-@router.head("/livez", include_in_schema=False)
+@router.api_route("/livez", methods=["GET", "HEAD"], include_in_schema=False)
 async def live() -> Health:
     """The process answers."""
     return Health(status="ok")
@@ -21,11 +26,11 @@ async def live() -> Health:
     "/readyz",
     operation_id="ready",
     summary="Can it serve",
-    responses={503: {"model": Health, "description": "Not yet, or no more."}},
+    responses={503: {"model": Health, "description": "Not yet."}},
 )
-@router.head("/readyz", include_in_schema=False)
+@router.api_route("/readyz", methods=["GET", "HEAD"], include_in_schema=False)
 async def ready(service: CurrentService, response: Response) -> Health:
-    """The models are loaded, checked and warm, and the server is not shutting down."""
+    """The models are loaded, checked and warm. On SIGTERM the server stops listening before this could change."""
     if service.ready:
         return Health(status="ok")
     response.status_code = 503

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from app.engine.corruption import Noise
 
@@ -24,6 +25,13 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+def meaningless(option: str, without: str) -> PydanticCustomError:
+    """The error of an option that has no meaning without another; `app.api.problems` names it."""
+    return PydanticCustomError(
+        "meaningless", "has no meaning without {without}", {"option": option, "without": without}
+    )
+
+
 class EncodeOptions(Options):
     """The query of `encode`."""
 
@@ -33,7 +41,7 @@ class EncodeOptions(Options):
     @model_validator(mode="after")
     def _seed_belongs_to_sample(self) -> Self:
         if self.seed is not None and not self.sample:
-            raise ValueError("seed has no meaning without sample=true: the mean is not random")
+            raise meaningless("seed", "sample=true: the mean is not random")
         return self
 
 
@@ -51,7 +59,8 @@ class DenoiseOptions(Options):
     @model_validator(mode="after")
     def _amount_and_seed_belong_to_noise(self) -> Self:
         if self.noise is None and (self.amount is not None or self.seed is not None):
-            raise ValueError("amount and seed have no meaning without noise: denoising itself is not random")
+            option = "seed" if self.amount is None else "amount"
+            raise meaningless(option, "noise: denoising itself is not random")
         return self
 
 

@@ -22,6 +22,9 @@ from app.errors import (
 
 log = structlog.get_logger(__name__)
 
+TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""RFC 9110's words, which Python's http.HTTPStatus has only since 3.13."""
+
 PROBLEM_JSON = "application/problem+json"
 
 
@@ -42,7 +45,7 @@ def problem_response(error: ServiceError) -> Response:
     """The answer that tells a client of an error."""
     document = {
         "type": "about:blank",
-        "title": HTTPStatus(error.status).phrase,
+        "title": TITLES.get(error.status) or HTTPStatus(error.status).phrase,
         "status": error.status,
         "code": error.code,
         "detail": error.detail,
@@ -68,14 +71,14 @@ def _service_error(request: Request, error: Exception) -> Response:
 def _invalid_parameters(request: Request, error: Exception) -> Response:
     """FastAPI's validation of the query and the path: the body is read by our own code."""
     assert isinstance(error, RequestValidationError)
-    parameters = [
-        {"name": str(problem["loc"][-1]), "in": str(problem["loc"][0]), "problem": str(problem["msg"])}
-        for problem in error.errors()
-    ]
-    detail = "; ".join(
-        f"{p['in']} parameter {p['name']!r}: {p['problem']}, got {problem.get('input')!r:.60}"
-        for p, problem in zip(parameters, error.errors(), strict=True)
-    )
+    parameters, sentences = [], []
+    for problem in error.errors():
+        whole = problem.get("ctx", {}).get("option")  # of an error about the query as a whole: the option it is about
+        place, name = str(problem["loc"][0]), str(whole or problem["loc"][-1])
+        parameters.append({"name": name, "in": place, "problem": str(problem["msg"])})
+        got = "" if whole else f", got {problem.get('input')!r:.60}"
+        sentences.append(f"{place} parameter {name!r}: {problem['msg']}{got}")
+    detail = "; ".join(sentences)
     return problem_response(InvalidParameter(detail, parameters=parameters))
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Path, Request
 
 from app.engine.autoencoder import Autoencoder
-from app.engine.repository import ModelRepository
+from app.engine.repository import VERSION, ModelRepository
 from app.engine.runner import Runner
 from app.errors import TooManyRows
 from app.settings import Settings
@@ -21,6 +22,8 @@ class Service:
     settings: Settings
     repository: ModelRepository
     runner: Runner
+    image_limiter: CapacityLimiter
+    """Images that are decoded at once: one may take a hundred megabytes."""
     ready: bool = False
     """True between start-up and shutdown."""
 
@@ -37,7 +40,9 @@ def service(request: Request) -> Service:
     return found
 
 
-def version_number(version: Annotated[int, Path(ge=1, description="A version of the model.", examples=[1])]) -> int:
+def version_number(
+    version: Annotated[str, Path(description="A version of the model: a whole number from 1.")],
+) -> str:
     """Declares the path parameter of the routes that name a version."""
     return version
 
@@ -49,7 +54,9 @@ def served_model(
 ) -> Autoencoder:
     """The model that the path names; its largest version where it names none."""
     version = request.path_params.get("version")
-    return service.repository.get(model, None if version is None else int(version))
+    if version is None:
+        return service.repository.get(model)
+    return service.repository.get(model, int(version) if VERSION.fullmatch(version) else version[:20])
 
 
 CurrentService = Annotated[Service, Depends(service)]

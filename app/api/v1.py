@@ -59,7 +59,7 @@ def task_route(task: Task, answer: type[Answer], gives: list[str], takes: list[s
             endpoint
         )
         router.post(
-            f"/models/{{model}}/versions/{{version:int}}/{task}",
+            f"/models/{{model}}/versions/{{version}}/{task}",
             dependencies=[Depends(version_number), able],
             operation_id=f"{task}_version",
             tags=["tasks of one version"],
@@ -95,7 +95,7 @@ async def list_versions(model: ServedModel, service: CurrentService) -> ModelLis
 
 
 @router.get(
-    "/models/{model}/versions/{version:int}",
+    "/models/{model}/versions/{version}",
     operation_id="get_version",
     tags=["models"],
     summary="The manifest of one version of a model",
@@ -122,8 +122,8 @@ async def encode(
     if not options.sample:
         return await reply.latents(await service.runner.run(len(samples), lambda: model.encode(samples)))
     seed = drawn_seed(options.seed)
-    posterior = await service.runner.run(len(samples), lambda: model.posterior(samples))
-    return await reply.latents(posterior.sample(seed), seed=seed)
+    latents = await service.runner.run(len(samples), lambda: model.sample_posterior(samples, seed))
+    return await reply.latents(latents, seed=seed)
 
 
 @task_route("decode", Samples, gives=["image"], takes=["LatentsIn"])
@@ -158,7 +158,8 @@ async def denoise(
         return await reply.samples(await service.runner.run(len(samples), lambda: model.denoise(samples)))
     seed = drawn_seed(options.seed)
     amount = 0.5 if options.amount is None else options.amount
-    noisy = model.corrupt(samples, options.noise, amount, seed)
+    noise = options.noise
+    noisy = await service.runner.run(len(samples), lambda: model.corrupt(samples, noise, amount, seed))
     denoised = await service.runner.run(len(samples), lambda: model.denoise(noisy))
     return await reply.samples(denoised, seed=seed, noisy=noisy)
 

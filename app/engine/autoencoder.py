@@ -11,7 +11,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from app.engine.corruption import Noise, corrupt
-from app.errors import EmptyBatch, InvalidModel, NotFinite, OutOfRange, UnsupportedTask, WrongShape
+from app.errors import EmptyBatch, InvalidModel, InvalidParameter, NotFinite, OutOfRange, UnsupportedTask, WrongShape
 from app.manifest import DECODER, ENCODER, ImageInput, Manifest, Task
 
 Array = npt.NDArray[np.float32]
@@ -49,8 +49,8 @@ class Posterior:
         if self.logvar is None:
             return self.mu
         noise = np.random.default_rng(seed).standard_normal(self.mu.shape, dtype=np.float32)
-        draw: Array = self.mu + np.exp(np.float32(0.5) * self.logvar) * noise
-        return draw
+        with np.errstate(over="ignore"):
+            return _finite("latents", self.mu + np.exp(np.float32(0.5) * self.logvar) * noise)
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,14 @@ class Autoencoder:
         outputs = self._run(self._encoder, self._heads, "samples", self.check_samples(samples))
         return Posterior(outputs[0], outputs[1] if len(outputs) > 1 else None)
 
+    def sample_posterior(self, samples: Array, seed: int) -> Array:
+        """One seeded draw from each sample's posterior. Raises InvalidParameter where the encoder has none."""
+        if self.manifest.latent.kind != "gaussian":
+            raise InvalidParameter(
+                f"the model {self.manifest.name!r} is deterministic: it has no posterior to draw from"
+            )
+        return self.posterior(samples).sample(seed)
+
     def encode(self, samples: Array) -> Array:
         """Latents; the posterior mean, of a variational model."""
         return self.posterior(samples).mu
@@ -107,8 +115,9 @@ class Autoencoder:
         """Encode, then decode, and compare."""
         samples = self.check_samples(samples)
         reconstructed = self.decode(self.encode(samples))
-        errors = np.square(reconstructed - samples).reshape(len(samples), -1).mean(axis=1)
-        return Reconstruction(reconstructed, errors)
+        with np.errstate(over="ignore"):
+            errors = np.square(reconstructed - samples).reshape(len(samples), -1).mean(axis=1)
+        return Reconstruction(reconstructed, _finite("errors", errors))
 
     def denoise(self, samples: Array) -> Array:
         """Encode, then decode, by a model that was trained to leave the noise out."""
@@ -116,10 +125,10 @@ class Autoencoder:
         return self.decode(self.encode(samples))
 
     def corrupt(self, samples: Array, noise: Noise, amount: float, seed: int) -> Array:
-        """Noisy samples, for a demonstration of `denoise`. Raises UnsupportedTask where there is no value range."""
+        """Noisy samples, for a demonstration of `denoise`. Raises InvalidParameter where there is no value range."""
         value_range = self.manifest.input.value_range
         if value_range is None:
-            raise UnsupportedTask(f"{self.manifest.name} has no value range to measure the noise in")
+            raise InvalidParameter(f"the model {self.manifest.name!r} has no value range to measure noise in")
         return corrupt(self.check_samples(samples), noise, amount, value_range, seed)
 
     def generate(self, count: int, seed: int, temperature: float = 1.0) -> Array:
@@ -169,7 +178,7 @@ class Autoencoder:
         if value_range and (samples.min() < value_range.low or samples.max() > value_range.high):
             raise OutOfRange(
                 f"samples: expected numbers from {value_range.low:g} to {value_range.high:g}, "
-                f"got {samples.min():g} to {samples.max():g}"
+                f"got {samples.min()} to {samples.max()}"
             )
         return samples
 
@@ -180,11 +189,7 @@ class Autoencoder:
     def _run(self, session: onnxruntime.InferenceSession, outputs: list[str], name: str, rows: Array) -> list[Array]:
         parts = [session.run(outputs, {name: rows[at : at + CHUNK]}) for at in range(0, len(rows), CHUNK)]
         results = [column[0] if len(column) == 1 else np.concatenate(column) for column in zip(*parts, strict=True)]
-        if not all(np.isfinite(result).all() for result in results):
-            raise NotFinite(
-                f"{name}: expected numbers that the model can calculate with, but they lead to infinite ones"
-            )
-        return results
+        return [_finite(output, result) for output, result in zip(outputs, results, strict=True)]
 
     @staticmethod
     def _check_signature(
@@ -204,6 +209,13 @@ class Autoencoder:
         for node in (*session.get_inputs(), *session.get_outputs()):
             if node.type != "tensor(float)" or isinstance(node.shape[0], int):
                 raise InvalidModel(f"graph: {node.name} must be float32 with a symbolic batch axis")
+
+
+def _finite(what: str, result: Array) -> Array:
+    """The same. Raises NotFinite, since JSON could only say null."""
+    if not np.isfinite(result).all():
+        raise NotFinite(f"expected numbers that the model can calculate with, but they lead to infinite {what}")
+    return result
 
 
 def _shaped(what: str, rows: Array, accepted: Sequence[tuple[int, ...]]) -> Array:

@@ -37,8 +37,13 @@ def load_version(folder: Path, name: str, version: int, threads: int = 1) -> Aut
     if (manifest.name, manifest.version) != (name, version):
         raise InvalidModel(f"{MANIFEST} is of {manifest.name} version {manifest.version}, but lies in {name}/{version}")
     check_files(folder, manifest)
-    model = Autoencoder.open(folder, manifest, threads)
-    check_golden(model, folder)
+    try:
+        model = Autoencoder.open(folder, manifest, threads)
+        check_golden(model, folder)
+    except InvalidModel:
+        raise
+    except Exception as error:  # whatever a graph or an archive leads to, the other versions are served
+        raise InvalidModel(f"the model cannot be run: {type(error).__name__}: {str(error).splitlines()[:1]}") from error
     return model
 
 
@@ -82,12 +87,12 @@ class ModelRepository:
             )
         return cls(models)
 
-    def get(self, name: str, version: int | None = None) -> Autoencoder:
+    def get(self, name: str, version: int | str | None = None) -> Autoencoder:
         """A version of a model, by default the largest. Raises UnknownModel or UnknownVersion."""
         versions = self.versions(name)
         if version is None:
             return versions[max(versions)]
-        if version not in versions:
+        if not isinstance(version, int) or version not in versions:
             raise UnknownVersion(f"the model {name!r} has no version {version}; it has {', '.join(map(str, versions))}")
         return versions[version]
 
@@ -108,11 +113,18 @@ class ModelRepository:
 
 def _candidates(root: Path) -> Iterator[tuple[Path, str, int]]:
     """Folders that could be versions, sorted; what is called otherwise is reported."""
-    if not root.is_dir():
-        return
-    for parent in sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        for folder in sorted(path for path in parent.iterdir() if not path.name.startswith(".")):
+    for parent in (path for path in _entries(root) if path.is_dir()):
+        for folder in _entries(parent):
             if folder.is_dir() and VERSION.fullmatch(folder.name):
                 yield folder, parent.name, int(folder.name)
             else:
                 log.warning("not a version: skipped", path=str(folder))
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What is in a folder, sorted, but for what is hidden; nothing, and a line in the log, where it cannot be read."""
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        log.warning("folder skipped", path=str(folder), reason=error.strerror)
+        return []

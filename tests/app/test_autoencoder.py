@@ -16,6 +16,7 @@ from app.engine.repository import load_version
 from app.errors import (
     EmptyBatch,
     InvalidModel,
+    InvalidParameter,
     NotFinite,
     OutOfRange,
     ServiceError,
@@ -74,8 +75,8 @@ def test_samples_may_come_flat_or_without_their_one_channel(ae: Autoencoder, sha
         (np.zeros(4), WrongShape, "one row alone must still be in a list"),
         ([[0, 0, np.nan, 0]], NotFinite, "got nan at [0, 2]"),
         ([[0, 0, 0, 0], [0, np.inf, 0, 0]], NotFinite, "got inf at [1, 1]"),
-        ([[0, 0, 1.5, 0]], OutOfRange, "expected numbers from 0 to 1, got 0 to 1.5"),
-        ([[0, -0.5, 0, 0]], OutOfRange, "got -0.5 to 0"),
+        ([[0, 0, 1.5, 0]], OutOfRange, "expected numbers from 0 to 1, got 0.0 to 1.5"),
+        ([[0, -0.5, 0, 0]], OutOfRange, "got -0.5 to 0.0"),
     ],
 )
 def test_wrong_samples_are_named(ae: Autoencoder, samples: object, error: type[ServiceError], message: str) -> None:
@@ -91,7 +92,7 @@ def test_wrong_latents_are_named(ae: Autoencoder) -> None:
 
 def test_a_table_has_no_range_but_must_stay_finite(table: Autoencoder) -> None:
     assert table.encode(array([[1e6, 1, -5, 2]])).tolist() == [[1000001.0, -3.0]]
-    with pytest.raises(NotFinite, match="lead to infinite ones"):
+    with pytest.raises(NotFinite, match="lead to infinite latents"):
         table.encode(array([[3e38, 3e38, 0, 0]]))
 
 
@@ -169,7 +170,7 @@ def test_the_share_of_masked_and_salted_numbers_is_the_amount(table: Autoencoder
     salted = ae.corrupt(samples, "salt-and-pepper", 0.3, seed=0)
     assert (salted == 0).mean() == pytest.approx(0.15, abs=0.01)
     assert (salted == 1).mean() == pytest.approx(0.15, abs=0.01)
-    with pytest.raises(UnsupportedTask, match="no value range"):
+    with pytest.raises(InvalidParameter, match="no value range"):
         table.corrupt(samples, "gaussian", 0.3, seed=0)
 
 

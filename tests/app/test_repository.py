@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from structlog.testing import capture_logs
 
@@ -34,6 +35,30 @@ def garbled_graph(folder: Path) -> None:
     tiny.write_manifest(folder, "tiny", 1, "autoencoder")
 
 
+def graph_that_fails_when_it_runs(folder: Path) -> None:
+    """A valid graph that reaches for a row that is not there."""
+    model = tiny.encoder_graph((1, 2, 2), variational=False)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([9, 9, 9, 9]), "nine"))
+    model.graph.node.insert(1, onnx.helper.make_node("Gather", ["flat", "nine"], ["gathered"], axis=1))
+    model.graph.node[2].input[0] = "gathered"
+    onnx.save(model, folder / ENCODER)
+    tiny.write_manifest(folder, "tiny", 1, "autoencoder")
+
+
+def golden_array(folder: Path) -> None:
+    """A golden archive that is one array."""
+    with (folder / GOLDEN).open("wb") as file:
+        np.save(file, np.zeros(3))
+    tiny.write_manifest(folder, "tiny", 1, "autoencoder")
+
+
+def golden_words(folder: Path) -> None:
+    """Golden samples that are words."""
+    words = np.full((3, 1, 2, 2), "word")
+    np.savez(folder / GOLDEN, samples=words, latents=np.zeros((3, 2)), reconstructions=words)
+    tiny.write_manifest(folder, "tiny", 1, "autoencoder")
+
+
 BREAKAGES: list[tuple[str, Callable[[Path], object], str]] = [
     ("no manifest", lambda folder: (folder / MANIFEST).unlink(), "model.json is missing"),
     ("half a manifest", lambda folder: (folder / MANIFEST).write_text('{"format": 1,'), "Invalid JSON"),
@@ -42,6 +67,9 @@ BREAKAGES: list[tuple[str, Callable[[Path], object], str]] = [
     ("no graph", lambda folder: (folder / ENCODER).unlink(), "encoder.onnx is missing"),
     ("other bytes", lambda folder: (folder / DECODER).write_bytes(b"garbage"), "its checksum differs"),
     ("no graph at all", garbled_graph, "decoder.onnx cannot be loaded"),
+    ("fails when it runs", graph_that_fails_when_it_runs, "the model cannot be run"),
+    ("golden array", golden_array, "the model cannot be run"),
+    ("golden words", golden_words, "the model cannot be run"),
     ("pickle", pickled_golden, "golden.npz cannot be read"),
 ]
 
@@ -95,6 +123,23 @@ def test_other_folders_and_files_are_no_models(tmp_path: Path) -> None:
         repository = ModelRepository.load(tmp_path)
     assert list(repository.versions("tiny")) == [1]
     assert [Path(line["path"]).name for line in lines if "path" in line] == ["01"]
+
+
+def test_a_folder_that_cannot_be_read_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny.write_version(tmp_path)
+    (tmp_path / "lost+found").mkdir()
+    listed = Path.iterdir
+
+    def iterdir(folder: Path) -> Iterator[Path]:
+        if folder.name == "lost+found":  # root, who runs some tests, may read anything
+            raise PermissionError(13, "Permission denied")
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    with capture_logs() as lines:
+        repository = ModelRepository.load(tmp_path)
+    assert [model.manifest.name for model in repository] == ["tiny"]
+    assert [line["reason"] for line in lines if line["event"] == "folder skipped"] == ["Permission denied"]
 
 
 @pytest.mark.parametrize("exists", [True, False])

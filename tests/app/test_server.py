@@ -96,7 +96,7 @@ def test_a_misspelled_setting_is_noticed(monkeypatch: pytest.MonkeyPatch) -> Non
 def wait_until_refused(host: str, port: int) -> None:
     """Until nothing listens any more."""
     deadline = time.monotonic() + 30
-    with suppress(ConnectionRefusedError):
+    with suppress(ConnectionError):
         while time.monotonic() < deadline:
             socket.create_connection((host, port), 30).close()
         raise AssertionError(f"{host}:{port} still accepts connections")
@@ -123,7 +123,7 @@ def test_sigterm_loses_no_accepted_request(tiny_models: Path) -> None:
                 answer = connection.makefile("rb").read()
                 assert answer.startswith(b"HTTP/1.1 200")
                 assert b'"latents":[[1.0,0.5]]' in answer
-        assert process.wait(timeout=30) in (0, -signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
 
 
 def test_several_workers_give_the_same_samples_for_a_seed(tiny_models: Path) -> None:
@@ -131,8 +131,10 @@ def test_several_workers_give_the_same_samples_for_a_seed(tiny_models: Path) -> 
         deadline = time.monotonic() + 30
         while sum("startup complete" in line for line in lines) < 2 and time.monotonic() < deadline:
             time.sleep(0.05)
-        answers = {httpx.post(f"{address}/v1/models/tiny-vae/generate?seed=3").text for _ in range(12)}
-        assert len(answers) == 1
+        assert sum("startup complete" in line for line in lines) == 2
+        answers = [httpx.post(f"{address}/v1/models/tiny-vae/generate?seed=3") for _ in range(12)]
+        assert {answer.status_code for answer in answers} == {200}
+        assert len({answer.text for answer in answers}) == 1
 
 
 def test_the_log_is_one_json_object_a_line(tiny_models: Path) -> None:

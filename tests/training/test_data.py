@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
+import http.server
 import struct
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -97,27 +102,57 @@ def test_no_network_is_one_clear_sentence(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_what_was_downloaded_is_checked_and_not_fetched_again(folder: Path, tmp_path: Path) -> None:
-    import functools
-    import http.server
-    import threading
+@pytest.fixture
+def mirror(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """A mirror of the small files, all gzipped, and the requests that it got."""
+    for path in list(folder.glob("*ubyte")):
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    requests: list[str] = []
 
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        """Counts."""
+
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments, directory=str(folder))
+
+        def do_GET(self) -> None:
+            requests.append(self.path)
+            super().do_GET()
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        mirror = f"http://127.0.0.1:{server.server_port}/"
-        try:
-            with pytest.raises(DataError, match="could not be downloaded"):  # it is there, but it is not MNIST
-                download_mnist(tmp_path / "cache", mirrors=(mirror,))
-        finally:
-            server.shutdown()
+        yield f"http://127.0.0.1:{server.server_port}/", requests
+        server.shutdown()
+
+
+def test_a_download_that_is_not_mnist_is_refused(mirror: tuple[str, list[str]], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="could not be downloaded"):
+        download_mnist(tmp_path / "cache", mirrors=(mirror[0],))
     assert not list((tmp_path / "cache").glob("*.gz"))
-    assert set(MNIST_FILES) == {
-        "train-images-idx3-ubyte",
-        "train-labels-idx1-ubyte",
-        "t10k-images-idx3-ubyte",
-        "t10k-labels-idx1-ubyte",
-    }
+
+
+def test_each_file_is_fetched_once_and_a_broken_download_goes_on(
+    mirror: tuple[str, list[str]], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, requests = mirror
+    sums = {stem: hashlib.md5((folder / f"{stem}.gz").read_bytes()).hexdigest() for stem in MNIST_FILES}
+    monkeypatch.setattr("training.data.MNIST_FILES", sums)
+    last = (folder / "t10k-labels-idx1-ubyte.gz").rename(folder / "hidden")
+    monkeypatch.setattr("training.data.download_mnist", lambda place: download_mnist(place, mirrors=(address,)))
+    config = DataConfig(name="mnist", validation=0.25)
+    with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte\.gz could not be downloaded"):
+        load_data(config, tmp_path / "data", seed=0)
+    last.rename(folder / "t10k-labels-idx1-ubyte.gz")
+    requests.clear()
+    assert len(load_data(config, tmp_path / "data", seed=0).test) == 8
+    assert requests == ["/t10k-labels-idx1-ubyte.gz"]
+    requests.clear()
+    load_data(config, tmp_path / "data", seed=0)
+    assert requests == []
 
 
 def test_the_parts_of_the_digits_are_disjoint(digits: DataSet) -> None:

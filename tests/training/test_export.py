@@ -31,6 +31,8 @@ def test_a_version_is_whole_and_says_how_it_was_made(exported: Path, trained: Ru
     assert manifest.training is not None
     assert manifest.training.configuration == trained.config.model_dump(mode="json")
     assert manifest.training.data_fingerprint == digits.fingerprint()
+    assert manifest.training.minutes == trained.record.minutes
+    assert f"digits; {len(digits.train)} rows to train on" in (exported / "card.md").read_text()
     assert manifest.parity is not None
     assert manifest.parity.batch_sizes == (1, 2, 7, 64)
     assert manifest.parity.max_abs_difference < 1e-3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def without_time(run: Run) -> dict[str, list[dict[str, float]]]:
     """The history but for the seconds."""
     return {
         stage: [{key: value for key, value in record.items() if key != "seconds"} for record in records]
-        for stage, records in run.history.items()
+        for stage, records in run.record.history.items()
     }
 
 
@@ -67,6 +68,68 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     assert without_time(resumed) == without_time(whole)
 
 
+def test_a_run_that_was_moved_keeps_its_best_checkpoint(
+    digits: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut long after the best epoch: a resumption that forgot it would take a later, worse one."""
+    unsteady = {"learning_rate": 0.03, "schedule": "constant", "ema_decay": 0.0, "gradient_clip": None}
+    config = short("ae", epochs=60, patience=4, **unsteady)
+    whole = fit(config, digits, tmp_path / "whole", accelerator="cpu")
+    losses = [record["validation/loss"] for record in whole.record.history["train"]]
+    cut = losses.index(min(losses)) + 2
+    assert cut < len(losses)
+    step = Stage.training_step
+
+    def power_cut(self: Stage, samples: torch.Tensor, batch_index: int) -> torch.Tensor:
+        if self.current_epoch == cut:
+            raise ConnectionError("power cut")
+        return step(self, samples, batch_index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Stage, "training_step", power_cut)
+        with pytest.raises(ConnectionError):
+            fit(config, digits, tmp_path / "cut", accelerator="cpu")
+    moved = (tmp_path / "cut").rename(tmp_path / "moved")
+    assert same(fit(config, digits, moved, resume=True, accelerator="cpu"), whole)
+
+
+def test_a_stage_that_ended_as_time_ran_out_is_not_trained_further(digits: DataSet, tmp_path: Path) -> None:
+    config = short("ae", epochs=1)
+    first = fit(config, digits, tmp_path / "run", max_minutes=1e-9, accelerator="cpu")
+    again = fit(config, digits, tmp_path / "run", resume=True, accelerator="cpu")
+    assert again.record == first.record
+
+
+def test_other_data_cannot_be_mixed_into_a_run(digits: DataSet, tmp_path: Path) -> None:
+    fit(short("ae", epochs=1), digits, tmp_path / "run", accelerator="cpu")
+    other = replace(digits, train=digits.train.take(slice(500)))
+    with pytest.raises(RunError, match="the data differ from those that the run was started with"):
+        fit(short("ae", epochs=1), other, tmp_path / "run", resume=True, accelerator="cpu")
+    with pytest.raises(RunError, match="the data differ"):
+        load_run(tmp_path / "run", other)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.9])
+def test_the_weights_that_are_validated_are_the_ones_that_are_returned(
+    decay: float, digits: DataSet, tmp_path: Path
+) -> None:
+    run = fit(short("ae", ema_decay=decay, precision="32-true"), digits, tmp_path / "run", accelerator="cpu")
+    best = min(record["validation/loss"] for record in run.record.history["train"])
+    x = torch.from_numpy(digits.validation.samples) / 16
+    with torch.no_grad():
+        assert run.network.loss(x, x, beta=0.0, generator=None)["loss"].item() == pytest.approx(best, rel=1e-5)
+
+
+def test_half_precision_trains_to_about_the_same_loss(digits: DataSet, tmp_path: Path) -> None:
+    losses = [
+        fit(short("sdae", precision=precision), digits, tmp_path / precision, accelerator="cpu").record.history[
+            "fine-tune"
+        ][-1]["validation/loss"]
+        for precision in ("32-true", "bf16-mixed")
+    ]
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
+
+
 def test_a_seed_gives_the_same_run_and_another_seed_another(digits: DataSet, tmp_path: Path) -> None:
     first, second, other = (
         fit(short("vae", seed=seed), digits, tmp_path / str(index), accelerator="cpu")
@@ -79,9 +142,9 @@ def test_a_seed_gives_the_same_run_and_another_seed_another(digits: DataSet, tmp
 def test_out_of_time_ends_after_the_epoch_and_can_be_resumed_to_the_same_end(digits: DataSet, tmp_path: Path) -> None:
     whole = fit(short("sdae"), digits, tmp_path / "whole", accelerator="cpu")
     stopped = fit(short("sdae"), digits, tmp_path / "stopped", max_minutes=1e-9, accelerator="cpu")
-    assert [len(records) for records in stopped.history.values()] == [1, 1, 1, 1]
+    assert [len(records) for records in stopped.record.history.values()] == [1, 1, 1, 1]
     resumed = fit(short("sdae"), digits, tmp_path / "stopped", resume=True, accelerator="cpu")
-    assert [len(records) for records in resumed.history.values()] == [2, 2, 2, 3]
+    assert [len(records) for records in resumed.record.history.values()] == [2, 2, 2, 3]
     assert same(resumed, whole)
 
 
@@ -89,7 +152,7 @@ def test_a_finished_run_is_read_back_as_it_was(digits: DataSet, tmp_path: Path) 
     run = fit(short("ae"), digits, tmp_path / "run", accelerator="cpu")
     again = load_run(tmp_path / "run", digits)
     assert same(run, again)
-    assert (again.config, again.history, again.minutes) == (run.config, run.history, run.minutes)
+    assert (again.config, again.record) == (run.config, run.record)
     assert not again.network.training
 
 
@@ -98,7 +161,7 @@ def test_training_stops_early_and_keeps_the_best(digits: DataSet, tmp_path: Path
         "ae", epochs=60, patience=2, learning_rate=0.03, schedule="constant", ema_decay=0.0, gradient_clip=None
     )
     run = fit(config, digits, tmp_path / "run", accelerator="cpu")
-    losses = [record["validation/loss"] for record in run.history["train"]]
+    losses = [record["validation/loss"] for record in run.record.history["train"]]
     assert len(losses) < 60
     best = min(losses)
     assert losses.index(best) == len(losses) - 3
@@ -109,9 +172,9 @@ def test_training_stops_early_and_keeps_the_best(digits: DataSet, tmp_path: Path
     assert again == pytest.approx(best, rel=1e-5)
 
 
-def test_a_loss_that_is_never_finite_is_an_error_and_no_model(digits: DataSet, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_is_an_error_and_no_model(digits: DataSet, tmp_path: Path) -> None:
     config = short("ae", learning_rate=1e30, gradient_clip=None)
-    with pytest.raises(RunError, match="the loss was never finite; a smaller learning_rate"):
+    with pytest.raises(RunError, match="the loss was not finite after epoch 1; a smaller learning_rate"):
         fit(config, digits, tmp_path / "run", accelerator="cpu")
     assert not (tmp_path / "run" / "network.pt").exists()
 
