@@ -1,7 +1,7 @@
 """
 Measure every bundled model through its ONNX files and print the table of docs/models.md.
 
-    python -m bench.metrics_table --data-dir DIR
+    .venv/bin/python -m bench.metrics_table --data-dir DIR
 """
 
 from __future__ import annotations

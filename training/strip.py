@@ -1,7 +1,7 @@
 """
 Draw the strip of README.md from the bundled models and MNIST's test set.
 
-    python -m training.strip --data-dir DIR
+    .venv/bin/python -m training.strip --data-dir DIR
 """
 
 from __future__ import annotations
