@@ -74,7 +74,8 @@ def build_parser() -> argparse.ArgumentParser:
 def train_command(options: argparse.Namespace) -> int:
     """Train a configuration; unless told otherwise, write a version of the model and print its folder."""
     from training.data import load_data
-    from training.trainer import fit, remove
+    from training.runs import remove
+    from training.trainer import fit
 
     if options.resume and options.overwrite:
         raise RunError("--resume and --overwrite exclude each other")
@@ -104,7 +105,7 @@ def export_command(options: argparse.Namespace) -> int:
     """Export a finished run and print the folder of the version."""
     from training.data import load_data
     from training.export import export
-    from training.trainer import load_run, read_config
+    from training.runs import load_run, read_config
 
     config = read_config(options.run_dir)
     data = load_data(config.data, options.data_dir, config.optimisation.seed)

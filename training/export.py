@@ -42,7 +42,7 @@ from training.evaluation import evaluate
 from training.figures import draw_report
 from training.graphs import PARITY_BATCHES, DecoderGraph, EncoderGraph, rounded_to_half, write_graphs
 from training.networks import Network
-from training.trainer import Run
+from training.runs import Run
 
 log = logging.getLogger(__name__)
 

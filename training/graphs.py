@@ -111,6 +111,14 @@ def rounded_to_half(network: Network) -> Network:
     return rounded
 
 
+def forget_origin(model: onnx.ModelProto) -> None:
+    """Remove what the exporter notes for its own debugging: stack traces, with the paths of this machine."""
+    for noted in (model, model.graph, *model.graph.node, *model.graph.input, *model.graph.output):
+        del noted.metadata_props[:]
+        noted.doc_string = ""
+    del model.graph.value_info[:]
+
+
 def store_as_half(model: onnx.ModelProto) -> None:
     """
     Store large weights as float16, where that loses nothing, and cast them back to float32.
@@ -128,7 +136,7 @@ def store_as_half(model: onnx.ModelProto) -> None:
         tensor.CopyFrom(numpy_helper.from_array(half, f"{name}.half"))
         casts.append(helper.make_node("Cast", [f"{name}.half"], [name], f"{name}.cast", to=onnx.TensorProto.FLOAT))
     nodes = [*casts, *model.graph.node]
-    del model.graph.node[:], model.graph.value_info[:]
+    del model.graph.node[:]
     model.graph.node.extend(nodes)
 
 
@@ -148,6 +156,7 @@ def _write(graph: nn.Module, example: Tensor, given: str, outputs: Sequence[str]
             verbose=False,
         )
     model = onnx.load(path)
+    forget_origin(model)
     store_as_half(model)
     onnx.save(model, path)
     check_graph(path)
@@ -178,6 +187,8 @@ def check_graph(path: Path) -> None:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ExportError(f"{path.name}: {error}") from error
+    if b"stack_trace" in path.read_bytes():
+        raise ExportError(f"{path.name}: stack traces of the exporting machine in the graph")
     nodes = [*model.graph.node, *(node for function in model.functions for node in function.node)]
     random = sorted({node.op_type for node in nodes} & RANDOM_OPERATORS)
     if random:

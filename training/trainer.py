@@ -1,25 +1,20 @@
-"""One run: its folder, its stages under Lightning's Trainer, its resumption."""
+"""Training: the stages of a run under Lightning's Trainer, and their resumption."""
 
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import logging
 import math
-import platform
 import shutil
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
-import yaml
 from lightning.pytorch.callbacks import (
     Callback,
     EarlyStopping,
@@ -30,39 +25,13 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
-from app.engine.threads import available_cores
 from training.batches import batches
-from training.config import Config, Section, load_config
+from training.config import Config
 from training.data import DataSet
 from training.errors import RunError
 from training.networks import Network, build_network
+from training.runs import Run, check_data, finish, read_config, start, unfinish
 from training.stages import Stage, stages
-
-CONFIG, FINGERPRINT, RECORD, WEIGHTS = "config.yaml", "data.sha256", "run.json", "network.pt"
-LIBRARIES = ("torch", "lightning", "numpy", "onnx", "onnxscript", "onnxruntime", "scikit-learn")
-
-
-class Record(Section):
-    """What a finished run says of itself, in run.json."""
-
-    minutes: float
-    data_fingerprint: str
-    hardware: str
-    libraries: dict[str, str]
-    finished: str
-    """Date, ISO 8601, UTC."""
-    history: dict[str, list[dict[str, float]]]
-    """By stage, a record an epoch."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run: the network with its best weights, in evaluation mode, and what happened."""
-
-    config: Config
-    folder: Path
-    network: Network
-    record: Record
 
 
 class Checkpoint(ModelCheckpoint):
@@ -106,22 +75,6 @@ def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Ten
     return update
 
 
-def start(config: Config, data: DataSet, folder: Path) -> None:
-    """Make the folder of a new run. Raises RunError where there is one already."""
-    if folder.exists() and any(folder.iterdir()):
-        raise RunError(f"{folder} holds a run already: --resume continues it, --overwrite starts again")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / FINGERPRINT).write_text(data.fingerprint() + "\n", encoding="utf-8")
-    (folder / CONFIG).write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
-
-
-def read_config(folder: Path) -> Config:
-    """The configuration of a run. Raises RunError where the folder is not a run's."""
-    if not (folder / CONFIG).is_file():
-        raise RunError(f"{folder} is not the folder of a run: it has no {CONFIG}")
-    return load_config(str(folder / CONFIG))
-
-
 def fit(
     config: Config,
     data: DataSet,
@@ -153,25 +106,8 @@ def fit(
     for stage in stages(network, config, steps_per_epoch, data.input.value_range):
         _fit_stage(stage, data, folder, deadline, accelerator)
         done.append(stage)
-    return _finish(config, data, folder, network, done)
-
-
-def load_run(folder: Path, data: DataSet) -> Run:
-    """A finished run from its folder. Raises RunError when it has not got so far."""
-    config = read_config(folder)
-    if not (folder / WEIGHTS).is_file():
-        raise RunError(f"{folder}: the run has not finished; --resume continues it")
-    network = build_network(config, data.input.shape)
-    network.load_state_dict(torch.load(folder / WEIGHTS, weights_only=True))
-    check_data(folder, data)
-    record = Record.model_validate_json((folder / RECORD).read_text(encoding="utf-8"))
-    return Run(config, folder, network.eval(), record)
-
-
-def check_data(folder: Path, data: DataSet) -> None:
-    """Raise RunError unless the data are those that the run was started with."""
-    if (folder / FINGERPRINT).read_text(encoding="utf-8").strip() != data.fingerprint():
-        raise RunError(f"{folder}: the data differ from those that the run was started with")
+    _lay_out(network, torch.contiguous_format)
+    return finish(config, data, folder, network, done)
 
 
 def _fit_stage(stage: Stage, data: DataSet, run: Path, deadline: float, accelerator: str) -> None:
@@ -245,8 +181,7 @@ def _has_ended(last: Path, epochs: int) -> bool:
 
 def _forget_later_stages(run: Path, index: int) -> None:
     """Remove what a run that ran out of time trained on top of a stage that now goes on."""
-    for name in (WEIGHTS, RECORD):
-        (run / name).unlink(missing_ok=True)
+    unfinish(run)
     for folder in run.glob("[0-9]*-*"):
         if int(folder.name.partition("-")[0]) > index:
             shutil.rmtree(folder)
@@ -269,47 +204,8 @@ def _callbacks(stage: Stage, folder: Path, deadline: float) -> list[Callback]:
     return callbacks
 
 
-def _finish(config: Config, data: DataSet, folder: Path, network: Network, done: Sequence[Stage]) -> Run:
-    """Write the record, then the weights, each whole or not at all."""
-    _lay_out(network, torch.contiguous_format)
-    record = Record(
-        minutes=round(sum(stage.seconds for stage in done) / 60, 2),
-        data_fingerprint=data.fingerprint(),
-        hardware=describe_hardware(done[-1].device_name),
-        libraries={name: importlib.metadata.version(name) for name in LIBRARIES},
-        finished=datetime.now(UTC).date().isoformat(),
-        history={stage.plan.name: stage.history for stage in done},
-    )
-    partial = folder / "partial.tmp"
-    partial.write_text(record.model_dump_json(indent=1), encoding="utf-8")
-    partial.replace(folder / RECORD)
-    torch.save(network.state_dict(), partial)
-    partial.replace(folder / WEIGHTS)
-    return Run(config, folder, network.eval(), record)
-
-
-def describe_hardware(device: str) -> str:
-    """The GPU's name, or the number of cores and the processor's name where the system tells it."""
-    if device != "cpu":
-        return device
-    name = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        lines = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
-        name = lines[0].partition(":")[2].strip() if lines else name
-    cores = available_cores()
-    return f"{cores} {'core' if cores == 1 else 'cores'}, {name}"
-
-
 def _lay_out(network: Network, memory_format: torch.memory_format) -> None:
     """Order the weights of the convolutions in memory."""
     for weight in network.parameters():
         if weight.ndim == 4:
             weight.data = weight.data.contiguous(memory_format=memory_format)
-
-
-def remove(folder: Path) -> None:
-    """Delete a run, and nothing that is not one. Raises RunError."""
-    if folder.exists() and any(folder.iterdir()):
-        read_config(folder)
-        shutil.rmtree(folder)

@@ -10,7 +10,8 @@ import torch
 from training.config import BUNDLED, Config, load_config
 from training.data import DataSet, load_data
 from training.export import export
-from training.trainer import Run, fit
+from training.runs import Run
+from training.trainer import fit
 
 
 @pytest.fixture(autouse=True, scope="session")

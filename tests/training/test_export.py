@@ -17,7 +17,7 @@ from app.settings import Settings
 from training.data import DataSet
 from training.errors import ExportError
 from training.export import export, golden_samples
-from training.trainer import Run
+from training.runs import Run
 
 
 def test_a_version_is_whole_and_says_how_it_was_made(exported: Path, trained: Run, digits: DataSet) -> None:

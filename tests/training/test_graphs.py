@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tests import tiny
 from tests.training.conftest import shortened
 from training.errors import ExportError
-from training.graphs import STORED_AS_HALF, check_graph, compare, rounded_to_half, store_as_half
+from training.graphs import STORED_AS_HALF, check_graph, compare, forget_origin, rounded_to_half, store_as_half
 from training.networks import build_network
 
 
@@ -64,6 +64,19 @@ def test_a_random_node_is_refused(tmp_path: Path) -> None:
     onnx.save(model, tmp_path / "encoder.onnx")
     with pytest.raises(ExportError, match="random operators in the graph: RandomNormalLike"):
         check_graph(tmp_path / "encoder.onnx")
+
+
+def test_a_graph_that_tells_of_the_machine_it_was_made_on_is_refused_until_it_forgets(tmp_path: Path) -> None:
+    model = tiny.encoder_graph((1, 2, 2), variational=False)
+    model.graph.node[0].metadata_props.add(key="pkg.torch.onnx.stack_trace", value="/home/somebody/secret.py")
+    model.graph.node[0].doc_string = "/home/somebody/secret.py"
+    onnx.save(model, tmp_path / "encoder.onnx")
+    with pytest.raises(ExportError, match="stack traces of the exporting machine"):
+        check_graph(tmp_path / "encoder.onnx")
+    forget_origin(model)
+    onnx.save(model, tmp_path / "encoder.onnx")
+    check_graph(tmp_path / "encoder.onnx")
+    assert b"somebody" not in (tmp_path / "encoder.onnx").read_bytes()
 
 
 def test_a_fixed_batch_axis_is_refused(tmp_path: Path) -> None:

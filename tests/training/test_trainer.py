@@ -12,8 +12,9 @@ from tests.training.conftest import shortened
 from training.config import Config
 from training.data import DataSet
 from training.errors import RunError
+from training.runs import Run, load_run, read_config, remove
 from training.stages import FINAL_RATE, Stage, stages
-from training.trainer import Run, fit, load_run, moving_average, read_config, remove
+from training.trainer import fit, moving_average
 
 
 def short(family: str, **more: object) -> Config:
