@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from PIL import Image
 
 from app.engine.autoencoder import Autoencoder
 from app.engine.repository import load_version
@@ -16,6 +17,7 @@ from training.config import Config, DataConfig, load_config
 from training.data import load_data
 from training.evaluation import mse
 from training.graphs import check_graph
+from training.strip import draw_strip
 
 NAMES = ["mnist-ae", "mnist-sdae", "mnist-vae", "mnist-vae-2d"]
 
@@ -90,6 +92,16 @@ def test_samples_of_the_vae_look_like_digits_to_its_own_autoencoder(bundled: Pat
     noise = np.random.default_rng(0).random(samples.shape).astype(np.float32)
     assert mse(ae.reconstruct(noise).samples, noise) > 20 * on_digits
     assert samples.std(axis=0).max() > 0.3  # they differ from each other
+
+
+def test_the_strip_of_the_readme_has_a_row_for_each_thing_it_shows(bundled: Path, tmp_path: Path) -> None:
+    digits = load(bundled, "mnist-vae").generate(10, seed=1)
+    draw_strip(digits, bundled, tmp_path / "strip.png")
+    strip = np.asarray(Image.open(tmp_path / "strip.png").convert("L"))
+    rows = np.array_split(strip[:, strip.shape[1] // 5 :], 5)  # without the names
+    brightness = [row.mean() for row in rows]
+    assert np.argmax(brightness) == 2  # the noisy one
+    assert all(row.std() > 40 for row in rows)
 
 
 @pytest.mark.parametrize("name", NAMES)
