@@ -58,9 +58,9 @@ def test_the_ridge_denoiser_learns_a_linear_map_and_is_clipped() -> None:
 
 
 def test_the_median_is_taken_within_an_image() -> None:
-    images = np.zeros((2, 1, 5, 5), np.float32)
+    images = np.zeros((3, 1, 5, 5), np.float32)
     images[0, 0, 2, 2] = 1  # a speck goes
-    images[1] = 1  # a full image stays, whatever its neighbour
+    images[1] = 1  # a full image stays, whatever its neighbours
     assert median_denoiser(images)[0].max() == 0
     assert median_denoiser(images)[1].min() == 1
 
