@@ -79,7 +79,6 @@ def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, 
 
 
 def _document_errors(method: str, operation: dict[str, Any]) -> None:
-    operation["responses"].pop("422", None)
     problem = {"content": {PROBLEM_JSON: {"schema": {"$ref": REF.format(model="Problem")}}}}
     for status in ERRORS_BY_METHOD[method]:
         if status not in WITHOUT_BODY or operation.get("x-hourglass", {}).get("takes"):
