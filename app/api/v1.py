@@ -159,8 +159,9 @@ async def denoise(
     seed = drawn_seed(options.seed)
     amount = 0.5 if options.amount is None else options.amount
     noise = options.noise
-    noisy = await service.runner.run(len(samples), lambda: model.corrupt(samples, noise, amount, seed))
-    denoised = await service.runner.run(len(samples), lambda: model.denoise(noisy))
+    noisy, denoised = await service.runner.run(
+        len(samples), lambda: model.corrupt_and_denoise(samples, noise, amount, seed)
+    )
     return await reply.samples(denoised, seed=seed, noisy=noisy)
 
 

@@ -131,6 +131,11 @@ class Autoencoder:
             raise InvalidParameter(f"the model {self.manifest.name!r} has no value range to measure noise in")
         return corrupt(self.check_samples(samples), noise, amount, value_range, seed)
 
+    def corrupt_and_denoise(self, samples: Array, noise: Noise, amount: float, seed: int) -> tuple[Array, Array]:
+        """The noisy samples and what the model makes of them, in one call, so that a queue accepts both or neither."""
+        noisy = self.corrupt(samples, noise, amount, seed)
+        return noisy, self.denoise(noisy)
+
     def generate(self, count: int, seed: int, temperature: float = 1.0) -> Array:
         """Samples decoded from draws of the prior, whose standard deviation is multiplied by the temperature."""
         return self.decode(self.draw_latents(count, seed, temperature))

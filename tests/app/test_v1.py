@@ -112,6 +112,23 @@ def test_denoise_can_corrupt_first_and_shows_what_it_was_given(client: TestClien
     np.testing.assert_allclose(np.ravel(first["samples"]), np.repeat([(a + b) / 2, (c + d) / 2], 2), rtol=1e-6)
 
 
+def test_a_demonstration_of_denoising_waits_in_the_queue_once(
+    client: TestClient, tiny_app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Waiting twice, it could be refused after half of it was computed."""
+    runner, accepted = tiny_app.state.service.runner, []
+    run = runner.run
+
+    def counted(rows: int, call: Any) -> Any:
+        accepted.append(rows)
+        return run(rows, call)
+
+    monkeypatch.setattr(runner, "run", counted)
+    url = "/v1/models/tiny-sdae/denoise?noise=gaussian&seed=4"
+    assert client.post(url, json={"samples": [SAMPLE]}).status_code == 200
+    assert accepted == [1]
+
+
 def test_generate_is_seeded_and_prefix_stable(client: TestClient) -> None:
     def generate(**query: Any) -> dict[str, Any]:
         found: dict[str, Any] = client.post("/v1/models/tiny-vae/generate", params=query).json()
