@@ -12,7 +12,7 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 MANIFEST = "model.json"
 ENCODER = "encoder.onnx"
@@ -112,6 +112,35 @@ class GaussianLatent(Contract):
     """What `generate` draws from."""
 
 
+class BernoulliLikelihood(Contract):
+    """p(x|z) = Bernoulli(decode(z)), of preprocessed values in [0, 1]."""
+
+    kind: Literal["bernoulli"] = "bernoulli"
+
+
+class GaussianLikelihood(Contract):
+    """p(x|z) = N(decode(z), diag(exp(logvar))), of preprocessed values."""
+
+    kind: Literal["gaussian"] = "gaussian"
+    logvar: tuple[float, ...]
+    """One for each feature of a vector, or for each channel of an image."""
+
+
+class Preprocessing(Contract):
+    """
+    What the graphs do to a sample first, and the decoder's undoes last: x = (clip(log1p(sample)) - shift) / scale.
+
+    Each tuple has one number for each feature of a vector, or for each channel of an image.
+    """
+
+    log1p: tuple[bool, ...]
+    low: tuple[float | None, ...]
+    """None: not clipped."""
+    high: tuple[float | None, ...]
+    shift: tuple[float, ...]
+    scale: tuple[float, ...]
+
+
 class FileDigest(Contract):
     """What a file must be, byte for byte."""
 
@@ -144,6 +173,8 @@ class Training(Contract):
     hardware: str
     finished: str
     """Date, ISO 8601, UTC."""
+    warnings: tuple[str, ...] = ()
+    """What went wrong without stopping the run: a collapsed posterior, an overfit, a PCA that does better."""
 
 
 class Parity(Contract):
@@ -164,12 +195,28 @@ class Manifest(Contract):
     tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
     input: Annotated[ImageInput | VectorInput, Field(discriminator="kind")]
     latent: Annotated[DeterministicLatent | GaussianLatent, Field(discriminator="kind")]
+    labels: tuple[str, ...] = ()
+    """Of a conditional model: what its decoder is told beside the latents, by number. Empty: latents alone."""
+    likelihood: Annotated[BernoulliLikelihood | GaussianLikelihood, Field(discriminator="kind")] | None = None
+    """What the model was trained to maximise; None where that is not known."""
+    preprocessing: Preprocessing | None = None
+    """Inside the graphs, told here so that errors can be measured in the units that were trained on."""
     files: dict[FilePath, FileDigest]
     """By path inside the version's folder; every file but the manifest itself."""
     metrics: tuple[Measurement, ...] = ()
     training: Training | None = None
     """None for a model that was not trained here."""
     parity: Parity | None = None
+
+    @field_validator("labels")
+    @classmethod
+    def _labels_tell_rows_apart(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        if len(labels) == 1:
+            raise ValueError(f"a conditional model has at least 2 labels, got {labels[0]!r} alone")
+        wrong = [label for label in labels if not label or labels.count(label) > 1]
+        if wrong:
+            raise ValueError(f"labels must differ, and none be empty, got {wrong[0]!r}")
+        return labels
 
     @model_validator(mode="after")
     def _tasks_fit_the_latent_space(self) -> Self:

@@ -47,8 +47,13 @@ ERRORS = {
 }
 ERRORS_BY_METHOD = {"get": (404, 422, 500), "post": tuple(ERRORS)}
 WITHOUT_BODY = {400, 415}
+LARGEST_EXAMPLE = 128 * 128
+"""Numbers of a sample or of its latents; the page shows larger bodies too slowly, and nobody reads them."""
 DEFAULT_MODELS: dict[Task, str] = {"decode": "2d", "generate": "vae"}
-"""Where several models can do a task, the example prefers one whose name holds this: two latents are easy to edit."""
+"""
+Where several models can do a task, the example prefers one whose name holds this: two latents are easy to edit. Of
+those, and of all where none does, it takes the first with the smallest samples.
+"""
 
 
 def build_openapi(app: FastAPI, repository: ModelRepository, version: str) -> dict[str, Any]:
@@ -68,7 +73,7 @@ def build_openapi(app: FastAPI, repository: ModelRepository, version: str) -> di
         if extra:
             _document_task(operation, repository, **extra)
         elif "{model}" in path:
-            _set_model_example(operation, next(iter(repository)))
+            _set_examples(operation, next(iter(repository)))
     return document
 
 
@@ -89,7 +94,7 @@ def _document_task(
     operation: dict[str, Any], repository: ModelRepository, task: Task, gives: list[str], takes: list[str]
 ) -> None:
     model = _example_model(repository, task)
-    _set_model_example(operation, model)
+    _set_examples(operation, model)
     if "image" in gives:
         operation["responses"]["200"]["content"][PNG] = {"schema": BINARY}
     content: dict[str, Any] = {}
@@ -98,7 +103,7 @@ def _document_task(
             content.update({media: {"schema": BINARY} for media in FORMATS})
         else:
             body = {"schema": {"$ref": REF.format(model=kind)}}
-            content[JSON] = body | ({"example": _example_body(model, task)} if model else {})
+            content[JSON] = body | _example_body(model, task)
     if content:
         operation["requestBody"] = {"required": True, "content": content}
 
@@ -106,25 +111,40 @@ def _document_task(
 def _example_model(repository: ModelRepository, task: Task) -> Autoencoder | None:
     able = repository.able_to(task)
     preferred = [model for model in able if DEFAULT_MODELS.get(task, "") in model.manifest.name]
-    return next(iter(preferred or able), None)
+    return min(preferred or able, key=lambda model: model.manifest.input_size, default=None)
 
 
-def _set_model_example(operation: dict[str, Any], model: Autoencoder | None) -> None:
+def _set_examples(operation: dict[str, Any], model: Autoencoder | None) -> None:
+    """Parameters that a model takes; a label where it is conditional."""
+    if model is None:
+        return
+    manifest = model.manifest
+    examples: dict[str, Any] = {"model": manifest.name, "version": manifest.version}
+    if manifest.labels:
+        examples["label"] = manifest.labels[0]
     for parameter in operation["parameters"]:
-        if model and parameter["in"] == "path":
-            value = model.manifest.name if parameter["name"] == "model" else model.manifest.version
-            parameter["example"] = value
+        if parameter["name"] in examples:
+            parameter["example"] = examples[parameter["name"]]
 
 
-def _example_body(model: Autoencoder, task: Task) -> dict[str, Any]:
-    """A body that the model takes: what it decodes from the middle of its latent space, in few digits."""
-    latents = np.zeros((2 if task == "interpolate" else 1, model.manifest.latent_dim), np.float32)
+def _example_body(model: Autoencoder | None, task: Task) -> dict[str, Any]:
+    """
+    A body that the model takes: what it decodes from the middle of its latent space, in few digits.
+
+    None at all where no model is able, or where a row is too long for a page.
+    """
+    if model is None:
+        return {}
+    manifest = model.manifest
+    if max(manifest.input_size, manifest.latent_dim) > LARGEST_EXAMPLE:
+        return {}
+    latents = np.zeros((2 if task == "interpolate" else 1, manifest.latent_dim), np.float32)
     if task == "decode":
-        return {"latents": latents.tolist()}
+        return {"example": {"latents": latents.tolist()}}
     latents[1:] = 1.0
-    samples = model.decode(latents).reshape(len(latents), -1)
-    value_range = model.manifest.input.value_range
+    samples = model.decode(latents, *manifest.labels[:1]).reshape(len(latents), -1)
+    value_range = manifest.input.value_range
     rounded = np.round(samples.astype(np.float64), 2)
     if value_range:
         rounded = np.clip(rounded, value_range.low, value_range.high)
-    return {"samples": rounded.tolist()}
+    return {"example": {"samples": rounded.tolist()}}

@@ -45,7 +45,17 @@ class EncodeOptions(Options):
         return self
 
 
-class DenoiseOptions(Options):
+class DecodeOptions(Options):
+    """The query of `decode` and `reconstruct`, and part of every route's that decodes."""
+
+    label: str | None = Field(
+        None,
+        description="What to decode as: one of the manifest's `labels`, which a conditional model must be told. "
+        "Other models have no labels and refuse it.",
+    )
+
+
+class DenoiseOptions(DecodeOptions):
     """The query of `denoise`."""
 
     noise: Noise | None = Field(None, description="Corrupt the samples first, for a demonstration.")
@@ -64,7 +74,7 @@ class DenoiseOptions(Options):
         return self
 
 
-class GenerateOptions(Options):
+class GenerateOptions(DecodeOptions):
     """The query of `generate`."""
 
     count: Annotated[int, Field(ge=1)] = Field(
@@ -76,7 +86,7 @@ class GenerateOptions(Options):
     )
 
 
-class InterpolateOptions(Options):
+class InterpolateOptions(DecodeOptions):
     """The query of `interpolate`."""
 
     steps: Annotated[int, Field(ge=2)] = Field(8, description="How many samples along the way, both ends included.")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Response
 
 from app.api.bodies import LatentsBody, NoBody, SamplesBody
-from app.api.options import DenoiseOptions, EncodeOptions, GenerateOptions, InterpolateOptions
+from app.api.options import DecodeOptions, DenoiseOptions, EncodeOptions, GenerateOptions, InterpolateOptions
 from app.api.replies import LatentsReply, SamplesReply, drawn_seed
 from app.api.schemas import Answer, Denoised, Latents, ModelList, Reconstructions, Samples
 from app.api.service import CurrentService, ServedModel, version_number
@@ -127,17 +127,27 @@ async def encode(
 
 
 @task_route("decode", Samples, gives=["image"], takes=["LatentsIn"])
-async def decode(model: ServedModel, reply: SamplesReply, service: CurrentService, latents: LatentsBody) -> Response:
+async def decode(
+    model: ServedModel,
+    options: Annotated[DecodeOptions, Query()],
+    reply: SamplesReply,
+    service: CurrentService,
+    latents: LatentsBody,
+) -> Response:
     """Map latent vectors to samples."""
-    return await reply.samples(await service.runner.run(len(latents), lambda: model.decode(latents)))
+    return await reply.samples(await service.runner.run(len(latents), lambda: model.decode(latents, options.label)))
 
 
 @task_route("reconstruct", Reconstructions, gives=["image"], takes=["SamplesIn", "image"])
 async def reconstruct(
-    model: ServedModel, reply: SamplesReply, service: CurrentService, samples: SamplesBody
+    model: ServedModel,
+    options: Annotated[DecodeOptions, Query()],
+    reply: SamplesReply,
+    service: CurrentService,
+    samples: SamplesBody,
 ) -> Response:
     """Encode and decode samples, and tell each one's mean squared error."""
-    result = await service.runner.run(len(samples), lambda: model.reconstruct(samples))
+    result = await service.runner.run(len(samples), lambda: model.reconstruct(samples, options.label))
     return await reply.samples(result.samples, errors=result.errors)
 
 
@@ -154,13 +164,14 @@ async def denoise(
 
     With `noise`, the samples are corrupted first, and a JSON answer holds what they had become under `noisy`.
     """
+    label = options.label
     if options.noise is None:
-        return await reply.samples(await service.runner.run(len(samples), lambda: model.denoise(samples)))
+        return await reply.samples(await service.runner.run(len(samples), lambda: model.denoise(samples, label)))
     seed = drawn_seed(options.seed)
     amount = 0.5 if options.amount is None else options.amount
     noise = options.noise
     noisy, denoised = await service.runner.run(
-        len(samples), lambda: model.corrupt_and_denoise(samples, noise, amount, seed)
+        len(samples), lambda: model.corrupt_and_denoise(samples, noise, amount, seed, label)
     )
     return await reply.samples(denoised, seed=seed, noisy=noisy)
 
@@ -175,7 +186,7 @@ async def generate(
 ) -> Response:
     """Draw new samples from a variational model's prior."""
     count, seed = service.bound_rows(options.count), drawn_seed(options.seed)
-    samples = await service.runner.run(count, lambda: model.generate(count, seed, options.temperature))
+    samples = await service.runner.run(count, lambda: model.generate(count, seed, options.temperature, options.label))
     return await reply.samples(samples, seed=seed)
 
 
@@ -189,5 +200,5 @@ async def interpolate(
 ) -> Response:
     """Decode the straight line between the latent vectors of two samples; as a PNG, from left to right."""
     steps = service.bound_rows(options.steps)
-    along = await service.runner.run(steps, lambda: model.interpolate(samples, steps))
+    along = await service.runner.run(steps, lambda: model.interpolate(samples, steps, options.label))
     return await reply.samples(along, columns=steps)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +11,17 @@ import numpy.typing as npt
 import onnxruntime
 
 from app.engine.corruption import Noise, corrupt
+from app.engine.labels import Labels, check_labels, label_rows
+from app.engine.signature import Tensor, check_signature
 from app.errors import EmptyBatch, InvalidModel, InvalidParameter, NotFinite, OutOfRange, UnsupportedTask, WrongShape
 from app.manifest import DECODER, ENCODER, ImageInput, Manifest, Task
 
 Array = npt.NDArray[np.float32]
 
 CHUNK = 256
-"""Rows of one run of a graph: bounds the memory that a large request takes."""
+"""Rows of one run of a graph, at most: bounds the memory that a large request takes."""
+CHUNK_NUMBERS = 2**20
+"""Numbers of the samples of one run, at most: a large image has as many as hundreds of small ones."""
 
 
 def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
@@ -67,9 +71,11 @@ class Autoencoder:
 
         samples  (B, *manifest.input_shape)  float32, in the manifest's range
         latents  (B, manifest.latent_dim)    float32
+        labels   (B,)                        int64, numbers into manifest.labels; of a conditional model alone
 
     Methods check what they are given and raise a ServiceError that says what was expected. They may be called from
-    several threads at once.
+    several threads at once. What decodes takes `label`, the name of one label for all rows: a conditional model needs
+    it, and another refuses it.
     """
 
     def __init__(
@@ -82,8 +88,10 @@ class Autoencoder:
         self._encoder = encoder
         self._decoder = decoder
         self._heads = ["mu", "logvar"] if manifest.latent.kind == "gaussian" else ["latents"]
-        self._check_signature(encoder, "samples", manifest.input_shape, self._heads, (manifest.latent_dim,))
-        self._check_signature(decoder, "latents", (manifest.latent_dim,), ["samples"], manifest.input_shape)
+        samples, latents = Tensor("samples", manifest.input_shape), Tensor("latents", (manifest.latent_dim,))
+        labels = [Tensor("labels", (), "int64")] if manifest.labels else []
+        check_signature(encoder, [samples], [Tensor(head, latents.shape) for head in self._heads])
+        check_signature(decoder, [latents, *labels], [samples])
 
     @classmethod
     def open(cls, folder: Path, manifest: Manifest, threads: int = 1) -> Autoencoder:
@@ -92,7 +100,7 @@ class Autoencoder:
 
     def posterior(self, samples: Array) -> Posterior:
         """The encoder's whole answer."""
-        outputs = self._run(self._encoder, self._heads, "samples", self.check_samples(samples))
+        outputs = self._run(self._encoder, self._heads, {"samples": self.check_samples(samples)})
         return Posterior(outputs[0], outputs[1] if len(outputs) > 1 else None)
 
     def sample_posterior(self, samples: Array, seed: int) -> Array:
@@ -107,22 +115,34 @@ class Autoencoder:
         """Latents; the posterior mean, of a variational model."""
         return self.posterior(samples).mu
 
-    def decode(self, latents: Array) -> Array:
-        """Samples."""
-        return self._run(self._decoder, ["samples"], "latents", self.check_latents(latents))[0]
+    def decode(self, latents: Array, label: str | None = None) -> Array:
+        """Samples. Raises InvalidParameter where the label does not fit the model."""
+        latents = self.check_latents(latents)
+        return self.decode_rows(latents, label_rows(self.manifest, label, len(latents)))
 
-    def reconstruct(self, samples: Array) -> Reconstruction:
+    def decode_rows(self, latents: Array, labels: Labels | None = None) -> Array:
+        """Samples, each of the label with its own number; `labels` is None where the model is not conditional."""
+        inputs: dict[str, Array | Labels] = {"latents": self.check_latents(latents)}
+        labels = check_labels(self.manifest, labels, len(latents))
+        if labels is not None:
+            inputs["labels"] = labels
+        return self._run(self._decoder, ["samples"], inputs)[0]
+
+    def reconstruct(self, samples: Array, label: str | None = None) -> Reconstruction:
         """Encode, then decode, and compare."""
         samples = self.check_samples(samples)
-        reconstructed = self.decode(self.encode(samples))
+        labels = label_rows(self.manifest, label, len(samples))
+        reconstructed = self.decode_rows(self.encode(samples), labels)
         with np.errstate(over="ignore"):
             errors = np.square(reconstructed - samples).reshape(len(samples), -1).mean(axis=1)
         return Reconstruction(reconstructed, _finite("errors", errors))
 
-    def denoise(self, samples: Array) -> Array:
+    def denoise(self, samples: Array, label: str | None = None) -> Array:
         """Encode, then decode, by a model that was trained to leave the noise out."""
         self.require("denoise")
-        return self.decode(self.encode(samples))
+        samples = self.check_samples(samples)
+        labels = label_rows(self.manifest, label, len(samples))
+        return self.decode_rows(self.encode(samples), labels)
 
     def corrupt(self, samples: Array, noise: Noise, amount: float, seed: int) -> Array:
         """Noisy samples, for a demonstration of `denoise`. Raises InvalidParameter where there is no value range."""
@@ -131,14 +151,20 @@ class Autoencoder:
             raise InvalidParameter(f"the model {self.manifest.name!r} has no value range to measure noise in")
         return corrupt(self.check_samples(samples), noise, amount, value_range, seed)
 
-    def corrupt_and_denoise(self, samples: Array, noise: Noise, amount: float, seed: int) -> tuple[Array, Array]:
+    def corrupt_and_denoise(
+        self, samples: Array, noise: Noise, amount: float, seed: int, label: str | None = None
+    ) -> tuple[Array, Array]:
         """The noisy samples and what the model makes of them, in one call, so that a queue accepts both or neither."""
         noisy = self.corrupt(samples, noise, amount, seed)
-        return noisy, self.denoise(noisy)
+        return noisy, self.denoise(noisy, label)
 
-    def generate(self, count: int, seed: int, temperature: float = 1.0) -> Array:
-        """Samples decoded from draws of the prior, whose standard deviation is multiplied by the temperature."""
-        return self.decode(self.draw_latents(count, seed, temperature))
+    def generate(self, count: int, seed: int, temperature: float = 1.0, label: str | None = None) -> Array:
+        """
+        Samples decoded from draws of the prior, whose standard deviation is multiplied by the temperature.
+
+        A seed draws the same latents under every label.
+        """
+        return self.decode(self.draw_latents(count, seed, temperature), label)
 
     def draw_latents(self, count: int, seed: int, temperature: float = 1.0) -> Array:
         """Draws from the prior: drawing more leaves the first ones as they were."""
@@ -146,7 +172,7 @@ class Autoencoder:
         noise = np.random.default_rng(seed).standard_normal((count, self.manifest.latent_dim), dtype=np.float32)
         return np.float32(temperature) * noise
 
-    def interpolate(self, samples: Array, steps: int) -> Array:
+    def interpolate(self, samples: Array, steps: int, label: str | None = None) -> Array:
         """
         Samples decoded along the straight line between the latents of two, both ends included.
 
@@ -155,9 +181,10 @@ class Autoencoder:
         samples = self.check_samples(samples)
         if len(samples) != 2:
             raise WrongShape(f"expected 2 samples to interpolate between, got {len(samples)}")
+        labels = label_rows(self.manifest, label, steps)
         start, end = self.encode(samples)
         weight = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
-        return self.decode((1 - weight) * start + weight * end)
+        return self.decode_rows((1 - weight) * start + weight * end, labels)
 
     def require(self, task: Task) -> None:
         """Raise UnsupportedTask unless the model was made for this task."""
@@ -191,29 +218,16 @@ class Autoencoder:
         """The latents as they came. Raises EmptyBatch, WrongShape or NotFinite."""
         return _shaped("latents", latents, [(self.manifest.latent_dim,)])
 
-    def _run(self, session: onnxruntime.InferenceSession, outputs: list[str], name: str, rows: Array) -> list[Array]:
-        parts = [session.run(outputs, {name: rows[at : at + CHUNK]}) for at in range(0, len(rows), CHUNK)]
+    def _run(
+        self, session: onnxruntime.InferenceSession, outputs: list[str], inputs: Mapping[str, Array | Labels]
+    ) -> list[Array]:
+        """The outputs for all rows, which the inputs share, calculated in chunks."""
+        rows = len(next(iter(inputs.values())))
+        size = max(1, min(CHUNK, CHUNK_NUMBERS // self.manifest.input_size))
+        chunks = [{name: array[at : at + size] for name, array in inputs.items()} for at in range(0, rows, size)]
+        parts = [session.run(outputs, chunk) for chunk in chunks]
         results = [column[0] if len(column) == 1 else np.concatenate(column) for column in zip(*parts, strict=True)]
         return [_finite(output, result) for output, result in zip(outputs, results, strict=True)]
-
-    @staticmethod
-    def _check_signature(
-        session: onnxruntime.InferenceSession,
-        given: str,
-        given_shape: tuple[int, ...],
-        got: list[str],
-        got_shape: tuple[int, ...],
-    ) -> None:
-        expected = [(given, given_shape)], [(name, got_shape) for name in got]
-        found = tuple(
-            [(node.name, tuple(node.shape[1:])) for node in nodes]
-            for nodes in (session.get_inputs(), session.get_outputs())
-        )
-        if found != expected:
-            raise InvalidModel(f"graph: expected inputs and outputs {expected}, found {found}")
-        for node in (*session.get_inputs(), *session.get_outputs()):
-            if node.type != "tensor(float)" or isinstance(node.shape[0], int):
-                raise InvalidModel(f"graph: {node.name} must be float32 with a symbolic batch axis")
 
 
 def _finite(what: str, result: Array) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +13,6 @@ from app.engine.autoencoder import Autoencoder
 from app.errors import InvalidModel, ServiceError
 from app.manifest import GOLDEN
 
-Array = npt.NDArray[np.float32]
-
 TOLERANCE = 1e-3
 """
 Absolute, and relative to the golden number. Processors differ in the order of their sums by about 1e-5; a wrong
@@ -21,8 +20,12 @@ graph differs by far more.
 """
 
 
-def read_golden(folder: Path) -> dict[str, Array]:
-    """The arrays `samples`, `latents` or `mu` and `logvar`, and `reconstructions`. Raises InvalidModel."""
+def read_golden(folder: Path) -> dict[str, npt.NDArray[Any]]:
+    """
+    The arrays `samples`, `latents` or `mu` and `logvar`, `reconstructions`, and `labels` of a conditional model.
+
+    Raises InvalidModel.
+    """
     try:
         with np.load(folder / GOLDEN, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
@@ -35,12 +38,14 @@ def check_golden(model: Autoencoder, folder: Path) -> None:
     golden = read_golden(folder)
     variational = model.manifest.latent.kind == "gaussian"
     names = ["mu", "logvar"] if variational else ["latents"]
-    missing = {"samples", *names, "reconstructions"} - golden.keys()
+    labels = {"labels"} if model.manifest.labels else set()
+    missing = {"samples", *names, "reconstructions", *labels} - golden.keys()
     if missing:
         raise InvalidModel(f"{GOLDEN} lacks {', '.join(sorted(missing))}")
     try:
         posterior = model.posterior(golden["samples"])
-        answers = {names[0]: posterior.mu, "reconstructions": model.decode(golden[names[0]])}
+        reconstructions = model.decode_rows(golden[names[0]], golden.get("labels"))
+        answers = {names[0]: posterior.mu, "reconstructions": reconstructions}
     except ServiceError as error:
         raise InvalidModel(f"{GOLDEN}: {error}") from error
     if posterior.logvar is not None:

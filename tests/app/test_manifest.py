@@ -46,12 +46,20 @@ def test_a_manifest_survives_writing_and_reading(tmp_path: Path) -> None:
         ({"input": {"kind": "image", "shape": [1, 8, 8], "value_range": {"low": 1, "high": 1}}}, "low must be below"),
         ({"input": {"kind": "vector", "shape": [2], "feature_names": ["a"]}}, "1 feature names"),
         ({"input": {"kind": "sound", "shape": [2]}}, "does not match any of the expected tags"),
+        ({"labels": ["one"]}, "at least 2 labels, got 'one' alone"),
+        ({"labels": ["one", ""]}, "labels must differ, and none be empty, got ''"),
+        ({"labels": ["a", "b", "c", "b"]}, "labels must differ, and none be empty, got 'b'"),
     ],
 )
 def test_what_cannot_be_is_refused(document: dict[str, Any], change: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ValidationError) as caught:
         Manifest.model_validate({**document, **change})
     assert complaint in str(caught.value)
+
+
+@pytest.mark.parametrize("labels", [[], ["0", "1"]])
+def test_labels_keep_their_order(document: dict[str, Any], labels: list[str]) -> None:
+    assert Manifest.model_validate({**document, "labels": labels}).labels == tuple(labels)
 
 
 @pytest.mark.parametrize("path", ["../secret", "/etc/passwd", "a//b", "figures/../../x", ".hidden", ""])

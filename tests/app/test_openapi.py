@@ -18,16 +18,24 @@ def document(client: TestClient) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("prefix", ["/v1/models/{model}/", "/v1/models/{model}/versions/{version}/"])
+PREFIXES = ["/v1/models/{model}/", "/v1/models/{model}/versions/{version}/"]
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
 @pytest.mark.parametrize("task", TASKS)
 def test_the_example_of_every_route_works(client: TestClient, document: dict[str, Any], prefix: str, task: str) -> None:
-    operation = document["paths"][f"{prefix}{task}"]["post"]
-    path = f"{prefix}{task}"
+    assert_that_the_example_works(client, document, f"{prefix}{task}")
+
+
+def assert_that_the_example_works(client: TestClient, document: dict[str, Any], path: str) -> None:
+    """Send a route what its documentation shows."""
+    operation = document["paths"][path]["post"]
+    query = {p["name"]: p["example"] for p in operation["parameters"] if p["in"] == "query" and "example" in p}
     for parameter in operation["parameters"]:
         if parameter["in"] == "path":
             path = path.replace(f"{{{parameter['name']}}}", str(parameter["example"]))
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
-    response = client.post(path, json=body["example"]) if body else client.post(path)
+    response = client.post(path, params=query, json=body["example"] if body else None)
     assert response.status_code == 200, response.text
     answer = operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
     schema = document["components"]["schemas"][answer]
