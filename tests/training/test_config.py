@@ -41,7 +41,7 @@ def test_the_four_models_are_among_them() -> None:
         ),
         ({"objective": {"family": "gan"}}, "objective"),
         (
-            {"objective": {"family": "denoising-autoencoder", "noise_std": [0.5, 0.1], "pretraining_epochs": 1}},
+            {"objective": {"family": "denoising-autoencoder", "amount": [0.5, 0.1], "pretraining_epochs": 1}},
             "must not exceed",
         ),
         ({"objective": {"family": "variational-autoencoder", "beta": -1}}, "beta"),
