@@ -11,11 +11,15 @@ import os
 import sys
 from pathlib import Path
 
+from app.engine.autoencoder import Autoencoder
 from app.engine.repository import load_version
 from app.engine.threads import available_cores
+from app.manifest import Measurement
 from training.config import Config
 from training.data import load_data
 from training.evaluation import evaluate
+from training.preprocessing import fit_preprocessing
+from training.untrained import untrained
 
 MODELS = ("mnist-ae", "mnist-sdae", "mnist-vae", "mnist-vae-2d")
 COLUMNS = {
@@ -23,15 +27,18 @@ COLUMNS = {
     "pca_mse": "PCA's MSE",
     "untrained_mse": "untrained MSE",
     "bce": "BCE",
+    "ssim": "SSIM",
     "knn_accuracy": "5-NN",
     "pca_knn_accuracy": "PCA's 5-NN",
+    "trustworthiness": "trustworthiness",
 }
 
 
 def main() -> int:
     """Print Markdown to stdout."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", type=Path, default=os.environ.get("HOURGLASS_DATA_DIR"))
+    data_dir = os.environ.get("HOURGLASS_DATA_DIR")
+    parser.add_argument("--data-dir", type=Path, default=Path(data_dir) if data_dir else None)
     parser.add_argument("--models-dir", type=Path, default=Path("models"))
     options = parser.parse_args()
     rows, others = [], []
@@ -39,9 +46,7 @@ def main() -> int:
         model = load_version(options.models_dir / name / "1", name, 1, available_cores())
         training = model.manifest.training
         assert training is not None
-        config = Config.model_validate(training.configuration)
-        data = load_data(config.data, options.data_dir and Path(options.data_dir), config.optimisation.seed)
-        measurements = evaluate(model, data, config)
+        measurements = measure(model, Config.model_validate(training.configuration), options.data_dir)
         values = {key: value for measurement in measurements[:2] for key, value in measurement.values.items()}
         cells = [f"`{name}`", str(model.manifest.latent_dim), *(f"{values[key]:.4f}" for key in COLUMNS)]
         rows.append([*cells, f"{training.minutes:.0f}"])
@@ -53,6 +58,13 @@ def main() -> int:
         shown = ", ".join(f"{key} {value:.4g}" for key, value in measurement.values.items())
         sys.stdout.write(f"\n`{name}`: {shown}\n")
     return 0
+
+
+def measure(model: Autoencoder, config: Config, data_dir: Path | None) -> tuple[Measurement, ...]:
+    """What the report of a model's own training measured."""
+    data = load_data(config.data, data_dir, config.optimisation.seed)
+    blank = untrained(config, data, fit_preprocessing(config, data))
+    return evaluate(model, data, config.evaluation, blank, binarisation=config.binarisation)
 
 
 if __name__ == "__main__":
