@@ -12,13 +12,14 @@ PICTURES = {
     "loss.png": "Loss by epoch; validation with the averaged weights.",
     "reconstructions.png": "Test samples over their reconstructions.",
     "denoising.png": "Test samples, with noise, and denoised.",
+    "denoising_levels.png": "PSNR over the amount of noise, beside the baselines.",
     "samples.png": "Decoded draws of the prior, seed 0.",
     "manifold.png": "The latent plane, decoded at evenly spaced quantiles of the prior.",
     "latents.png": "The test set's latents, coloured by label.",
 }
 
 NOT_FOR = (
-    "Images that are not like the training data: the model gives an answer for any input of the right shape, and an "
+    "Samples that are not like the training data: the model gives an answer for any input of the right shape, and an "
     "input of another kind comes back as something that resembles the training data. It is no classifier, and its "
     "reconstruction error is no calibrated anomaly score."
 )
@@ -34,8 +35,10 @@ def write_card(manifest: Manifest, training: Training, data: DataSet, folder: Pa
         "",
         f"- Family: {manifest.family}. Tasks: {', '.join(manifest.tasks)}.",
         f"- Input: {manifest.input.kind}, {shape}, {_range(manifest)}.",
-        f"- Latent space: {manifest.latent.kind}, {manifest.latent_dim} dimensions.",
+        f"- Latent space: {manifest.latent.kind}, {manifest.latent_dim} dimensions{_told(manifest)}.",
+        f"- Likelihood of the preprocessed samples: {manifest.likelihood.kind if manifest.likelihood else 'unknown'}.",
         "",
+        *_warnings(training),
         "## How good",
         "",
     ]
@@ -60,6 +63,15 @@ def write_card(manifest: Manifest, training: Training, data: DataSet, folder: Pa
         *_pictures(folder),
     ]
     return "\n".join(lines)
+
+
+def _told(manifest: Manifest) -> str:
+    return f"; the decoder is told one of {len(manifest.labels)} labels" if manifest.labels else ""
+
+
+def _warnings(training: Training) -> Iterable[str]:
+    if training.warnings:
+        yield from ("## What went wrong", "", *(f"- {warning}" for warning in training.warnings), "")
 
 
 def _range(manifest: Manifest) -> str:

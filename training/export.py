@@ -30,19 +30,28 @@ from app.manifest import (
     DeterministicLatent,
     FileDigest,
     GaussianLatent,
+    ImageInput,
     Manifest,
     Parity,
     Training,
-    ValueRange,
+    VectorInput,
 )
+from training.alarms import alarms
 from training.card import write_card
-from training.data import DataSet
+from training.data import DataSet, Split
 from training.errors import ExportError
 from training.evaluation import evaluate
-from training.figures import draw_report
-from training.graphs import PARITY_BATCHES, DecoderGraph, EncoderGraph, rounded_to_half, write_graphs
-from training.networks import Network
+from training.graphs import (
+    PARITY_BATCHES,
+    DecoderGraph,
+    EncoderGraph,
+    named_inputs,
+    rounded_to_half,
+    write_graphs,
+)
+from training.report import draw_report
 from training.runs import Run
+from training.untrained import untrained
 
 log = logging.getLogger(__name__)
 
@@ -84,16 +93,15 @@ def next_version(parent: Path) -> int:
 
 
 def _write_version(run: Run, data: DataSet, folder: Path, version: int) -> Manifest:
-    config, value_range = run.config, data.input.value_range
+    config = run.config
     variational = config.objective.family == "variational-autoencoder"
     heads = ["mu", "logvar"] if variational else ["latents"]
-    samples = data.test.take(slice(max(PARITY_BATCHES))).in_users_units()
-    if len(samples) < max(PARITY_BATCHES):
-        raise ExportError(f"expected at least {max(PARITY_BATCHES)} test samples, got {len(samples)}")
     log.info("exporting the graphs")
-    network = rounded_to_half(run.network)
-    parity = write_graphs(network, value_range, folder, samples, heads)
-    write_golden(network, data.input.shape, value_range, folder, heads)
+    network = rounded_to_half(run.network).eval()
+    encoder = EncoderGraph(network, run.preprocessing)
+    decoder = DecoderGraph(network, run.preprocessing, data.input.value_range)
+    parity = write_graphs(encoder, decoder, folder, real_samples(data.test, max(PARITY_BATCHES)), heads)
+    write_golden(encoder, decoder, data.input, folder, heads)
     latent_dim = config.network.latent_dim
     draft = Manifest(
         name=config.name,
@@ -103,16 +111,28 @@ def _write_version(run: Run, data: DataSet, folder: Path, version: int) -> Manif
         tasks=TASKS[config.objective.family],
         input=data.input,
         latent=GaussianLatent(dimension=latent_dim) if variational else DeterministicLatent(dimension=latent_dim),
+        labels=data.classes if network.classes else (),
+        likelihood=network.likelihood.record(),
+        preprocessing=run.preprocessing.record,
         files={name: FileDigest.of(folder / name) for name in (ENCODER, DECODER, GOLDEN)},
         parity=parity,
     )
+    return _write_report(run, data, folder, draft)
+
+
+def _write_report(run: Run, data: DataSet, folder: Path, draft: Manifest) -> Manifest:
+    """Measure and draw the graphs that lie in the folder, then write card and manifest."""
     model = Autoencoder.open(folder, draft, threads=available_cores())
     log.info("evaluating on %d test samples", len(data.test))
-    metrics = evaluate(model, data, config)
+    blank = untrained(run.config, data, run.preprocessing)
+    metrics = evaluate(model, data, run.config.evaluation, blank, binarisation=run.config.binarisation)
+    warnings = alarms(metrics, run.record.history)
+    for warning in warnings:
+        log.warning("%s: %s", draft.name, warning)
     log.info("drawing the figures")
-    plane, labels = draw_report(model, data, run.record.history, folder)
-    np.savez_compressed(folder / LATENT_MAP, coordinates=plane.astype(np.float16), labels=labels.astype(np.uint8))
-    training = describe_training(run)
+    points = draw_report(model, data, run.record.history, metrics, folder)
+    np.savez_compressed(folder / LATENT_MAP, allow_pickle=False, **points)
+    training = describe_training(run, warnings)
     measured = draft.model_copy(update={"metrics": metrics, "training": training})
     (folder / CARD).write_text(write_card(measured, training, data, folder), encoding="utf-8")
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
@@ -122,21 +142,32 @@ def _write_version(run: Run, data: DataSet, folder: Path, version: int) -> Manif
     return manifest
 
 
+def real_samples(split: Split, count: int) -> Array:
+    """So many samples of a split, float32 in the user's units; over again where it has fewer."""
+    return split.take(np.arange(count) % len(split)).in_users_units()
+
+
 def write_golden(
-    network: Network, input_shape: tuple[int, ...], value_range: ValueRange, folder: Path, heads: list[str]
+    encoder: EncoderGraph, decoder: DecoderGraph, given: ImageInput | VectorInput, folder: Path, heads: list[str]
 ) -> None:
     """A few synthetic inputs and what torch makes of them."""
-    samples = golden_samples(input_shape, value_range)
+    unit = torch.from_numpy(golden_samples(tuple(given.shape)))
     with torch.no_grad():
-        codes = EncoderGraph(network, value_range)(torch.from_numpy(samples))
-        reconstructions = DecoderGraph(network, value_range)(codes[0])
+        if given.value_range:
+            samples = given.value_range.low + given.value_range.span * unit
+        else:
+            samples = encoder.preprocessing.inverse(4 * unit - 2)  # within two deviations of a standardised column
+        codes = encoder(samples)
+        told = named_inputs(decoder.network, codes[0])
+        reconstructions = decoder(*told.values())
     named = {name: code.numpy() for name, code in zip(heads, codes, strict=True)}
-    arrays = {"samples": samples, **named, "reconstructions": reconstructions.numpy()}
+    labels = {"labels": told["labels"].numpy()} if "labels" in told else {}
+    arrays = {"samples": samples.numpy(), **named, **labels, "reconstructions": reconstructions.numpy()}
     np.savez_compressed(folder / GOLDEN, allow_pickle=False, **arrays)
 
 
-def golden_samples(shape: tuple[int, ...], value_range: ValueRange) -> Array:
-    """Eight seeded inputs that are no rows of any data set: both ends of the range, ramps and noise."""
+def golden_samples(shape: tuple[int, ...]) -> Array:
+    """Eight seeded inputs in [0, 1] that are no rows of any data set: both ends, ramps and noise."""
     random = np.random.default_rng(GOLDEN_SEED)
     size = int(np.prod(shape))
     ramp = np.linspace(0, 1, size)
@@ -151,10 +182,10 @@ def golden_samples(shape: tuple[int, ...], value_range: ValueRange) -> Array:
             (random.random(size) < 0.2).astype(float),
         ]
     )
-    return (value_range.low + value_range.span * unit).astype(np.float32).reshape(-1, *shape)
+    return unit.astype(np.float32).reshape(-1, *shape)
 
 
-def describe_training(run: Run) -> Training:
+def describe_training(run: Run, warnings: tuple[str, ...]) -> Training:
     """What the manifest says of how the model was made: what the run wrote down when it ended."""
     return Training(
         configuration=run.config.model_dump(mode="json"),
@@ -164,6 +195,7 @@ def describe_training(run: Run) -> Training:
         minutes=run.record.minutes,
         hardware=run.record.hardware,
         finished=run.record.finished,
+        warnings=warnings,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -13,67 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from app.engine.autoencoder import Autoencoder
-from app.manifest import FIGURES, ValueRange
-from training.baselines import LinearAutoencoder
-from training.data import DataSet
-from training.evaluation import NOISE_SEED, to_unit
+from app.manifest import Measurement
 
 Array = npt.NDArray[np.float32]
 
 COLUMNS = 16
-MANIFOLD_SIDE = 20
-MANIFOLD_EDGE = 0.02
-"""The manifold spans the prior's quantiles from this one to its mirror."""
 DOTS = 150
-
-
-def draw_report(
-    model: Autoencoder, data: DataSet, history: Mapping[str, Sequence[Mapping[str, float]]], folder: Path
-) -> tuple[Array, npt.NDArray[np.int64]]:
-    """
-    All figures that fit the model, into `folder/figures`; gives the 2-D coordinates and labels of the scatter.
-
-    Test rows are shown, since pictures of training rows would flatter the model.
-    """
-    figures = folder / FIGURES
-    figures.mkdir(exist_ok=True)
-    value_range = data.input.value_range
-    shown = data.test.take(_one_of_each(data.test.labels)).in_users_units()
-    loss_curves(history, figures / "loss.png")
-    rows = {"input": shown, "reconstruction": model.reconstruct(shown).samples}
-    picture_rows(rows, value_range, figures / "reconstructions.png")
-    if "denoise" in model.manifest.tasks:
-        noisy = model.corrupt(shown, "gaussian", 0.5, NOISE_SEED)
-        rows = {"clean": shown, "noisy, std 0.5": noisy, "denoised": model.denoise(noisy)}
-        picture_rows(rows, value_range, figures / "denoising.png")
-    if "generate" in model.manifest.tasks:
-        picture_grid(model.generate(64, seed=0), 8, value_range, figures / "samples.png", "decoded draws of the prior")
-        if model.manifest.latent_dim == 2:
-            grid = model.decode(prior_grid(MANIFOLD_SIDE))
-            title = "decoded latent plane, at the prior's quantiles"
-            picture_grid(grid, MANIFOLD_SIDE, value_range, figures / "manifold.png", title)
-    plane, axis_names = latent_plane(model, data)
-    latent_scatter(plane, data.test.labels, axis_names, figures / "latents.png")
-    return plane, data.test.labels
-
-
-def latent_plane(model: Autoencoder, data: DataSet) -> tuple[Array, str]:
-    """2-D coordinates of the test set's latents and their name: the latents themselves, or their first two PCA axes."""
-    latents = model.encode(data.test.in_users_units())
-    if latents.shape[1] == 2:
-        return latents, "latent dimension"
-    if latents.shape[1] == 1:
-        return np.concatenate([latents, np.zeros_like(latents)], axis=1), "latent dimension"
-    train = model.encode(data.train.in_users_units())
-    return LinearAutoencoder.fit(train, 2).encode(latents), f"principal axis of the {latents.shape[1]} latents"
-
-
-def prior_grid(side: int) -> Array:
-    """Points of the latent plane at evenly spaced quantiles of N(0, I), top row first. Shape: (side * side, 2)"""
-    normal = NormalDist()
-    quantiles = [normal.inv_cdf(q) for q in np.linspace(MANIFOLD_EDGE, 1 - MANIFOLD_EDGE, side)]
-    return np.array([(x, y) for y in reversed(quantiles) for x in quantiles], np.float32)
+LEGEND = 20
+"""Labels that a legend has room for; more get a colour bar."""
 
 
 def loss_curves(history: Mapping[str, Sequence[Mapping[str, float]]], path: Path) -> None:
@@ -93,36 +39,76 @@ def loss_curves(history: Mapping[str, Sequence[Mapping[str, float]]], path: Path
     figure.savefig(path, dpi=DOTS)
 
 
-def picture_rows(rows: Mapping[str, Array], value_range: ValueRange, path: Path) -> None:
-    """Several batches above each other, a column a sample."""
+def picture_rows(rows: Mapping[str, Array], path: Path) -> None:
+    """Several batches of images in [0, 1] above each other, a column a sample."""
     figure = Figure(figsize=(COLUMNS * 0.55, len(rows) * 0.62), layout="constrained")
     for axes, (name, samples) in zip(figure.subplots(len(rows), 1, squeeze=False)[:, 0], rows.items(), strict=True):
-        show(axes, tile(to_unit(samples, value_range), len(samples)))
+        show(axes, tile(samples, len(samples)))
         axes.set_title(name, fontsize=8, loc="left", pad=2)
     figure.savefig(path, dpi=DOTS)
 
 
-def picture_grid(samples: Array, columns: int, value_range: ValueRange, path: Path, title: str) -> None:
-    """A batch as one picture, in rows of `columns`."""
+def picture_grid(samples: Array, columns: int, path: Path, title: str) -> None:
+    """A batch of images in [0, 1] as one picture, in rows of `columns`."""
     figure = Figure(figsize=(6, 6.2), layout="constrained")
     axes = figure.subplots()
-    show(axes, tile(to_unit(samples, value_range), columns))
-    axes.set_title(title, fontsize=9)
+    show(axes, tile(samples, columns))
+    axes.set_title(title, fontsize=9, wrap=True)
     figure.savefig(path, dpi=DOTS)
 
 
-def latent_scatter(plane: Array, labels: npt.NDArray[np.int64], axis_name: str, path: Path) -> None:
-    """The test set in two dimensions, coloured by label."""
+def table_heatmap(rows: Array, reconstructed: Array, path: Path) -> None:
+    """Rows of a table beside their reconstructions and the difference, a column a feature. Shapes: (N, F) each"""
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    panels = {"input": rows, "reconstruction": reconstructed, "difference": rows - reconstructed}
+    most = float(np.quantile(np.abs(rows), 0.99)) or 1.0  # one outlier would bleach the rest
+    for axes, (name, values) in zip(figure.subplots(1, 3), panels.items(), strict=True):
+        image = axes.imshow(values, cmap="RdBu_r", vmin=-most, vmax=most, aspect="auto", interpolation="nearest")
+        axes.set(title=name, xlabel="column", ylabel="test row")
+    figure.colorbar(image, ax=figure.axes, label="preprocessed units")
+    figure.savefig(path, dpi=DOTS)
+
+
+def denoising_curves(metrics: Sequence[Measurement], path: Path) -> None:
+    """PSNR over the amount of noise, the model's and the baselines', a panel a kind; nothing below two amounts."""
+    levels = [m.values for m in metrics if {"noise_amount", "psnr"} <= m.values.keys()]
+    kinds = sorted({m.protocol.partition(" ")[0] for m in metrics if "noise_amount" in m.values})
+    if len({values["noise_amount"] for values in levels}) < 2:
+        return
+    figure = Figure(figsize=(1.2 + 4 * len(kinds), 3.6), layout="constrained")
+    for axes, kind in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True):
+        shown = [m.values for m in metrics if m.protocol.startswith(f"{kind} ") and "noise_amount" in m.values]
+        shown.sort(key=lambda values: values["noise_amount"])
+        for measure in [name for name in shown[0] if name.endswith("psnr")]:
+            name = measure.removesuffix("psnr").strip("_") or "this model"
+            points = [(values["noise_amount"], values[measure]) for values in shown]
+            axes.plot(*zip(*points, strict=True), "-" if name == "this model" else "--", marker=".", label=name)
+        axes.set(title=kind, xlabel="amount of noise", ylabel="PSNR, dB")
+    figure.axes[-1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.savefig(path, dpi=DOTS)
+
+
+def latent_scatter(
+    plane: Array, labels: npt.NDArray[np.int64] | None, classes: Sequence[str], axis_name: str, path: Path
+) -> None:
+    """Samples in two dimensions, coloured by label where there are labels. Shapes: (N, 2) and (N,)"""
     figure = Figure(figsize=(6.4, 5.6), layout="constrained")
     axes = figure.subplots()
-    points = axes.scatter(plane[:, 0], plane[:, 1], c=labels, cmap="tab10", s=3, alpha=0.6, linewidths=0)
-    classes = np.unique(labels)
-    colours = points.to_rgba(classes.astype(float))
-    handles = [
-        Line2D([], [], marker="o", linestyle="", color=tuple(colour), label=str(label))
-        for label, colour in zip(classes, colours, strict=True)
-    ]
-    axes.legend(handles=handles, title="digit", frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    size = float(np.clip(30_000 / len(plane), 3, 24))
+    colour_map = "tab10" if len(classes) <= 10 else "tab20" if len(classes) <= LEGEND else "viridis"
+    drawn = axes.scatter(plane[:, 0], plane[:, 1], s=size, alpha=0.6, linewidths=0)
+    if labels is not None:
+        drawn.set_array(labels)
+        drawn.set_cmap(colour_map)
+    if labels is not None and len(classes) <= LEGEND:
+        drawn.set_clim(0, max(len(classes), 10) - 1 if len(classes) <= 10 else LEGEND - 1)
+        handles = [
+            Line2D([], [], marker="o", linestyle="", color=tuple(drawn.to_rgba(np.array(float(number)))), label=name)
+            for number, name in enumerate(classes)
+        ]
+        axes.legend(handles=handles, title="label", frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    elif labels is not None:
+        figure.colorbar(drawn, label="label's number")
     axes.set(xlabel=f"first {axis_name}", ylabel=f"second {axis_name}", title=f"{len(plane)} test samples")
     figure.savefig(path, dpi=DOTS)
 
@@ -146,12 +132,3 @@ def show(axes: Axes, image: Array) -> None:
     """An image without axes; grey where it has one channel."""
     axes.imshow(image.squeeze(-1) if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=1)
     axes.set_axis_off()
-
-
-def _one_of_each(labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Row numbers for a picture: the first of each label, then the next ones, up to COLUMNS."""
-    nth = np.zeros(len(labels), np.int64)
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
-        nth[rows] = np.arange(len(rows))
-    return np.sort(np.lexsort((labels, nth))[:COLUMNS])

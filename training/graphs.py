@@ -11,7 +11,7 @@ import copy
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from app.engine.autoencoder import open_session
 from app.manifest import DECODER, ENCODER, Parity, ValueRange
 from training.errors import ExportError
 from training.networks import Network
+from training.preprocessing import Preprocessing
 
 Array = npt.NDArray[np.float32]
 
@@ -44,61 +45,78 @@ RANDOM_OPERATORS = {
 class EncoderGraph(nn.Module):
     """Samples in the user's units to latents, or to mu and logvar."""
 
-    def __init__(self, network: Network, value_range: ValueRange) -> None:
+    def __init__(self, network: Network, preprocessing: Preprocessing) -> None:
         super().__init__()
         self.network = network
-        self.low, self.span = value_range.low, value_range.span
+        self.preprocessing = preprocessing
 
     def forward(self, samples: Tensor) -> tuple[Tensor, ...]:
         """Shapes: (B, *input_shape) -> (B, latent_dim), once or twice"""
-        return self.network.posterior((samples - self.low) / self.span)
+        return self.network.posterior(self.preprocessing(samples))
 
 
 class DecoderGraph(nn.Module):
-    """Latents to samples in the user's units."""
+    """
+    Latents, and labels where the network is conditional, to samples in the user's units.
 
-    def __init__(self, network: Network, value_range: ValueRange) -> None:
+    They are kept within the value range where there is one: what a Gaussian's mean is not by itself.
+    """
+
+    def __init__(self, network: Network, preprocessing: Preprocessing, value_range: ValueRange | None) -> None:
         super().__init__()
         self.network = network
-        self.low, self.span = value_range.low, value_range.span
+        self.preprocessing = preprocessing
+        self.value_range = value_range
 
-    def forward(self, latents: Tensor) -> Tensor:
-        """Shapes: (B, latent_dim) -> (B, *input_shape)"""
-        return self.low + self.span * self.network.decode(latents).sigmoid()
+    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Shapes: (B, latent_dim) and, of a conditional network, (B,) -> (B, *input_shape)"""
+        mean = self.network.likelihood.mean(self.network.decode(latents, labels))
+        return self.in_range(self.preprocessing.inverse(mean))
+
+    def in_range(self, samples: Tensor) -> Tensor:
+        """Samples, kept within the value range. Shapes: (B, *input_shape) -> (B, *input_shape)"""
+        if self.value_range is None:
+            return samples
+        return samples.clamp(self.value_range.low, self.value_range.high)
 
 
 def write_graphs(
-    network: Network, value_range: ValueRange, folder: Path, samples: Array, heads: Sequence[str]
+    encoder: EncoderGraph, decoder: DecoderGraph, folder: Path, samples: Array, heads: Sequence[str]
 ) -> Parity:
     """
-    Write encoder.onnx and decoder.onnx, and prove them on real samples, zeros and noise.
+    Write encoder.onnx and decoder.onnx, and prove them on real samples, blanks and noise.
 
     `samples` are real ones, at least 64, in the user's units; `heads` are the names of the encoder's outputs. Weights
     that were `rounded_to_half` take half the space. Raises ExportError.
     """
-    network = network.eval().to("cpu")
-    encoder, decoder = EncoderGraph(network, value_range), DecoderGraph(network, value_range)
+    encoder.eval().to("cpu")
+    decoder.eval().to("cpu")
+    network, preprocessing = decoder.network, decoder.preprocessing
     with torch.no_grad():
         latents = encoder(torch.from_numpy(samples[:2]))[0]
-    _write(encoder, torch.from_numpy(samples[:2]), "samples", heads, folder / ENCODER)
-    _write(decoder, latents, "latents", ["samples"], folder / DECODER)
+    _write(encoder, {"samples": torch.from_numpy(samples[:2])}, heads, folder / ENCODER)
+    _write(decoder, named_inputs(network, latents), ["samples"], folder / DECODER)
     worst = 0.0
     largest = max(PARITY_BATCHES)
     random = np.random.default_rng(0)
-    low, span = value_range.low, value_range.span
-    inputs = [
-        samples[:largest],
-        np.full_like(samples[:largest], low),
-        (low + span * random.random(samples[:largest].shape)).astype(np.float32),
-    ]
-    for rows in inputs:
+    blank, noise = torch.zeros(largest, *samples.shape[1:]), random.random((largest, *samples.shape[1:]), np.float32)
+    with torch.no_grad():
+        synthetic = [decoder.in_range(preprocessing.inverse(x)).numpy() for x in (blank, torch.from_numpy(noise))]
+    for rows in (samples[:largest], *synthetic):
         with torch.no_grad():
-            codes = encoder(torch.from_numpy(rows))[0].numpy()
-        worst = max(worst, compare(encoder, folder / ENCODER, "samples", rows))
-        worst = max(worst, compare(decoder, folder / DECODER, "latents", codes))
-    noise = random.standard_normal((largest, latents.shape[1])).astype(np.float32)
-    worst = max(worst, compare(decoder, folder / DECODER, "latents", noise))
+            codes = encoder(torch.from_numpy(rows))[0]
+        worst = max(worst, compare(encoder, folder / ENCODER, {"samples": torch.from_numpy(rows)}))
+        worst = max(worst, compare(decoder, folder / DECODER, named_inputs(network, codes)))
+    drawn = torch.from_numpy(random.standard_normal((largest, latents.shape[1]), np.float32))
+    worst = max(worst, compare(decoder, folder / DECODER, named_inputs(network, drawn)))
     return Parity(max_abs_difference=worst, batch_sizes=PARITY_BATCHES)
+
+
+def named_inputs(network: Network, latents: Tensor) -> dict[str, Tensor]:
+    """What the decoder graph takes: latents, and for a conditional network all labels in turn."""
+    if not network.classes:
+        return {"latents": latents}
+    return {"latents": latents, "labels": torch.arange(len(latents)) % network.classes}
 
 
 def rounded_to_half(network: Network) -> Network:
@@ -140,18 +158,19 @@ def store_as_half(model: onnx.ModelProto) -> None:
     model.graph.node.extend(nodes)
 
 
-def _write(graph: nn.Module, example: Tensor, given: str, outputs: Sequence[str], path: Path) -> None:
+def _write(graph: nn.Module, example: dict[str, Tensor], outputs: Sequence[str], path: Path) -> None:
     """Export one graph into one file, then check it."""
+    batch = torch.export.Dim("batch")
     with _quiet_exporter():
         torch.onnx.export(
             graph.eval(),
-            (example,),
+            tuple(example.values()),
             path,
             dynamo=True,
             opset_version=OPSET,
-            input_names=[given],
+            input_names=list(example),
             output_names=list(outputs),
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            dynamic_shapes=tuple({0: batch} for _ in example),
             external_data=False,
             verbose=False,
         )
@@ -198,15 +217,17 @@ def check_graph(path: Path) -> None:
             raise ExportError(f"{path.name}: the batch axis of {value.name} is fixed")
 
 
-def compare(graph: nn.Module, path: Path, given: str, rows: Array) -> float:
+def compare(graph: nn.Module, path: Path, given: Mapping[str, Tensor]) -> float:
     """The largest difference between torch and onnxruntime over all batch sizes. Raises ExportError if too large."""
     session = open_session(path, threads=1)
     worst = 0.0
     for size in PARITY_BATCHES:
+        rows = {name: tensor[:size] for name, tensor in given.items()}
         with torch.no_grad():
-            answer = graph(torch.from_numpy(rows[:size]))
+            answer = graph(*rows.values())
         expected = answer if isinstance(answer, tuple) else (answer,)
-        for ours, theirs in zip(session.run(None, {given: rows[:size]}), expected, strict=True):
+        answers = session.run(None, {name: tensor.numpy() for name, tensor in rows.items()})
+        for ours, theirs in zip(answers, expected, strict=True):
             reference = theirs.numpy()
             difference = float(np.abs(ours - reference).max()) if ours.shape == reference.shape else np.inf
             if not difference <= ABSOLUTE + RELATIVE * float(np.abs(reference).max()):

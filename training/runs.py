@@ -18,6 +18,7 @@ from training.config import Config, Section, load_config
 from training.data import DataSet
 from training.errors import RunError
 from training.networks import Network, build_network
+from training.preprocessing import Preprocessing, fit_preprocessing
 from training.stages import Stage
 
 CONFIG, FINGERPRINT, RECORD, WEIGHTS = "config.yaml", "data.sha256", "run.json", "network.pt"
@@ -44,6 +45,7 @@ class Run:
     config: Config
     folder: Path
     network: Network
+    preprocessing: Preprocessing
     record: Record
 
 
@@ -68,11 +70,11 @@ def load_run(folder: Path, data: DataSet) -> Run:
     config = read_config(folder)
     if not (folder / WEIGHTS).is_file():
         raise RunError(f"{folder}: the run has not finished; --resume continues it")
-    network = build_network(config, data.input.shape)
-    network.load_state_dict(torch.load(folder / WEIGHTS, weights_only=True))
     check_data(folder, data)
+    network = build_network(config, data.input, len(data.classes))
+    network.load_state_dict(torch.load(folder / WEIGHTS, weights_only=True))
     record = Record.model_validate_json((folder / RECORD).read_text(encoding="utf-8"))
-    return Run(config, folder, network.eval(), record)
+    return Run(config, folder, network.eval(), fit_preprocessing(config, data), record)
 
 
 def check_data(folder: Path, data: DataSet) -> None:
@@ -81,7 +83,14 @@ def check_data(folder: Path, data: DataSet) -> None:
         raise RunError(f"{folder}: the data differ from those that the run was started with")
 
 
-def finish(config: Config, data: DataSet, folder: Path, network: Network, done: Sequence[Stage]) -> Run:
+def finish(
+    config: Config,
+    data: DataSet,
+    folder: Path,
+    network: Network,
+    preprocessing: Preprocessing,
+    done: Sequence[Stage],
+) -> Run:
     """Write the record, then the weights, each whole or not at all."""
     record = Record(
         minutes=round(sum(stage.seconds for stage in done) / 60, 2),
@@ -96,7 +105,7 @@ def finish(config: Config, data: DataSet, folder: Path, network: Network, done: 
     partial.replace(folder / RECORD)
     torch.save(network.state_dict(), partial)
     partial.replace(folder / WEIGHTS)
-    return Run(config, folder, network.eval(), record)
+    return Run(config, folder, network.eval(), preprocessing, record)
 
 
 def describe_hardware(device: str) -> str:

@@ -20,10 +20,14 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from app.manifest import ValueRange
-from training.batches import mixed_seed
+from training.batches import Batches, mixed_seed
 from training.config import Config, DenoisingObjective, VariationalObjective
-from training.corruption import gaussian_noise
-from training.networks import Network, StackedDenoisingAutoencoder
+from training.corruption import binarise, corrupt
+from training.draws import Draws
+from training.errors import InvalidConfiguration
+from training.networks import Example, Network, StackedDenoisingAutoencoder
+from training.preprocessing import Preprocessing
+from training.ranks import Share, sum_over_ranks
 
 log = logging.getLogger(__name__)
 
@@ -37,51 +41,59 @@ VALIDATION_STREAM = 2**40
 
 @dataclass(frozen=True)
 class Plan:
-    """Which stage of the run this is, how long it is, and the range of the samples that it is given."""
+    """Which stage of the run this is, and how long."""
 
     name: str
     index: int
     epochs: int
     steps_per_epoch: int
-    value_range: ValueRange
+    value_range: ValueRange | None
+    """Of the samples; noise is measured in its span where there is one."""
 
 
 class Stage(lightning.LightningModule):
     """A network, some of its parameters to train, and the loss that trains them."""
 
-    def __init__(self, network: Network, config: Config, plan: Plan) -> None:
+    def __init__(self, network: Network, preprocessing: Preprocessing, config: Config, plan: Plan) -> None:
         super().__init__()
         self.network = network
+        self.preprocessing = preprocessing
         self.config = config
         self.plan = plan
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0
         self.device_name = "cpu"
         self._resumed_at = time.monotonic()
-        self._sums: dict[str, float] = {}
+        self._rows: dict[str, list[int]] = {}
+        self._values: dict[str, list[Tensor]] = {}
 
     def trained(self) -> Iterable[nn.Parameter]:
         """The parameters that this stage trains."""
         return self.network.parameters()
 
-    def terms(self, x: Tensor, generator: torch.Generator, validating: bool) -> dict[str, Tensor]:
-        """The loss and its terms on a batch in [0, 1]."""
+    def terms(self, samples: Tensor, labels: Tensor, draws: Draws, validating: bool) -> dict[str, Tensor]:
+        """The loss and its terms on a batch, in the user's units."""
         raise NotImplementedError
 
-    def training_step(self, samples: Tensor, batch_index: int) -> Tensor:
-        """One batch, in the user's units."""
-        terms = self.terms(self._to_unit(samples), self._generator(self.global_step), validating=False)
-        self._add("train", terms, len(samples))
-        return terms["loss"]
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
+        """One batch, or this process's share of it: samples in the user's units, and labels."""
+        samples, labels = batch
+        share = self._share(self.trainer.train_dataloader, batch_index)
+        terms = self.terms(samples, labels, self._draws(self.global_step, share), validating=False)
+        self._add("train", terms, share.rows)
+        return terms["loss"] * share.weight
 
-    def validation_step(self, samples: Tensor, batch_index: int) -> None:
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
         """The same objective on held-out rows, with the same noise in every epoch and with beta at its final value."""
-        terms = self.terms(self._to_unit(samples), self._generator(VALIDATION_STREAM + batch_index), validating=True)
-        self._add("validation", terms, len(samples))
+        samples, labels = batch
+        share = self._share(self.trainer.val_dataloaders, batch_index)
+        draws = self._draws(VALIDATION_STREAM + batch_index, share)
+        self._add("validation", self.terms(samples, labels, draws, validating=True), share.rows)
 
     def on_train_epoch_start(self) -> None:
         """Forget the last epoch's sums, and what the sanity check left."""
-        self._sums.clear()
+        self._rows.clear()
+        self._values.clear()
 
     def on_validation_epoch_end(self) -> None:
         """Log the means; checkpoints and early stopping look at `validation/loss`."""
@@ -137,37 +149,59 @@ class Stage(lightning.LightningModule):
         progress = min(1.0, (step - rise) / max(1, steps - rise))
         return FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * progress))
 
-    def _to_unit(self, samples: Tensor) -> Tensor:
-        return (samples - self.plan.value_range.low) / self.plan.value_range.span
+    @staticmethod
+    def _share(loader: Batches | None, batch_index: int) -> Share:
+        assert loader is not None
+        return loader.share(batch_index)
 
-    def _generator(self, step: int) -> torch.Generator:
-        seed = mixed_seed(self.config.optimisation.seed, self.plan.index, step, self.global_rank)
-        return torch.Generator(self.device).manual_seed(seed)
+    def _draws(self, step: int, share: Share) -> Draws:
+        seed = mixed_seed(self.config.optimisation.seed, self.plan.index, step)
+        return Draws(seed, self.device, share)
 
     def _add(self, part: str, terms: dict[str, Tensor], rows: int) -> None:
-        self._sums[f"{part}/rows"] = self._sums.get(f"{part}/rows", 0) + rows
+        """Keep the terms as they lie on the device: reading them would make every step wait for it."""
+        self._rows.setdefault(part, []).append(rows)
         for term, value in terms.items():
-            key = f"{part}/{term}"
-            self._sums[key] = self._sums.get(key, 0.0) + rows * float(value.detach())
+            self._values.setdefault(f"{part}/{term}", []).append(value.detach())
 
     def _means(self, part: str) -> dict[str, float]:
-        rows = self._sums.get(f"{part}/rows", 0)
-        return {
-            key: value / rows
-            for key, value in self._sums.items()
-            if key.startswith(f"{part}/") and key != f"{part}/rows"
+        """Over all rows of the epoch so far, of all processes."""
+        rows = torch.tensor(self._rows[part], dtype=torch.float64)
+        values = {
+            key: torch.stack(steps).cpu().double() for key, steps in self._values.items() if key.startswith(f"{part}/")
         }
+        total, *sums = sum_over_ranks([rows.sum(), *((rows * steps).sum() for steps in values.values())])
+        return {key: float(mean / total) for key, mean in zip(values, sums, strict=True)}
+
+    def _noisy(self, samples: Tensor, draws: Draws) -> Tensor:
+        """A corrupted batch, preprocessed; of a table without a value range, corrupted after its preprocessing."""
+        objective, value_range = self.config.objective, self.plan.value_range
+        assert isinstance(objective, DenoisingObjective)
+        if value_range is None:
+            return corrupt(self.preprocessing(samples), objective.noise, objective.interval, False, draws)
+        unit = (samples - value_range.low) / value_range.span
+        noisy = corrupt(unit, objective.noise, objective.interval, True, draws)
+        given: Tensor = self.preprocessing(value_range.low + value_range.span * noisy)
+        return given
 
 
 class WholeNetwork(Stage):
     """Train encoder and decoder together on the family's objective."""
 
-    def terms(self, x: Tensor, generator: torch.Generator, validating: bool) -> dict[str, Tensor]:
+    def on_fit_start(self) -> None:
+        """Say what beta weighs: the same number means hundreds of times more where a loss is a mean over pixels."""
+        super().on_fit_start()
+        objective = self.config.objective
+        if isinstance(objective, VariationalObjective):
+            log.info("the loss is in nats per sample, summed over numbers and latents; beta is %g", objective.beta)
+
+    def terms(self, samples: Tensor, labels: Tensor, draws: Draws, validating: bool) -> dict[str, Tensor]:
         """The network's loss; a denoiser is given a noisy x and the clean target."""
-        given = x
-        if isinstance(self.config.objective, DenoisingObjective):
-            given = gaussian_noise(x, self.config.objective.noise_std, generator)
-        return self.network.loss(given, target=x, beta=self._beta(validating), generator=generator)
+        objective, x = self.config.objective, self.preprocessing(samples)
+        if isinstance(objective, VariationalObjective):
+            x = binarise(x, objective.binarisation, draws)
+        given = self._noisy(samples, draws) if isinstance(objective, DenoisingObjective) else x
+        return self.network.loss(Example(given, x, labels), draws, self._beta(validating))
 
     def _beta(self, validating: bool) -> float:
         objective = self.config.objective
@@ -184,26 +218,40 @@ class LayerPretraining(Stage):
     network: StackedDenoisingAutoencoder
 
     def trained(self) -> Iterable[nn.Parameter]:
-        """The parameters of this stage's layer; the index of the stage is the depth of the layer."""
-        return self.network.stack.layer(self.plan.index).parameters()
+        """This stage's layer, whose depth is the stage's index; the likelihood belongs to the outermost."""
+        yield from self.network.stack.layer(self.plan.index).parameters()
+        if self.plan.index == 0:
+            yield from self.network.likelihood.parameters()
 
-    def terms(self, x: Tensor, generator: torch.Generator, validating: bool) -> dict[str, Tensor]:
+    def terms(self, samples: Tensor, labels: Tensor, draws: Draws, validating: bool) -> dict[str, Tensor]:
         """The layer's own denoising loss."""
         objective = self.config.objective
         assert isinstance(objective, DenoisingObjective)
-        noisy = gaussian_noise(x, objective.noise_std, generator)
-        return self.network.layer_loss(self.plan.index, x, noisy, objective.pretraining_noise_std, generator)
+        x, noisy = self.preprocessing(samples), self._noisy(samples, draws)
+        return self.network.layer_loss(self.plan.index, x, noisy, objective.pretraining_noise_std, draws)
 
 
-def stages(network: Network, config: Config, steps_per_epoch: int, value_range: ValueRange) -> list[Stage]:
-    """The stages of a run, in order."""
+def stages(
+    network: Network,
+    preprocessing: Preprocessing,
+    config: Config,
+    steps_per_epoch: int,
+    value_range: ValueRange | None,
+) -> list[Stage]:
+    """The stages of a run, in order. Raises InvalidConfiguration where the data do not allow the noise."""
     objective, epochs = config.objective, config.optimisation.epochs
     found: list[Stage] = []
-    if isinstance(objective, DenoisingObjective) and objective.pretraining_epochs:
-        for depth in range(len(network.stack)):
+    if isinstance(objective, DenoisingObjective):
+        if objective.noise == "salt-and-pepper" and value_range is None:
+            raise InvalidConfiguration(
+                "objective.noise: salt-and-pepper sets numbers to the ends of the value range, and these data have "
+                "none; use gaussian or masking, or set data.value_range"
+            )
+        for depth in range(len(network.stack) if objective.pretraining_epochs else 0):
             name = f"pretrain-layer-{depth + 1}"
             plan = Plan(name, depth, objective.pretraining_epochs, steps_per_epoch, value_range)
-            found.append(LayerPretraining(network, config, plan))
+            found.append(LayerPretraining(network, preprocessing, config, plan))
     name = "fine-tune" if found else "train"
-    found.append(WholeNetwork(network, config, Plan(name, len(found), epochs, steps_per_epoch, value_range)))
+    plan = Plan(name, len(found), epochs, steps_per_epoch, value_range)
+    found.append(WholeNetwork(network, preprocessing, config, plan))
     return found

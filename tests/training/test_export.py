@@ -61,6 +61,7 @@ def test_it_is_served_and_answers_as_torch_does(exported: Path, trained: Run, di
 
 
 def test_the_scatter_has_a_point_and_a_label_for_each_test_sample(exported: Path, digits: DataSet) -> None:
+    assert digits.test.labels is not None
     with np.load(exported / "latent_map.npz", allow_pickle=False) as archive:
         assert archive["coordinates"].shape == (len(digits.test), 2)
         assert archive["labels"].tolist() == digits.test.labels.tolist()
@@ -72,7 +73,7 @@ def test_golden_samples_are_rows_of_no_data_set(exported: Path, digits: DataSet)
     rows = np.concatenate([split.in_users_units() for split in (digits.train, digits.validation, digits.test)])
     distances = np.abs(golden[:, None] - rows[None]).reshape(len(golden), len(rows), -1).max(axis=2)
     assert distances.min() > 1
-    np.testing.assert_array_equal(golden, golden_samples(digits.input.shape, digits.input.value_range))
+    np.testing.assert_array_equal(golden, 16 * golden_samples(digits.input.shape))
 
 
 def test_the_next_export_is_the_next_version_and_leaves_the_first_alone(
@@ -93,7 +94,7 @@ def test_the_next_export_is_the_next_version_and_leaves_the_first_alone(
 def test_an_export_that_fails_leaves_nothing(
     trained: Run, digits: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ExportError("disk full")
 
     monkeypatch.setattr(f"training.export.{broken}", fail)

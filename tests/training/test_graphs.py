@@ -10,6 +10,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from app.manifest import ImageInput, ValueRange
 from tests import tiny
 from tests.training.conftest import shortened
 from training.errors import ExportError
@@ -37,12 +38,12 @@ def encoder(tmp_path: Path) -> Path:
 
 def test_graphs_that_agree_pass_and_graphs_that_differ_do_not(tmp_path: Path) -> None:
     path = encoder(tmp_path)
-    rows = np.random.default_rng(0).random((64, 1, 2, 2)).astype(np.float32)
-    assert compare(Sums(), path, "samples", rows) < 1e-6
+    rows = torch.from_numpy(np.random.default_rng(0).random((64, 1, 2, 2)).astype(np.float32))
+    assert compare(Sums(), path, {"samples": rows}) < 1e-6
     with pytest.raises(ExportError, match=r"differ by 0\.01 at batch size 1"):
-        compare(Sums(error=0.01), path, "samples", rows)
+        compare(Sums(error=0.01), path, {"samples": rows})
     with pytest.raises(ExportError, match="differ by nan"):
-        compare(Sums(error=float("nan")), path, "samples", rows)
+        compare(Sums(error=float("nan")), path, {"samples": rows})
 
 
 def test_a_graph_that_agrees_only_at_batch_1_does_not_pass(tmp_path: Path) -> None:
@@ -53,9 +54,9 @@ def test_a_graph_that_agrees_only_at_batch_1_does_not_pass(tmp_path: Path) -> No
             answer: torch.Tensor = Sums()(samples)[:1].expand(len(samples), 2)
             return answer
 
-    rows = np.random.default_rng(0).random((64, 1, 2, 2)).astype(np.float32)
+    rows = torch.from_numpy(np.random.default_rng(0).random((64, 1, 2, 2)).astype(np.float32))
     with pytest.raises(ExportError, match="at batch size 2"):
-        compare(FirstRow(), encoder(tmp_path), "samples", rows)
+        compare(FirstRow(), encoder(tmp_path), {"samples": rows})
 
 
 def test_a_random_node_is_refused(tmp_path: Path) -> None:
@@ -104,7 +105,9 @@ def test_an_invalid_graph_is_refused(tmp_path: Path) -> None:
 
 
 def test_large_weights_are_rounded_in_a_copy_and_only_they() -> None:
-    network = build_network(shortened("digits-sdae"), (1, 8, 8))
+    network = build_network(
+        shortened("digits-sdae"), ImageInput(shape=(1, 8, 8), value_range=ValueRange(low=0, high=1))
+    )
     before = [weight.clone() for weight in network.parameters()]
     rounded = list(rounded_to_half(network).parameters())
     assert all(torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
@@ -122,7 +125,7 @@ def test_only_weights_that_float16_holds_are_stored_so(tmp_path: Path) -> None:
         helper.make_node("MatMul", ["middle", "inexact"], ["latents"]),
     ]
     weights = [numpy_helper.from_array(exact, "exact"), numpy_helper.from_array(inexact, "inexact")]
-    model = tiny.graph(nodes, ("samples", (64,)), [("latents", (64,))], weights)
+    model = tiny.graph(nodes, [("samples", (64,))], [("latents", (64,))], weights)
     onnx.save(model, tmp_path / "before.onnx")
     store_as_half(model)
     onnx.save(model, tmp_path / "after.onnx")

@@ -9,12 +9,17 @@ import pytest
 import torch
 
 from tests.training.conftest import shortened
+from training.callbacks import moving_average
 from training.config import Config
 from training.data import DataSet
 from training.errors import RunError
+from training.networks import build_network
+from training.preprocessing import fit_preprocessing
 from training.runs import Run, load_run, read_config, remove
-from training.stages import FINAL_RATE, Stage, stages
-from training.trainer import fit, moving_average
+from training.stages import FINAL_RATE, Stage, WholeNetwork, stages
+from training.trainer import fit
+
+Item = tuple[torch.Tensor, torch.Tensor]
 
 
 def short(family: str, **more: object) -> Config:
@@ -25,6 +30,12 @@ def short(family: str, **more: object) -> Config:
     if family == "sdae":
         changes = {"objective": config.objective.model_copy(update={"pretraining_epochs": 2})}
     return config.model_copy(update=changes)
+
+
+def stages_of(config: Config, data: DataSet, steps_per_epoch: int) -> list[Stage]:
+    """The stages of an untrained network."""
+    network = build_network(config, data.input, len(data.classes))
+    return stages(network, fit_preprocessing(config, data), config, steps_per_epoch, data.input.value_range)
 
 
 def weights(run: Run) -> list[torch.Tensor]:
@@ -54,10 +65,10 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     whole = fit(short(family), digits, tmp_path / "whole", accelerator="cpu")
     step = Stage.training_step
 
-    def power_cut(self: Stage, samples: torch.Tensor, batch_index: int) -> torch.Tensor:
+    def power_cut(self: Stage, batch: Item, batch_index: int) -> torch.Tensor:
         if (self.plan.index, self.current_epoch, batch_index) == (stage, epoch, 3):
             raise ConnectionError("power cut")
-        return step(self, samples, batch_index)
+        return step(self, batch, batch_index)
 
     with monkeypatch.context() as patch:
         patch.setattr(Stage, "training_step", power_cut)
@@ -81,10 +92,10 @@ def test_a_run_that_was_moved_keeps_its_best_checkpoint(
     assert cut < len(losses)
     step = Stage.training_step
 
-    def power_cut(self: Stage, samples: torch.Tensor, batch_index: int) -> torch.Tensor:
+    def power_cut(self: Stage, batch: Item, batch_index: int) -> torch.Tensor:
         if self.current_epoch == cut:
             raise ConnectionError("power cut")
-        return step(self, samples, batch_index)
+        return step(self, batch, batch_index)
 
     with monkeypatch.context() as patch:
         patch.setattr(Stage, "training_step", power_cut)
@@ -118,7 +129,8 @@ def test_the_weights_that_are_validated_are_the_ones_that_are_returned(
     best = min(record["validation/loss"] for record in run.record.history["train"])
     x = torch.from_numpy(digits.validation.samples) / 16
     with torch.no_grad():
-        assert run.network.loss(x, x, beta=0.0, generator=None)["loss"].item() == pytest.approx(best, rel=1e-5)
+        nats = run.network.likelihood.nll(run.network.decode(run.network.encode(x)), x)
+    assert nats.mean().item() == pytest.approx(best, rel=1e-5)
 
 
 def test_half_precision_trains_to_about_the_same_loss(digits: DataSet, tmp_path: Path) -> None:
@@ -166,18 +178,53 @@ def test_training_stops_early_and_keeps_the_best(digits: DataSet, tmp_path: Path
     assert len(losses) < 60
     best = min(losses)
     assert losses.index(best) == len(losses) - 3
-    stage = stages(run.network, config, 1, digits.input.value_range)[0]
     x = torch.from_numpy(digits.validation.samples) / 16
     with torch.no_grad():
-        again = stage.network.loss(x, x, beta=0.0, generator=None)["loss"].item()
-    assert again == pytest.approx(best, rel=1e-5)
+        nats = run.network.likelihood.nll(run.network.decode(run.network.encode(x)), x)
+    assert nats.mean().item() == pytest.approx(best, rel=1e-5)
 
 
-def test_a_loss_that_is_not_finite_is_an_error_and_no_model(digits: DataSet, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_stops_the_run_at_once(digits: DataSet, tmp_path: Path) -> None:
+    """The first step's update ruins the weights, so that the second step's loss is the first that is spoilt."""
     config = short("ae", learning_rate=1e30, gradient_clip=None)
-    with pytest.raises(RunError, match="the loss was not finite after epoch 1; a smaller learning_rate"):
+    message = "^train: the loss was not finite at step 2 of epoch 1; a smaller learning_rate or gradient_clip may help$"
+    with pytest.raises(RunError, match=message):
+        fit(config, digits, tmp_path / "run", accelerator="cpu")
+    assert not list((tmp_path / "run").rglob("*.ckpt"))
+
+
+def test_a_loss_that_is_spoilt_late_leaves_the_checkpoints_of_the_epochs_before(
+    digits: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = short("sdae")
+    step = Stage.training_step
+
+    def spoilt(self: Stage, batch: Item, batch_index: int) -> torch.Tensor:
+        bad = (self.plan.index, self.current_epoch, batch_index) == (1, 1, 4)
+        return step(self, batch, batch_index) * (torch.nan if bad else 1.0)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Stage, "training_step", spoilt)
+        with pytest.raises(RunError, match="pretrain-layer-2: the loss was not finite at step 5 of epoch 2"):
+            fit(config, digits, tmp_path / "run", accelerator="cpu")
+    whole = fit(config, digits, tmp_path / "whole", accelerator="cpu")
+    assert same(fit(config, digits, tmp_path / "run", resume=True, accelerator="cpu"), whole)
+
+
+def test_a_validation_loss_that_is_not_finite_is_an_error_and_no_model(digits: DataSet, tmp_path: Path) -> None:
+    """One batch an epoch: its loss is finite, and what it did to the weights shows in validation alone."""
+    config = short("ae", learning_rate=1e30, gradient_clip=None, batch_size=2000)
+    with pytest.raises(RunError, match="train: the loss was not finite after epoch 1; a smaller learning_rate"):
         fit(config, digits, tmp_path / "run", accelerator="cpu")
     assert not (tmp_path / "run" / "network.pt").exists()
+
+
+def test_a_run_cannot_go_on_with_another_number_of_steps(digits: DataSet, tmp_path: Path) -> None:
+    fit(short("ae"), digits, tmp_path / "run", max_minutes=1e-9, accelerator="cpu")
+    checkpoint = torch.load(tmp_path / "run" / "0-train" / "last.ckpt", weights_only=True)
+    torch.save({**checkpoint, "global_step": 4}, tmp_path / "run" / "0-train" / "last.ckpt")
+    with pytest.raises(RunError, match=r"expected 7 steps an epoch, found 4; .* another number of processes"):
+        fit(short("ae"), digits, tmp_path / "run", resume=True, accelerator="cpu")
 
 
 def test_a_folder_with_a_run_is_not_written_over(digits: DataSet, tmp_path: Path) -> None:
@@ -202,11 +249,9 @@ def test_a_folder_that_is_no_run_is_left_alone(tmp_path: Path, digits: DataSet) 
 
 
 def test_each_stage_trains_its_own_layer_and_the_last_one_all(digits: DataSet) -> None:
-    from training.networks import build_network
-
     config = short("sdae")
-    network = build_network(config, digits.input.shape)
-    plan = stages(network, config, 5, digits.input.value_range)
+    plan = stages_of(config, digits, 5)
+    network = plan[-1].network
     assert [stage.plan.name for stage in plan] == [
         "pretrain-layer-1",
         "pretrain-layer-2",
@@ -218,10 +263,8 @@ def test_each_stage_trains_its_own_layer_and_the_last_one_all(digits: DataSet) -
 
 
 def test_the_learning_rate_rises_then_falls_along_a_cosine(digits: DataSet) -> None:
-    from training.networks import build_network
-
     config = shortened("digits-ae", epochs=10)
-    stage = stages(build_network(config, (1, 8, 8)), config, 10, digits.input.value_range)[0]
+    stage = stages_of(config, digits, 10)[0]
     assert [stage._rate(step) for step in range(5)] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
     assert stage._rate(5 + 95 // 2) == pytest.approx((1 + FINAL_RATE) / 2, abs=0.02)
     assert stage._rate(100) == pytest.approx(FINAL_RATE)
@@ -230,11 +273,8 @@ def test_the_learning_rate_rises_then_falls_along_a_cosine(digits: DataSet) -> N
 def test_the_kl_weight_rises_in_training_and_is_final_in_validation(
     digits: DataSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from training.networks import build_network
-    from training.stages import WholeNetwork
-
     config = shortened("digits-vae")  # warm-up over 5 epochs
-    stage = stages(build_network(config, (1, 8, 8)), config, 10, digits.input.value_range)[0]
+    stage = stages_of(config, digits, 10)[0]
     assert isinstance(stage, WholeNetwork)
     for step, beta in ((0, 0.0), (25, 0.5), (50, 1.0), (500, 1.0)):
         monkeypatch.setattr(type(stage), "global_step", step)
@@ -244,9 +284,10 @@ def test_the_kl_weight_rises_in_training_and_is_final_in_validation(
 
 def test_the_moving_average_forgets_the_random_start() -> None:
     update = moving_average(0.999)
-    average = torch.tensor([100.0])
+    averages = [torch.tensor([100.0]), torch.tensor([[1.0]])]
     for count in range(1, 200):
-        average = update(average, torch.tensor([1.0]), count)
-    assert average.item() == pytest.approx(1.0, abs=0.01)
-    late = update(torch.tensor([1.0]), torch.tensor([2.0]), 10**6)
-    assert late.item() == pytest.approx(1.001, abs=1e-5)
+        update(averages, [torch.tensor([1.0]), torch.tensor([[1.0]])], count)
+    assert [average.item() for average in averages] == pytest.approx([1.0, 1.0], abs=0.01)
+    late = [torch.tensor([1.0])]
+    update(late, [torch.tensor([2.0])], 10**6)
+    assert late[0].item() == pytest.approx(1.001, abs=1e-5)

@@ -2,21 +2,33 @@
 The autoencoder.
 
 Hinton & Salakhutdinov, "Reducing the Dimensionality of Data with Neural Networks", Science 313 (2006).
-Differences: no Boltzmann machines to start from; SiLU units; convolutions where the configuration asks for them.
+Differences: no Boltzmann machines to start from; SiLU units; convolutions where the configuration asks for them; an L1
+penalty on the latents as an option, for a sparse autoencoder.
 """
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from training.networks.base import Network
-from training.objectives import bernoulli_nll
+from training.draws import Draws
+from training.likelihoods import Likelihood
+from training.networks.base import Example, Network
+from training.networks.stacks import Stack
+from training.objectives import l1_norm
 
 
 class Autoencoder(Network):
-    """z = encoder(x), p(x|z) = Bernoulli(sigmoid(decoder(z)))."""
+    """z = encoder(x), p(x|z) = likelihood(decoder(z))."""
 
-    def loss(self, x: Tensor, target: Tensor, beta: float, generator: torch.Generator | None) -> dict[str, Tensor]:
-        """Negative log-likelihood of the target in nats per sample."""
-        return {"loss": bernoulli_nll(self.decode(self.encode(x)).float(), target).mean()}
+    def __init__(self, stack: Stack, likelihood: Likelihood, sparsity: float = 0.0) -> None:
+        super().__init__(stack, likelihood)
+        self.sparsity = sparsity
+
+    def loss(self, example: Example, draws: Draws, beta: float = 1.0) -> dict[str, Tensor]:
+        """Negative log-likelihood of the target in nats per sample, and the weighed L1 norm of the latents."""
+        z = self.encode(example.x)
+        reconstruction = self.likelihood.nll(self.decode(z).float(), example.target).mean()
+        if not self.sparsity:
+            return {"loss": reconstruction}
+        penalty = self.sparsity * l1_norm(z.float()).mean()
+        return {"loss": reconstruction + penalty, "reconstruction": reconstruction, "penalty": penalty}

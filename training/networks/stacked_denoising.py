@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from training.corruption import relative_noise
+from training.draws import Draws
 from training.networks.autoencoder import Autoencoder
-from training.objectives import bernoulli_nll, squared_error
+from training.objectives import squared_error
 
 
 class StackedDenoisingAutoencoder(Autoencoder):
@@ -23,18 +24,16 @@ class StackedDenoisingAutoencoder(Autoencoder):
     up_k(down_k(corrupt(h))) ~ h. Fine-tuned with noisy x and clean target, by the autoencoder's own loss.
     """
 
-    def layer_loss(
-        self, depth: int, x: Tensor, noisy_x: Tensor, noise_std: float, generator: torch.Generator | None
-    ) -> dict[str, Tensor]:
+    def layer_loss(self, depth: int, x: Tensor, noisy_x: Tensor, noise_std: float, draws: Draws) -> dict[str, Tensor]:
         """
         The denoising loss of one layer in nats per sample; the layers below it are fixed and see clean input.
 
-        The outermost layer restores the samples themselves (Bernoulli), the others a code (squared error).
+        The outermost layer restores the samples themselves (their likelihood), the others a code (squared error).
         """
         layer = self.stack.layer(depth)
         if depth == 0:
-            return {"loss": bernoulli_nll(layer.up(layer.down(noisy_x)).float(), x).mean()}
+            return {"loss": self.likelihood.nll(layer.up(layer.down(noisy_x)).float(), x).mean()}
         with torch.no_grad():
             clean = self.stack.down(x, depth)
-            noisy = relative_noise(clean, noise_std, generator)
+            noisy = relative_noise(clean, noise_std, draws)
         return {"loss": squared_error(layer.up(layer.down(noisy)).float(), clean.float()).mean()}

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from training.config import NetworkConfig
+from training.errors import InvalidConfiguration
 
 
 class Layer(nn.Module):
@@ -28,10 +29,10 @@ class Stack(nn.Module):
     """
     Layers from the samples inwards.
 
-        samples  (B, *input_shape)  in [0, 1]
-        head     (B, head_dim)      what the innermost `down` gives: latents, or mu and logvar side by side
-        latents  (B, latent_dim)
-        logits   (B, *input_shape)  sigmoid(logits) is the reconstruction
+        x       (B, *input_shape)
+        head    (B, head_dim)      what the innermost `down` gives: latents, or mu and logvar side by side
+        code    (B, code_dim)      what the innermost `up` takes: latents, and a label where there is one
+        output  (B, *input_shape)  the likelihood's parameters
     """
 
     def __init__(self, layers: Sequence[Layer]) -> None:
@@ -54,7 +55,7 @@ class Stack(nn.Module):
         return x
 
     def up(self, code: Tensor) -> Tensor:
-        """From latents to logits."""
+        """From a code to the output."""
         for index in reversed(range(len(self))):
             code = self.layer(index).up(code)
         return code
@@ -98,7 +99,7 @@ def conv_layer(shape: tuple[int, int, int], width: int, blocks: int, outermost: 
     """
     Halve the size with a strided convolution, then refine; the mirror refines, then doubles the size.
 
-    `down` ends in an activation, so `up` of every layer but the outermost, whose output is logits, does too.
+    `down` ends in an activation, so `up` of every layer but the outermost, whose output is the likelihood's, does too.
     """
     channels, height, rows = shape
     down = nn.Sequential(
@@ -116,13 +117,13 @@ def conv_layer(shape: tuple[int, int, int], width: int, blocks: int, outermost: 
     return Layer(down, up)
 
 
-def bottleneck(shape: tuple[int, ...], hidden: int, head_dim: int, latent_dim: int) -> Layer:
+def bottleneck(shape: tuple[int, ...], hidden: int, head_dim: int, code_dim: int) -> Layer:
     """The innermost layer of a convolutional stack: two dense layers, and two back. No activation on the head."""
     size = math.prod(shape)
     return Layer(
         nn.Sequential(nn.Flatten(), nn.Linear(size, hidden), nn.SiLU(), nn.Linear(hidden, head_dim)),
         nn.Sequential(
-            nn.Linear(latent_dim, hidden),
+            nn.Linear(code_dim, hidden),
             nn.SiLU(),
             nn.Linear(hidden, size),
             nn.Unflatten(1, shape),
@@ -131,24 +132,26 @@ def bottleneck(shape: tuple[int, ...], hidden: int, head_dim: int, latent_dim: i
     )
 
 
-def conv_stack(config: NetworkConfig, input_shape: tuple[int, ...], head_dim: int) -> Stack:
+def conv_stack(config: NetworkConfig, input_shape: tuple[int, ...], head_dim: int, code_dim: int) -> Stack:
     """
     Strided convolutions and a dense bottleneck.
 
     Shape of every decoder layer: the "checkerboard" of uneven overlaps is avoided by kernel 4 at stride 2
-    (Odena et al., "Deconvolution and Checkerboard Artifacts", Distill 2016).
+    (Odena et al., "Deconvolution and Checkerboard Artifacts", Distill 2016). Raises InvalidConfiguration for vectors.
     """
+    if len(input_shape) != 3:
+        raise InvalidConfiguration("network.architecture: conv is for images; vectors want dense")
     channels, height, width = input_shape
     blocks = config.residual_blocks or (0,) * len(config.widths)
     layers = []
     for index, (features, count) in enumerate(zip(config.widths, blocks, strict=True)):
         layers.append(conv_layer((channels, height, width), features, count, outermost=index == 0))
         channels, height, width = features, (height + 1) // 2, (width + 1) // 2
-    layers.append(bottleneck((channels, height, width), config.hidden, head_dim, config.latent_dim))
+    layers.append(bottleneck((channels, height, width), config.hidden, head_dim, code_dim))
     return Stack(layers)
 
 
-def dense_stack(config: NetworkConfig, input_shape: tuple[int, ...], head_dim: int) -> Stack:
+def dense_stack(config: NetworkConfig, input_shape: tuple[int, ...], head_dim: int, code_dim: int) -> Stack:
     """
     Fully connected layers of falling width.
 
@@ -167,9 +170,7 @@ def dense_stack(config: NetworkConfig, input_shape: tuple[int, ...], head_dim: i
                 nn.Sequential(nn.Linear(narrow, wide), *restore),
             )
         )
-    layers.append(
-        Layer(nn.Linear(sizes[-1], head_dim), nn.Sequential(nn.Linear(config.latent_dim, sizes[-1]), nn.SiLU()))
-    )
+    layers.append(Layer(nn.Linear(sizes[-1], head_dim), nn.Sequential(nn.Linear(code_dim, sizes[-1]), nn.SiLU())))
     return Stack(layers)
 
 

@@ -1,34 +1,66 @@
 """
 The variational autoencoder.
 
-Kingma & Welling, "Auto-Encoding Variational Bayes", arXiv:1312.6114; the weight beta of the KL term from
-Higgins et al., "beta-VAE", ICLR 2017.
+Kingma & Welling, "Auto-Encoding Variational Bayes", arXiv:1312.6114; the weight beta of the KL term from Higgins et
+al., "beta-VAE", ICLR 2017; the bound with several draws from Burda et al., "Importance Weighted Autoencoders",
+arXiv:1509.00519; the label as an input of the decoder from Kingma et al., "Semi-supervised Learning with Deep
+Generative Models", arXiv:1406.5298, whose encoder is given it too.
 """
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from training.networks.base import Network
-from training.objectives import bernoulli_nll, kl_to_standard_normal, reparameterise
+from training.config import VariationalObjective
+from training.draws import Draws
+from training.likelihoods import Likelihood
+from training.networks.base import Example, Network
+from training.networks.stacks import Stack
+from training.objectives import (
+    importance_weighted_bound,
+    kl_to_standard_normal,
+    kl_with_free_bits,
+    log_prior_ratio,
+    reparameterise,
+)
 
 LOGVAR_LIMIT = 12.0
 """exp(12) is a standard deviation of 400: wider or narrower than any posterior, and far from overflow."""
 
 
 class VAE(Network):
-    """q(z|x) = N(mu(x), diag(exp(logvar(x)))), p(z) = N(0, I), p(x|z) = Bernoulli(sigmoid(decoder(z)))."""
+    """q(z|x) = N(mu(x), diag(exp(logvar(x)))), p(z) = N(0, I), p(x|z) = likelihood(decoder(z))."""
+
+    def __init__(self, stack: Stack, likelihood: Likelihood, objective: VariationalObjective, classes: int = 0) -> None:
+        super().__init__(stack, likelihood, classes)
+        self.objective = objective
 
     def posterior(self, x: Tensor) -> tuple[Tensor, ...]:
         """mu and logvar, each (B, latent_dim)."""
         mu, logvar = self.stack.down(x).float().chunk(2, dim=1)
         return mu, logvar.clamp(-LOGVAR_LIMIT, LOGVAR_LIMIT)
 
-    def loss(self, x: Tensor, target: Tensor, beta: float, generator: torch.Generator | None) -> dict[str, Tensor]:
-        """Negative ELBO (for beta = 1) in nats per sample, and its two terms."""
-        mu, logvar = self.posterior(x)
-        z = reparameterise(mu, logvar, generator)
-        reconstruction = bernoulli_nll(self.decode(z).float(), target).mean()
+    def loss(self, example: Example, draws: Draws, beta: float = 1.0) -> dict[str, Tensor]:
+        """Negative ELBO (for beta = 1) or the importance-weighted bound, in nats per sample, and its two terms."""
+        mu, logvar = self.posterior(example.x)
+        if self.objective.importance_samples > 1:
+            return self._importance_weighted(example, mu, logvar, draws, beta)
+        z = reparameterise(mu, logvar, draws.normal(*mu.shape))
+        reconstruction = self.likelihood.nll(self.decode(z, example.labels).float(), example.target).mean()
         kl = kl_to_standard_normal(mu, logvar).mean()
-        return {"loss": reconstruction + beta * kl, "reconstruction": reconstruction, "kl": kl}
+        pressed = kl_with_free_bits(mu, logvar, self.objective.free_bits) if self.objective.free_bits else kl
+        return {"loss": reconstruction + beta * pressed, "reconstruction": reconstruction, "kl": kl}
+
+    def _importance_weighted(
+        self, example: Example, mu: Tensor, logvar: Tensor, draws: Draws, beta: float
+    ) -> dict[str, Tensor]:
+        """With K draws a sample, all decoded at once. beta other than 1 gives no bound, but a warm-up needs it."""
+        samples, (rows, latents) = self.objective.importance_samples, mu.shape
+        noise = draws.normal(rows, samples, latents).transpose(0, 1)
+        z = reparameterise(mu, logvar, noise)
+        output = self.decode(z.flatten(0, 1), example.labels.repeat(samples)).float()
+        target = example.target.repeat(samples, *[1] * (example.target.ndim - 1))
+        nll = self.likelihood.nll(output, target).view(samples, rows)
+        bound = importance_weighted_bound(-nll + beta * log_prior_ratio(z, logvar, noise))
+        kl = kl_to_standard_normal(mu, logvar)
+        return {"loss": -bound.mean(), "reconstruction": nll.mean(), "kl": kl.mean()}

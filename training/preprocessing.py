@@ -1,0 +1,200 @@
+"""
+What happens to a sample before the network sees it, and is undone after: log1p, clipping, scaling.
+
+Fitted on the training part alone. A torch module, so that it becomes part of the exported graphs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from app.manifest import ImageInput
+from app.manifest import Preprocessing as Record
+from training.config import Config, PreprocessingConfig
+from training.data import DataSet, Split
+from training.errors import DataError, InvalidConfiguration
+from training.likelihoods import likelihood_name
+
+Doubles = npt.NDArray[np.float64]
+
+CHUNK = 8192
+"""Rows that are held as float64 at a time."""
+TOLERANCE = 1e-6
+"""How far beyond [0, 1] rounding may carry a value."""
+
+
+class Preprocessing(nn.Module):
+    """
+    x = (clip(log1p(samples)) - shift) / scale, each step by feature of a vector or by channel of an image.
+
+        samples  (B, *input_shape)  in the user's units
+        x        (B, *input_shape)  what the network is given and gives
+    """
+
+    logged: Tensor
+    low: Tensor
+    high: Tensor
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self, record: Record, axes: int) -> None:
+        super().__init__()
+        self.record = record
+        shape = (-1, *[1] * (axes - 1))
+        for name, values in (("shift", record.shift), ("scale", record.scale)):
+            self.register_buffer(name, torch.tensor(values).view(shape), persistent=False)
+        ends = {
+            "low": [-math.inf if value is None else value for value in record.low],
+            "high": [math.inf if value is None else value for value in record.high],
+        }
+        for name, bounds in ends.items():
+            self.register_buffer(name, torch.tensor(bounds).view(shape), persistent=False)
+        self.register_buffer("logged", torch.tensor(record.log1p).view(shape), persistent=False)
+        self._logs = any(record.log1p)
+        self._clips = any(value is not None for value in (*record.low, *record.high))
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """From the user's units."""
+        if self._logs:
+            samples = torch.where(self.logged, torch.log1p(samples), samples)
+        if self._clips:
+            samples = torch.minimum(torch.maximum(samples, self.low), self.high)
+        return (samples - self.shift) / self.scale
+
+    def inverse(self, x: Tensor) -> Tensor:
+        """Back to the user's units; what was clipped stays clipped."""
+        samples = self.shift + self.scale * x
+        return torch.where(self.logged, torch.expm1(samples), samples) if self._logs else samples
+
+
+def fit_preprocessing(config: Config, data: DataSet) -> Preprocessing:
+    """
+    The preprocessing of a configuration, fitted on the training part.
+
+    Raises DataError where log1p meets negative values, or a Bernoulli likelihood values outside [0, 1].
+    """
+    options, likelihood = config.preprocessing, likelihood_name(config, data.input)
+    scaling = options.scaling
+    if scaling == "auto":
+        scaling = "range" if likelihood == "bernoulli" else "standardise"
+    if scaling == "standardise" and likelihood == "bernoulli":
+        raise InvalidConfiguration(
+            "preprocessing.scaling: standardised values do not lie in [0, 1], as a Bernoulli likelihood needs; "
+            "use scaling: range, or likelihood: gaussian"
+        )
+    logged = logged_columns(options, data)
+    columns = len(logged)
+    low, high = np.full(columns, -np.inf), np.full(columns, np.inf)
+    if options.clip_quantiles:
+        low, high = quantiles(data.train, logged, options.clip_quantiles)
+    shift, scale = np.zeros(columns), np.ones(columns)
+    if scaling == "standardise":
+        shift, scale = moments(data.train, logged, low, high)
+    elif scaling == "range":
+        declared = data.input.value_range
+        if declared and not any(logged) and options.clip_quantiles is None:
+            shift, scale = np.full(columns, declared.low), np.full(columns, declared.span)
+        else:
+            low, high = extremes(data.train, logged, low, high)
+            shift, scale = low, high - low
+    scale = np.where(scale > 0, scale, 1.0)
+    record = Record(
+        log1p=tuple(map(bool, logged)),
+        low=tuple(value if math.isfinite(value) else None for value in low.tolist()),
+        high=tuple(value if math.isfinite(value) else None for value in high.tolist()),
+        shift=tuple(shift.tolist()),
+        scale=tuple(scale.tolist()),
+    )
+    fitted = Preprocessing(record, len(data.input.shape))
+    if likelihood == "bernoulli":
+        check_unit_interval(fitted, data)
+    return fitted
+
+
+def logged_columns(options: PreprocessingConfig, data: DataSet) -> npt.NDArray[np.bool_]:
+    """Of which columns the logarithm is taken. Raises DataError where a value is negative."""
+    names = () if isinstance(data.input, ImageInput) else data.input.feature_names
+    logged = np.zeros(data.input.shape[0], bool)
+    if isinstance(options.log1p, bool):
+        logged[:] = options.log1p
+    else:
+        unknown = sorted(set(options.log1p) - set(names))
+        if unknown:
+            raise InvalidConfiguration(f"preprocessing.log1p: no column {unknown[0]!r}; there are {_shortened(names)}")
+        logged[[names.index(name) for name in options.log1p]] = True
+    for split in (data.train, data.validation, data.test) if logged.any() else ():
+        least = np.min([chunk.min(axis=(0, 2)) for chunk in columns_of(split)], axis=0)
+        for column in np.flatnonzero(logged & (least < 0)):
+            raise DataError(f"{data.name}: log1p of {_column(data, int(column))}: expected no negative value, "
+                            f"found {least[column]:g}")  # fmt: skip
+    return logged
+
+
+def columns_of(split: Split) -> Iterator[Doubles]:
+    """A split in chunks of (rows, columns, numbers): features with one number each, or channels with their pixels."""
+    for start in range(0, len(split), CHUNK):
+        samples = split.take(slice(start, start + CHUNK)).in_users_units().astype(np.float64)
+        yield samples.reshape(len(samples), samples.shape[1], -1)
+
+
+def _transformed(split: Split, logged: npt.NDArray[np.bool_], low: Doubles, high: Doubles) -> Iterator[Doubles]:
+    for chunk in columns_of(split):
+        if logged.any():
+            chunk[:, logged] = np.log1p(chunk[:, logged])
+        yield np.clip(chunk, low[:, None], high[:, None])
+
+
+def quantiles(split: Split, logged: npt.NDArray[np.bool_], levels: tuple[float, float]) -> tuple[Doubles, Doubles]:
+    """Two quantiles of each column."""
+    ends = []
+    for column, is_logged in enumerate(logged):
+        values = split.samples[:, column].astype(np.float32) * np.float32(split.unit)
+        ends.append(np.quantile(np.log1p(values) if is_logged else values, levels))
+    low, high = np.array(ends, np.float64).T
+    return low, high
+
+
+def moments(split: Split, logged: npt.NDArray[np.bool_], low: Doubles, high: Doubles) -> tuple[Doubles, Doubles]:
+    """Mean and standard deviation of each column, in two passes, since one would lose digits."""
+    count = len(split) * math.prod(split.samples.shape[2:])
+    mean = sum((chunk.sum(axis=(0, 2)) for chunk in _transformed(split, logged, low, high)), np.zeros(len(low))) / count
+    squares = (np.square(chunk - mean[:, None]).sum(axis=(0, 2)) for chunk in _transformed(split, logged, low, high))
+    return mean, np.sqrt(sum(squares, np.zeros(len(low))) / count)
+
+
+def extremes(split: Split, logged: npt.NDArray[np.bool_], low: Doubles, high: Doubles) -> tuple[Doubles, Doubles]:
+    """The least and the largest value of each column."""
+    chunks = [(c.min(axis=(0, 2)), c.max(axis=(0, 2))) for c in _transformed(split, logged, low, high)]
+    return np.min([least for least, _ in chunks], axis=0), np.max([most for _, most in chunks], axis=0)
+
+
+def check_unit_interval(fitted: Preprocessing, data: DataSet) -> None:
+    """Raise DataError at the first value outside [0, 1], which a Bernoulli likelihood has no meaning for."""
+    for part, split in (("training", data.train), ("validation", data.validation), ("test", data.test)):
+        for start in range(0, len(split), CHUNK):
+            samples = split.take(slice(start, start + CHUNK)).in_users_units()
+            x = fitted(torch.from_numpy(samples)).numpy()
+            outside = np.argwhere((x < -TOLERANCE) | (x > 1 + TOLERANCE))
+            if len(outside):
+                at = tuple(outside[0])
+                raise DataError(
+                    f"{data.name}: row {start + int(at[0])} of the {part} part, {_column(data, int(at[1]))}: "
+                    f"{samples[at]:g} is outside [0, 1] after preprocessing, as a Bernoulli likelihood needs; "
+                    "use scaling: range, or likelihood: gaussian"
+                )
+
+
+def _column(data: DataSet, column: int) -> str:
+    if isinstance(data.input, ImageInput):
+        return f"channel {column}"
+    return f"column {data.input.feature_names[column]!r}" if data.input.feature_names else f"column {column}"
+
+
+def _shortened(names: tuple[str, ...], most: int = 12) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "") or "none"
