@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= digits-vae
 ARGS ?=
+BUNDLED := mnist-ae mnist-sdae mnist-vae mnist-vae-2d
 IMAGE ?= hourglass:local
 
 DEPENDENCIES := pyproject.toml constraints.txt
@@ -36,6 +37,10 @@ test: $(VENV)/.dev ## run every check: ruff, mypy, the tests and their coverage
 .PHONY: train
 train: $(VENV)/.train ## train, evaluate and export a model: make train CONFIG=mnist-vae ARGS=--max-minutes=30
 	$(BIN)/hourglass-train train $(CONFIG) $(ARGS)
+
+.PHONY: models
+models: $(VENV)/.train ## train the bundled models again, as new versions (ARGS='--data-dir DIR --models-dir DIR')
+	@set -e; for name in $(BUNDLED); do $(BIN)/hourglass-train train $$name $(ARGS); done
 
 .PHONY: lint
 lint: $(VENV)/.dev ## check style and types
