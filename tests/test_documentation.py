@@ -21,7 +21,7 @@ from app.settings import FOR_TRAINING, Settings
 from tests.app.test_server import environment, serving
 
 ROOT = Path(__file__).parent.parent
-COLUMNS = "mse pca_mse untrained_mse bce ssim knn_accuracy pca_knn_accuracy trustworthiness".split()
+COLUMNS = ["mse", "pca_mse", "untrained_mse", "bce", "ssim", "knn_accuracy", "pca_knn_accuracy", "trustworthiness"]
 """Of the table of the models, after the number of latents."""
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]
 
