@@ -34,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"hourglass-train: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("hourglass-train: interrupted; train --resume goes on after the last whole epoch", file=sys.stderr)
+        if FIRST_RANK:
+            print("hourglass-train: interrupted; train --resume goes on after the last whole epoch", file=sys.stderr)
         return 130
     return exit_code
 
