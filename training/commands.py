@@ -143,14 +143,16 @@ def evaluation_options(config: Config | None, options: argparse.Namespace) -> Ev
 
 
 def data_to_measure(manifest: Manifest, config: Config | None, path: str | None, data_dir: Path | None) -> DataConfig:
-    """The model's own data, or those at a path, read so that they fit the model. Raises RunError."""
+    """The model's own data, or those at a path, read so that they fit the model. Raises RunError and DataError."""
     if path is None:
         if config is None:
             raise RunError(f"{manifest.name} was not trained here: --data must name what it is measured on")
         return config.data
-    place = path if data_dir is None or Path(path).exists() else data_dir / path
+    from training.data import find_path, holds_mnist
+
+    place = find_path(path, data_dir)
     own = config.data if config else DataConfig()
-    folder, archive = Path(place).is_dir(), Path(path).suffix == ".npz"
+    folder, archive = place.is_dir() and not holds_mnist(place), place.suffix == ".npz"
     value_range, shape = manifest.input.value_range, manifest.input.shape
     image = isinstance(manifest.input, ImageInput)
     bytes_are_shares = image and value_range == ValueRange(low=0, high=1)
@@ -158,9 +160,9 @@ def data_to_measure(manifest: Manifest, config: Config | None, path: str | None,
         update={
             "name": None,
             "path": path,
-            "kind": None if folder else manifest.input.kind,
+            "kind": None if place.is_dir() else manifest.input.kind,
             "samples": own.samples if archive else None,
-            "label": None if folder else own.label,
+            "label": None if place.is_dir() else own.label,
             "image_size": tuple(shape[1:]) if folder and image else None,
             "colour": ("rgb" if shape[0] == 3 else "grey") if folder and image else None,
             "value_range": (value_range.low, value_range.high) if value_range and not bytes_are_shares else None,

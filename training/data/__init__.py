@@ -22,7 +22,7 @@ from training.data.images import read_images
 from training.data.source import Source, arrange
 from training.errors import DataError
 
-__all__ = ["Array", "DataSet", "Findings", "Split", "load_data"]
+__all__ = ["Array", "DataSet", "Findings", "Split", "find_path", "holds_mnist", "load_data"]
 
 OPTIONS = ("samples", "label", "image_size", "colour")
 """Members of DataConfig that only some kinds of files have a use for."""
