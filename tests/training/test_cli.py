@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -41,6 +42,21 @@ def test_train_export_evaluate(config: Path, tmp_path: Path, capsys: pytest.Capt
     assert main(["evaluate", "digits-ae", *places]) == 0
     assert json.loads(capsys.readouterr().out)["version"] == 2
     assert main(["evaluate", str(first)]) == 0
+
+
+@pytest.mark.parametrize("name", ["table-ae", "table-vae", "images-ae", "images-sdae", "images-vae"])
+def test_the_configurations_for_any_data_take_any(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    random = np.random.default_rng(0)
+    shape = (60, 11, 14, 3) if name.startswith("images") else (60, 5)
+    np.save(tmp_path / "mine.npy", random.integers(0, 256, shape, np.uint8))
+    options = ["--name", "mine", "--epochs", "1", "--no-export", "--run-dir", str(tmp_path / "run")]
+    assert main(["train", name, *options]) == 1
+    assert "name a file or a folder with --data PATH" in capsys.readouterr().err
+    assert main(["train", name, "--data", str(tmp_path / "mine.npy"), *options]) == 0
+    assert "split       51 training, 3 validation, 6 test" in capsys.readouterr().err
+    assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["name"] == "mine"
 
 
 def test_a_run_can_be_stopped_resumed_and_started_again(
