@@ -37,7 +37,7 @@ def relative_noise(code: Tensor, std: float, draws: Draws) -> Tensor:
 
     Shapes: (B, *shape) -> (B, *shape)
     """
-    return code + std * code.std() * draws.normal(*code.shape).to(code.dtype)
+    return code + std * draws.spread(code) * draws.normal(*code.shape).to(code.dtype)
 
 
 def binarise(x: Tensor, how: str, draws: Draws) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from training.ranks import Share
+from training.ranks import Share, sum_over_ranks, world
 
 
 class Draws:
@@ -27,6 +27,15 @@ class Draws:
         """Numbers from [0, 1). Shape: (rows, *shape)"""
         drawn = torch.rand(self._total(rows), *shape, generator=self._generator, device=self._generator.device)
         return self._own(drawn, rows)
+
+    def spread(self, code: Tensor) -> Tensor:
+        """The standard deviation of all numbers of a code, over the rows of all processes."""
+        if self._share is None or world() == 1:
+            return code.std()
+        own = code[: self._share.rows].double()
+        count, total = sum_over_ranks([own.numel(), own.sum()])
+        (squares,) = sum_over_ranks([(own - total / count).square().sum()])
+        return torch.tensor((squares / (count - 1)) ** 0.5, dtype=code.dtype, device=code.device)
 
     def _total(self, rows: int) -> int:
         return self._share.total if self._share else rows
