@@ -56,7 +56,8 @@ def main() -> int:
         sys.stdout.write("| " + " | ".join(cells) + " |\n")
     for name, measurement in others:
         shown = ", ".join(f"{key} {value:.4g}" for key, value in measurement.values.items())
-        sys.stdout.write(f"\n`{name}`: {shown}\n")
+        what = measurement.protocol.partition(",")[0].partition(";")[0]
+        sys.stdout.write(f"\n`{name}`, {what}: {shown}\n")
     return 0
 
 
