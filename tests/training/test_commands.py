@@ -51,8 +51,9 @@ def test_a_folder_of_idx_files_is_read_as_such(tmp_path: Path) -> None:
 
 def test_the_models_own_range_and_members_are_looked_for(tmp_path: Path) -> None:
     path = tmp_path / "other.npz"
-    np.savez(path, images=np.full((4, 3, 8, 9), 7.0) + np.arange(4)[:, None, None, None], kind=np.array([0, 1, 0, 1]))
-    own = config_of(path="own.npz", samples="images", label="kind", image_size=None)
+    pixels = np.full((4, 3, 8, 9), 7.0) + np.arange(4)[:, None, None, None]
+    np.savez(path, pictures=pixels, thumbnails=pixels[..., ::2, ::2], kind=np.array([0, 1, 0, 1]))
+    own = config_of(path="own.npz", samples="pictures", label="kind", image_size=None)
     data = load_data(data_to_measure(manifest_of(tmp_path, high=16), own, str(path), None), None, 0)
     assert data.input.value_range == ValueRange(low=0, high=16)
     assert data.classes == ("0", "1")

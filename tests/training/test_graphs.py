@@ -10,12 +10,22 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from app.manifest import ImageInput, ValueRange
+from app.manifest import ImageInput, Preprocessing, ValueRange
 from tests import tiny
 from tests.training.conftest import shortened
 from training.errors import ExportError
-from training.graphs import STORED_AS_HALF, check_graph, compare, forget_origin, rounded_to_half, store_as_half
+from training.graphs import (
+    STORED_AS_HALF,
+    DecoderGraph,
+    check_graph,
+    compare,
+    forget_origin,
+    rounded_to_half,
+    store_as_half,
+)
+from training.likelihoods import Gaussian
 from training.networks import build_network
+from training.preprocessing import Preprocessing as Fitted
 
 
 class Sums(torch.nn.Module):
@@ -115,6 +125,18 @@ def test_large_weights_are_rounded_in_a_copy_and_only_they() -> None:
     for old, new in zip(before, rounded, strict=True):
         large = old.numel() >= STORED_AS_HALF
         assert torch.equal(new, old.half().float() if large else old)
+
+
+def test_a_gaussians_mean_is_kept_within_the_value_range() -> None:
+    given = ImageInput(shape=(3, 8, 8), value_range=ValueRange(low=0, high=1))
+    network = build_network(shortened("digits-vae"), given)
+    assert isinstance(network.likelihood, Gaussian)
+    record = Preprocessing(log1p=(False,) * 3, low=(None,) * 3, high=(None,) * 3, shift=(0.5,) * 3, scale=(9.0,) * 3)
+    latents = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
+    wild, kept = (DecoderGraph(network, Fitted(record, 3), limits)(latents) for limits in (None, given.value_range))
+    assert wild.min() < 0
+    assert wild.max() > 1
+    assert torch.equal(kept, wild.clamp(0, 1))
 
 
 def test_only_weights_that_float16_holds_are_stored_so(tmp_path: Path) -> None:
