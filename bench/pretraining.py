@@ -18,12 +18,9 @@ from statistics import mean
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from app.engine.corruption import corrupt
-from training.baselines import LinearAutoencoder
+from training.baselines import LinearAutoencoder, probe_accuracy
 from training.config import Config, DataConfig, DenoisingObjective, NetworkConfig, OptimisationConfig
 from training.data import DataSet, Split, load_data
 from training.evaluation import mse, psnr
@@ -123,7 +120,7 @@ def probes(codes: dict[str, Callable[[Split], Array]], data: DataSet) -> None:
         cells = []
         for count in LABELLED:
             scores = [
-                probe(train[rows], data.train.labels[rows], test, data.test.labels)
+                probe_accuracy(train[rows], data.train.labels[rows], test, data.test.labels)
                 for rows in draws(data.train.labels, count)
             ]
             cells.append(f"{mean(scores):.4f}")
@@ -144,12 +141,6 @@ def draws(labels: Labels, count: int | None) -> list[Labels]:
         ]
         found.append(np.concatenate(each))
     return found
-
-
-def probe(train: Array, labels: Labels, test: Array, test_labels: Labels) -> float:
-    """Accuracy of multinomial logistic regression on standardised codes."""
-    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
-    return float(classifier.fit(train, labels).score(test, test_labels))
 
 
 if __name__ == "__main__":
