@@ -27,6 +27,7 @@ Every error that a client or an operator can get, as one tree.
         │   └── InvalidImage    422   invalid-image
         ├── InvalidParameter    422   invalid-parameter
         ├── Overloaded          503   overloaded
+        ├── Expired             504   expired
         └── InternalError       500   internal-error
 
 A message says what was expected and what came, in the user's words. `docs/reference/errors.md` lists them all.
@@ -191,6 +192,12 @@ class Overloaded(ServiceError):
     """The queue is full; the same request can be sent again later."""
 
     status, code = 503, "overloaded"
+
+
+class Expired(ServiceError):
+    """The request waited for a run longer than it may, and was not computed."""
+
+    status, code = 504, "expired"
 
 
 class InternalError(ServiceError):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from anyio import CapacityLimiter
 from fastapi import FastAPI
 
-from app.api import documentation, health, problems, v1
+from app.api import documentation, health, problems, tasks, v1
 from app.api.service import Service
+from app.api.tasks import Application
+from app.engine.batching import Batcher
 from app.engine.repository import ModelRepository
-from app.engine.runner import Runner
 from app.engine.threads import available_cores
 from app.logs import configure_logging
 from app.settings import Settings
@@ -27,18 +28,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or Settings()
     repository = ModelRepository.load(settings.models_dir, threads=1)
-    cores = settings.threads or available_cores()
-    runner = Runner(cores, settings.max_queued_rows)
-    service = Service(settings, repository, runner, CapacityLimiter(cores))
+    cores = settings.threads or max(1, available_cores() // settings.workers)
+    batcher = Batcher(cores, settings.max_queued_rows, settings.queue_seconds or math.inf, share=settings.batching)
+    service = Service(settings, repository, batcher, cores)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         service.ready = True
         yield
-        service.ready = False
-        runner.close()
+        service.close()
 
-    app = FastAPI(
+    app = Application(
         title="Hourglass",
         lifespan=lifespan,
         docs_url=None,
@@ -49,6 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.service = service
     problems.install(app)
     app.include_router(v1.router)
+    tasks.install(app, service)
     app.include_router(health.router)
     documentation.install(app, repository, version("hourglass"))
     return app

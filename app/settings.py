@@ -26,7 +26,7 @@ class Settings(BaseSettings):
     models_dir: Path = Field(Path("models"), description="The model repository: a folder `<name>/<version>/`.")
     workers: Annotated[int, Field(ge=1, le=256)] = Field(1, description="Server processes, each with all models.")
     threads: Annotated[int, Field(ge=0, le=256)] = Field(
-        0, description="Model runs at once in a process; 0: as many as the cores that the container was given."
+        0, description="Model runs at once in a process; 0: the cores that the container was given, divided by workers."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe log line.")
     max_body_bytes: Annotated[int, Field(ge=1)] = Field(
@@ -40,6 +40,12 @@ class Settings(BaseSettings):
     )
     max_queued_rows: Annotated[int, Field(ge=1)] = Field(
         16_384, description="Rows accepted and not yet answered, in a process; beyond it, 503 `overloaded`."
+    )
+    queue_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        30, description="Seconds that rows may wait for a model's run; beyond it, 504 `expired`; 0: for ever."
+    )
+    batching: bool = Field(
+        True, description="Requests that wait share a model's run; false: no request's result depends on another's."
     )
     shutdown_seconds: Annotated[int, Field(ge=0, le=3600)] = Field(
         30, description="Seconds that accepted requests get to finish after SIGTERM; 0: none."

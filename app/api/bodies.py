@@ -2,90 +2,91 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from anyio import to_thread
-from fastapi import Depends, Request
-from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
-from app.api.negotiation import JSON, require
-from app.api.service import CurrentService, ServedModel, Service
+from app.api.negotiation import JSON, NPY, require
+from app.api.service import Service
 from app.engine.autoencoder import Autoencoder
 from app.errors import BodyTooLarge, InvalidInput, MalformedBody
-from app.formats.images import FORMATS, read_image
+from app.formats.images import FORMATS, is_tiny, read_image
 from app.formats.json_arrays import read_rows
+from app.formats.npy import read_npy
 from app.manifest import ImageInput
 
 Array = npt.NDArray[np.float32]
+Member = Literal["samples", "latents"]
 
-OFF_THE_LOOP = 32 * 1024
-"""Bytes from which reading JSON goes to a thread: below, the hand-over costs more than it frees."""
+ON_THE_LOOP = {JSON: 512 * 1024, NPY: 4 * 1024 * 1024}
+"""Bytes up to which reading a format takes less than about a millisecond: more are read on a thread."""
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body. Raises BodyTooLarge as soon as it is known to be, MalformedBody where the client hangs up."""
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit:
-        raise BodyTooLarge(f"expected a body of at most {limit} bytes, got {announced}")
-    content = bytearray()
-    try:
-        async for chunk in request.stream():
-            content += chunk
-            if len(content) > limit:
-                raise BodyTooLarge(f"expected a body of at most {limit} bytes, got more")
-    except ClientDisconnect as error:
-        raise MalformedBody("the connection ended before the body did") from error
+async def read_body(receive: Receive, announced: bytes, limit: int) -> bytes:
+    """
+    The whole body, whose Content-Length may announce its size.
+
+    Raises BodyTooLarge as soon as it is known to be, MalformedBody where the client hangs up.
+    """
+    if announced.isdigit() and int(announced) > limit:
+        raise BodyTooLarge(f"expected a body of at most {limit} bytes, got {announced.decode()}")
+    message = await receive()
+    content: bytes | bytearray = message.get("body", b"")
+    if message.get("more_body"):
+        content = bytearray(content)
+    while message.get("more_body"):
+        if len(content) > limit:
+            break
+        message = await receive()
+        content += message.get("body", b"")
+    if message["type"] == "http.disconnect":
+        raise MalformedBody("the connection ended before the body did")
+    if len(content) > limit:
+        raise BodyTooLarge(f"expected a body of at most {limit} bytes, got more")
     return bytes(content)
 
 
-async def samples_body(request: Request, service: CurrentService, model: ServedModel) -> Array:
-    """Samples from JSON, or one from an image where the model takes images."""
-    taken = [JSON, *(FORMATS if isinstance(model.manifest.input, ImageInput) else ())]
-    media = require(request.headers.get("content-type"), taken)
-    content = await read_body(request, service.settings.max_body_bytes)
-    if media != JSON:  # three kilobytes can hold millions of pixels: never on the loop, and few at once
-        return await to_thread.run_sync(_image, content, media, model, service, limiter=service.image_limiter)
-    if len(content) < OFF_THE_LOOP:
-        return _samples(content, model, service)
-    return await to_thread.run_sync(_samples, content, model, service)
+def taken(model: Autoencoder, member: Member | None) -> tuple[str, ...]:
+    """The media types that a body with samples or with latents may have."""
+    if member == "samples" and isinstance(model.manifest.input, ImageInput):
+        return (JSON, NPY, *FORMATS)
+    return (JSON, NPY)
 
 
-async def latents_body(request: Request, service: CurrentService, model: ServedModel) -> Array:
-    """Latents from JSON."""
-    require(request.headers.get("content-type"), [JSON])
-    content = await read_body(request, service.settings.max_body_bytes)
-    if len(content) < OFF_THE_LOOP:
-        return _latents(content, model, service)
-    return await to_thread.run_sync(_latents, content, model, service)
+async def read_array(
+    content: bytes, content_type: bytes | None, member: Member, model: Autoencoder, service: Service
+) -> Array:
+    """The checked samples or latents of a body. Raises UnsupportedMedia, TooManyRows, and what the format raises."""
+    media = require(None if content_type is None else content_type.decode("latin-1"), taken(model, member))
+    if media in FORMATS:
+        read = partial(_image, content, media, model, service)
+        on_the_loop = is_tiny(content, media)
+    else:
+        read = partial(_rows, content, media, member, model, service)
+        on_the_loop = len(content) <= ON_THE_LOOP[media]
+    return read() if on_the_loop else await service.off_the_loop(read)
 
 
-async def no_body(request: Request, service: CurrentService) -> None:
-    """Refuse a body where none is read, so that nobody's options are ignored in silence."""
-    content = await read_body(request, service.settings.max_body_bytes)
+def refuse_body(content: bytes) -> None:
+    """Raise InvalidInput of a body where none is read, so that nobody's options are ignored in silence."""
     if content.strip() not in (b"", b"{}"):
         raise InvalidInput("expected no body; options go into the query, such as ?count=8&seed=1")
 
 
-def _samples(content: bytes, model: Autoencoder, service: Service) -> Array:
-    samples = read_rows(content, "samples")
-    service.bound_rows(len(samples))
-    return model.check_samples(samples)
+READERS: Mapping[str, Callable[[bytes, str], Array]] = {JSON: read_rows, NPY: read_npy}
+
+
+def _rows(content: bytes, media: str, member: Member, model: Autoencoder, service: Service) -> Array:
+    rows = READERS[media](content, member)
+    service.bound_rows(len(rows) if rows.ndim else 0)
+    return model.check_samples(rows) if member == "samples" else model.check_latents(rows)
 
 
 def _image(content: bytes, media: str, model: Autoencoder, service: Service) -> Array:
     expected = model.manifest.input
     assert isinstance(expected, ImageInput)
     return read_image(content, media, expected, service.settings.max_pixels)
-
-
-def _latents(content: bytes, model: Autoencoder, service: Service) -> Array:
-    latents = read_rows(content, "latents")
-    service.bound_rows(len(latents))
-    return model.check_latents(latents)
-
-
-SamplesBody = Annotated[Array, Depends(samples_body)]
-LatentsBody = Annotated[Array, Depends(latents_body)]
-NoBody = Depends(no_body)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 
 from app.errors import NotAcceptable, UnsupportedMedia
 
 JSON = "application/json"
+NPY = "application/x-npy"
 PNG = "image/png"
 
 
-def choose(accept: str | None, offered: Sequence[str]) -> str:
+@lru_cache(maxsize=256)
+def choose(accept: str | None, offered: tuple[str, ...]) -> str:
     """
     The offered media type that the Accept header likes best; among equals the first.
 
@@ -28,7 +30,8 @@ def choose(accept: str | None, offered: Sequence[str]) -> str:
     return best
 
 
-def require(content_type: str | None, taken: Sequence[str]) -> str:
+@lru_cache(maxsize=256)
+def require(content_type: str | None, taken: tuple[str, ...]) -> str:
     """The body's media type, JSON where none is named. Raises UnsupportedMedia."""
     media = (content_type or JSON).partition(";")[0].strip().lower()
     if media not in taken:

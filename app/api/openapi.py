@@ -14,9 +14,11 @@ import numpy as np
 import numpy.typing as npt
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from app.api.negotiation import JSON, PNG
+from app.api.bodies import Member
+from app.api.negotiation import JSON, NPY, PNG
 from app.api.problems import PROBLEM_JSON, Problem
 from app.api.schemas import LatentsIn, SamplesIn
 from app.engine.autoencoder import Autoencoder
@@ -29,11 +31,13 @@ Array = npt.NDArray[np.float32]
 DESCRIPTION = """
 Autoencoders over REST: encode, decode, reconstruct, denoise, generate, interpolate.
 
-The body is the data, the query is the options. Samples go in as JSON or as an image, and come back as JSON or, with
-`Accept: image/png`, as a picture: one sample alone, several as a grid. Errors are problem documents (RFC 9457).
+The body is the data, the query is the options. Samples go in as JSON, as a `.npy` file or as an image, and come back as
+JSON or, as `Accept` says, as a `.npy` file or a picture: one sample alone, several as a grid. Errors are problem
+documents (RFC 9457).
 """
 
 REF = "#/components/schemas/{model}"
+BODIES: dict[Member, type[BaseModel]] = {"samples": SamplesIn, "latents": LatentsIn}
 BINARY = {"type": "string", "format": "binary"}
 ERRORS = {
     400: "The body is not what its content type says.",
@@ -44,6 +48,7 @@ ERRORS = {
     422: "The model cannot take the input, or an option is wrong.",
     500: "A bug.",
     503: "Too many rows are waiting; Retry-After says when to try again.",
+    504: "No thread was free to run the model in time.",
 }
 ERRORS_BY_METHOD = {"get": (404, 422, 500), "post": tuple(ERRORS)}
 WITHOUT_BODY = {400, 415}
@@ -91,20 +96,17 @@ def _document_errors(method: str, operation: dict[str, Any]) -> None:
 
 
 def _document_task(
-    operation: dict[str, Any], repository: ModelRepository, task: Task, gives: list[str], takes: list[str]
+    operation: dict[str, Any], repository: ModelRepository, task: Task, gives: Member, takes: Member | None = None
 ) -> None:
     model = _example_model(repository, task)
     _set_examples(operation, model)
-    if "image" in gives:
-        operation["responses"]["200"]["content"][PNG] = {"schema": BINARY}
-    content: dict[str, Any] = {}
-    for kind in takes:
-        if kind == "image":
-            content.update({media: {"schema": BINARY} for media in FORMATS})
-        else:
-            body = {"schema": {"$ref": REF.format(model=kind)}}
-            content[JSON] = body | _example_body(model, task)
-    if content:
+    binary = {"schema": BINARY}
+    operation["responses"]["200"]["content"].update({NPY: binary} | ({PNG: binary} if gives == "samples" else {}))
+    if takes:
+        body = {"schema": {"$ref": REF.format(model=BODIES[takes].__name__)}}
+        content: dict[str, Any] = {JSON: body | _example_body(model, task), NPY: binary}
+        if takes == "samples" and task != "interpolate":  # which takes two
+            content.update(dict.fromkeys(FORMATS, binary))
         operation["requestBody"] = {"required": True, "content": content}
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeVar
+from urllib.parse import parse_qsl
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.engine.corruption import Noise
@@ -22,7 +24,19 @@ Seed = Annotated[
 class Options(BaseModel):
     """The query of a route."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Given = TypeVar("Given", bound=Options)
+
+
+def read_options(kind: type[Given], query: bytes) -> Given:
+    """The options that a query names. Raises RequestValidationError, as FastAPI does of the other routes."""
+    try:
+        return kind.model_validate(dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)))
+    except ValidationError as error:
+        problems = [{**problem, "loc": ("query", *problem["loc"])} for problem in error.errors()]
+        raise RequestValidationError(problems) from error
 
 
 def meaningless(option: str, without: str) -> PydanticCustomError:

@@ -63,6 +63,15 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _bug)
 
 
+def failure(request: Request, error: Exception) -> Response:
+    """The answer to whatever was raised while a request was answered."""
+    if isinstance(error, ServiceError):
+        return problem_response(error)
+    if isinstance(error, RequestValidationError):
+        return _invalid_parameters(request, error)
+    return _bug(request, error)
+
+
 def _service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
     return problem_response(error)

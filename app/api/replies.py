@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import secrets
-from typing import Annotated, Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from fastapi import Depends, Request, Response
-from starlette.concurrency import run_in_threadpool
 
-from app.api.negotiation import JSON, PNG, choose
-from app.api.service import ServedModel
+from app.api.negotiation import JSON, NPY, PNG, choose
+from app.api.service import Service
 from app.engine.autoencoder import Autoencoder
 from app.formats.images import write_png
 from app.formats.json_arrays import write_object
+from app.formats.npy import write_npy
 from app.manifest import ImageInput
 
 Array = npt.NDArray[np.float32]
 
-SEED_HEADER = "X-Seed"
-LARGE = 64 * 1024
-"""Numbers in an answer from which writing it goes to a thread."""
+SEED_HEADER = b"x-seed"
+ON_THE_LOOP = {JSON: 32 * 1024, NPY: 1024 * 1024, PNG: 8 * 1024}
+"""Numbers up to which writing a format takes less than about a millisecond: more are written on a thread."""
 
 
 def drawn_seed(seed: int | None) -> int:
@@ -29,56 +29,61 @@ def drawn_seed(seed: int | None) -> int:
     return secrets.randbits(32) if seed is None else seed
 
 
+class Answer(NamedTuple):
+    """What is sent with status 200."""
+
+    content: bytes
+    headers: list[tuple[bytes, bytes]]
+
+
+def offered(model: Autoencoder, member: str) -> tuple[str, ...]:
+    """The media types that an answer with samples or with latents can have."""
+    drawn = member == "samples" and isinstance(model.manifest.input, ImageInput)
+    return (JSON, NPY, PNG) if drawn else (JSON, NPY)
+
+
 class Reply:
-    """The answer to one request of one model."""
+    """
+    The answer to one request of one model.
 
-    def __init__(self, model: Autoencoder, media: str) -> None:
+    `accept` is the request's header, latin-1; `member` is what the array of the answer is called. Raises NotAcceptable.
+    """
+
+    def __init__(self, model: Autoencoder, service: Service, accept: bytes | None, member: str) -> None:
         self._model = model
-        self._media = media
+        self._service = service
+        self._member = member
+        self._media = choose(None if accept is None else accept.decode("latin-1"), offered(model, member))
 
-    async def samples(
-        self, samples: Array, *, seed: int | None = None, columns: int | None = None, **members: Array
-    ) -> Response:
-        """Samples, as JSON with further members, or as a PNG of the samples alone."""
-        if self._media == PNG:
+    async def array(
+        self, array: Array, *, seed: int | None = None, columns: int | None = None, **members: Array
+    ) -> Answer:
+        """Samples or latents: as JSON with further members, or as the `.npy` file or the picture of them alone."""
+        if self._media == JSON:
+            write = self._json(array, seed, members)
+        elif self._media == NPY:
+            write = partial(write_npy, array)
+        else:
             drawn = self._model.manifest.input
             assert isinstance(drawn, ImageInput)
-            content = await run_in_threadpool(write_png, samples, drawn, columns)
-            return Response(content, media_type=PNG, headers=_seed_header(seed))
-        return await self._json(seed, {"samples": samples, **members})
+            write = partial(write_png, array, drawn, columns)
+        size = array.size + sum(member.size for member in members.values())
+        content = write() if size <= ON_THE_LOOP[self._media] else await self._service.off_the_loop(write)
+        headers = [(b"content-type", self._media.encode()), (b"content-length", b"%d" % len(content))]
+        if seed is not None:
+            headers.append((SEED_HEADER, b"%d" % seed))
+        return Answer(content, headers)
 
-    async def latents(self, latents: Array, *, seed: int | None = None) -> Response:
-        """Latents, as JSON."""
-        return await self._json(seed, {"latents": latents})
+    def bound_rows(self, rows: int) -> int:
+        """The same number, of rows that an answer is asked to have. Raises TooManyRows."""
+        return self._service.bound_rows(rows)
 
-    async def _json(self, seed: int | None, arrays: dict[str, Array]) -> Response:
-        members: dict[str, Any] = {
-            "model": self._model.manifest.name,
-            "version": self._model.manifest.version,
-            **({} if seed is None else {"seed": seed}),
-            **{name: np.ascontiguousarray(array) for name, array in arrays.items()},
-        }
-        if sum(array.size for array in arrays.values()) < LARGE:
-            content = write_object(members)
-        else:
-            content = await run_in_threadpool(write_object, members)
-        return Response(content, media_type=JSON, headers=_seed_header(seed))
-
-
-def samples_reply(request: Request, model: ServedModel) -> Reply:
-    """A reply that can be JSON, or PNG where the model's samples are images. Raises NotAcceptable."""
-    offered = [JSON, PNG] if isinstance(model.manifest.input, ImageInput) else [JSON]
-    return Reply(model, choose(request.headers.get("accept"), offered))
-
-
-def latents_reply(request: Request, model: ServedModel) -> Reply:
-    """A reply that can only be JSON. Raises NotAcceptable."""
-    return Reply(model, choose(request.headers.get("accept"), [JSON]))
-
-
-def _seed_header(seed: int | None) -> dict[str, str]:
-    return {} if seed is None else {SEED_HEADER: str(seed)}
-
-
-SamplesReply = Annotated[Reply, Depends(samples_reply)]
-LatentsReply = Annotated[Reply, Depends(latents_reply)]
+    def _json(self, array: Array, seed: int | None, members: dict[str, Array]) -> partial[bytes]:
+        manifest = self._model.manifest
+        body: dict[str, Any] = {"model": manifest.name, "version": manifest.version}
+        if seed is not None:
+            body["seed"] = seed
+        body[self._member] = np.ascontiguousarray(array)
+        for name, member in members.items():
+            body[name] = np.ascontiguousarray(member)
+        return partial(write_object, body)

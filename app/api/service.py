@@ -1,37 +1,59 @@
-"""What every route needs: the models, the threads that run them and the settings, found on the application."""
+"""What every route needs: the models, the threads beside them and the settings, found on the application."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, TypeVar
 
-from anyio import CapacityLimiter
 from fastapi import Depends, Path, Request
 
 from app.engine.autoencoder import Autoencoder
+from app.engine.batching import Batcher
 from app.engine.repository import VERSION, ModelRepository
-from app.engine.runner import Runner
+from app.engine.served import ServedModel
 from app.errors import TooManyRows
 from app.settings import Settings
 
+Result = TypeVar("Result")
 
-@dataclass
+ModelName = Annotated[str, Path(description="Name of a model, as GET /v1/models lists them.")]
+VersionNumber = Annotated[str, Path(description="A version of the model: a whole number from 1.")]
+
+
 class Service:
-    """One application's state."""
+    """One application's state. `threads` read and write what is too large for the event loop, as many at once."""
 
-    settings: Settings
-    repository: ModelRepository
-    runner: Runner
-    image_limiter: CapacityLimiter
-    """Images that are decoded at once: one may take a hundred megabytes."""
-    ready: bool = False
-    """True between start-up and shutdown."""
+    def __init__(self, settings: Settings, repository: ModelRepository, batcher: Batcher, threads: int) -> None:
+        self.settings = settings
+        self.repository = repository
+        self.ready = False
+        """True between start-up and shutdown."""
+        self._batcher = batcher
+        self._served = {model: ServedModel(model, batcher) for model in repository.all_versions()}
+        self._formats = ThreadPoolExecutor(threads, thread_name_prefix="formats")
+
+    def model(self, name: str, version: str | None = None) -> ServedModel:
+        """A version of a model, its largest where none is named. Raises UnknownModel or UnknownVersion."""
+        number = int(version) if version and VERSION.fullmatch(version) else version and version[:20]
+        return self._served[self.repository.get(name, number)]
 
     def bound_rows(self, rows: int) -> int:
         """The same number. Raises TooManyRows."""
         if rows > self.settings.max_rows:
             raise TooManyRows(f"expected at most {self.settings.max_rows} rows at once, got {rows}")
         return rows
+
+    async def off_the_loop(self, call: Callable[[], Result]) -> Result:
+        """What a call gives, on a thread: one image alone may take a hundred megabytes, so few run at once."""
+        return await asyncio.get_running_loop().run_in_executor(self._formats, call)
+
+    def close(self) -> None:
+        """Finish what was accepted, then end the threads."""
+        self.ready = False
+        self._batcher.close()
+        self._formats.shutdown(wait=True)
 
 
 def service(request: Request) -> Service:
@@ -40,24 +62,18 @@ def service(request: Request) -> Service:
     return found
 
 
-def version_number(
-    version: Annotated[str, Path(description="A version of the model: a whole number from 1.")],
-) -> str:
-    """Declares the path parameter of the routes that name a version."""
-    return version
-
-
-def served_model(
-    request: Request,
-    service: CurrentService,
-    model: Annotated[str, Path(description="Name of a model, as GET /v1/models lists them.")],
-) -> Autoencoder:
-    """The model that the path names; its largest version where it names none."""
-    version = request.path_params.get("version")
-    if version is None:
-        return service.repository.get(model)
-    return service.repository.get(model, int(version) if VERSION.fullmatch(version) else version[:20])
-
-
 CurrentService = Annotated[Service, Depends(service)]
-ServedModel = Annotated[Autoencoder, Depends(served_model)]
+
+
+def named_model(service: CurrentService, model: ModelName) -> Autoencoder:
+    """The largest version of the model that the path names."""
+    return service.repository.get(model)
+
+
+def named_version(service: CurrentService, model: ModelName, version: VersionNumber) -> Autoencoder:
+    """The version that the path names."""
+    return service.model(model, version).model
+
+
+NamedModel = Annotated[Autoencoder, Depends(named_model)]
+NamedVersion = Annotated[Autoencoder, Depends(named_version)]

@@ -2,72 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any
+import numpy as np
+import numpy.typing as npt
+from fastapi import APIRouter
 
-from fastapi import APIRouter, Depends, Query, Response
-
-from app.api.bodies import LatentsBody, NoBody, SamplesBody
 from app.api.options import DecodeOptions, DenoiseOptions, EncodeOptions, GenerateOptions, InterpolateOptions
-from app.api.replies import LatentsReply, SamplesReply, drawn_seed
-from app.api.schemas import Answer, Denoised, Latents, ModelList, Reconstructions, Samples
-from app.api.service import CurrentService, ServedModel, version_number
-from app.errors import UnsupportedTask
-from app.manifest import Manifest, Task
+from app.api.replies import Answer, Reply, drawn_seed
+from app.api.schemas import Denoised, Latents, ModelList, Reconstructions, Samples
+from app.api.service import CurrentService, NamedModel, NamedVersion
+from app.api.tasks import task
+from app.engine.served import ServedModel
+from app.manifest import Manifest
+
+Array = npt.NDArray[np.float32]
 
 router = APIRouter(prefix="/v1")
-
-Endpoint = Callable[..., Any]
-
-
-def able_to(task: Task) -> Any:
-    """A dependency that refuses models which were not made for the task, and names those that were."""
-
-    def check(model: ServedModel, service: CurrentService) -> None:
-        try:
-            model.require(task)
-        except UnsupportedTask as error:
-            able = [other.manifest.name for other in service.repository.able_to(task)]
-            raise UnsupportedTask(f"{error.detail}; models that can: {', '.join(able) or 'none'}") from None
-
-    return Depends(check)
-
-
-def summary(endpoint: Endpoint) -> str:
-    """The first sentence of an endpoint's docstring."""
-    return (endpoint.__doc__ or "").strip().partition("\n")[0].rstrip(".")
-
-
-def task_route(task: Task, answer: type[Answer], gives: list[str], takes: list[str]) -> Callable[[Endpoint], Endpoint]:
-    """
-    Register an endpoint twice: for a model's default version, and for one by its number.
-
-    `answer` is the shape of the JSON answer; `gives` and `takes` name what `app.api.openapi` documents: schemas for
-    JSON and media types for the rest.
-    """
-    documented = {"x-hourglass": {"task": task, "gives": gives, "takes": takes}}
-
-    def register(endpoint: Endpoint) -> Endpoint:
-        common: dict[str, Any] = {
-            "responses": {200: {"model": answer, "description": "The arrays, in the format that was accepted."}},
-            "response_class": Response,
-            "openapi_extra": documented,
-            "summary": summary(endpoint),
-        }
-        able = able_to(task)
-        router.post(f"/models/{{model}}/{task}", dependencies=[able], operation_id=task, tags=["tasks"], **common)(
-            endpoint
-        )
-        router.post(
-            f"/models/{{model}}/versions/{{version}}/{task}",
-            dependencies=[Depends(version_number), able],
-            operation_id=f"{task}_version",
-            tags=["tasks of one version"],
-            **common,
-        )(endpoint)
-        return endpoint
-
-    return register
 
 
 @router.get("/models", operation_id="list_models", tags=["models"], summary="The manifest of every model")
@@ -77,7 +26,7 @@ async def list_models(service: CurrentService) -> ModelList:
 
 
 @router.get("/models/{model}", operation_id="get_model", tags=["models"], summary="The manifest of a model")
-async def get_model(model: ServedModel) -> Manifest:
+async def get_model(model: NamedModel) -> Manifest:
     """The manifest of a model's default version, the largest."""
     return model.manifest
 
@@ -88,7 +37,7 @@ async def get_model(model: ServedModel) -> Manifest:
     tags=["models"],
     summary="The manifests of all versions of a model",
 )
-async def list_versions(model: ServedModel, service: CurrentService) -> ModelList:
+async def list_versions(model: NamedModel, service: CurrentService) -> ModelList:
     """The manifests of all versions of a model that are served."""
     versions = service.repository.versions(model.manifest.name)
     return ModelList(models=[version.manifest for version in versions.values()])
@@ -99,106 +48,62 @@ async def list_versions(model: ServedModel, service: CurrentService) -> ModelLis
     operation_id="get_version",
     tags=["models"],
     summary="The manifest of one version of a model",
-    dependencies=[Depends(version_number)],
 )
-async def get_version(model: ServedModel) -> Manifest:
+async def get_version(model: NamedVersion) -> Manifest:
     """The manifest of one version of a model."""
     return model.manifest
 
 
-@task_route("encode", Latents, gives=[], takes=["SamplesIn", "image"])
-async def encode(
-    model: ServedModel,
-    options: Annotated[EncodeOptions, Query()],
-    reply: LatentsReply,
-    service: CurrentService,
-    samples: SamplesBody,
-) -> Response:
+@task("encode", takes="samples", gives="latents", answer=Latents)
+async def encode(model: ServedModel, options: EncodeOptions, samples: Array, reply: Reply) -> Answer:
     """
     Map samples to latent vectors: the posterior mean, of a variational model.
 
     With `sample=true` each vector is a draw from the sample's posterior instead.
     """
     if not options.sample:
-        return await reply.latents(await service.runner.run(len(samples), lambda: model.encode(samples)))
+        return await reply.array(await model.encode(samples))
     seed = drawn_seed(options.seed)
-    latents = await service.runner.run(len(samples), lambda: model.sample_posterior(samples, seed))
-    return await reply.latents(latents, seed=seed)
+    return await reply.array(await model.sample_posterior(samples, seed), seed=seed)
 
 
-@task_route("decode", Samples, gives=["image"], takes=["LatentsIn"])
-async def decode(
-    model: ServedModel,
-    options: Annotated[DecodeOptions, Query()],
-    reply: SamplesReply,
-    service: CurrentService,
-    latents: LatentsBody,
-) -> Response:
+@task("decode", takes="latents", gives="samples", answer=Samples)
+async def decode(model: ServedModel, options: DecodeOptions, latents: Array, reply: Reply) -> Answer:
     """Map latent vectors to samples."""
-    return await reply.samples(await service.runner.run(len(latents), lambda: model.decode(latents, options.label)))
+    return await reply.array(await model.decode(latents, options.label))
 
 
-@task_route("reconstruct", Reconstructions, gives=["image"], takes=["SamplesIn", "image"])
-async def reconstruct(
-    model: ServedModel,
-    options: Annotated[DecodeOptions, Query()],
-    reply: SamplesReply,
-    service: CurrentService,
-    samples: SamplesBody,
-) -> Response:
+@task("reconstruct", takes="samples", gives="samples", answer=Reconstructions)
+async def reconstruct(model: ServedModel, options: DecodeOptions, samples: Array, reply: Reply) -> Answer:
     """Encode and decode samples, and tell each one's mean squared error."""
-    result = await service.runner.run(len(samples), lambda: model.reconstruct(samples, options.label))
-    return await reply.samples(result.samples, errors=result.errors)
+    result = await model.reconstruct(samples, options.label)
+    return await reply.array(result.samples, errors=result.errors)
 
 
-@task_route("denoise", Denoised, gives=["image"], takes=["SamplesIn", "image"])
-async def denoise(
-    model: ServedModel,
-    options: Annotated[DenoiseOptions, Query()],
-    reply: SamplesReply,
-    service: CurrentService,
-    samples: SamplesBody,
-) -> Response:
+@task("denoise", takes="samples", gives="samples", answer=Denoised)
+async def denoise(model: ServedModel, options: DenoiseOptions, samples: Array, reply: Reply) -> Answer:
     """
     Restore clean samples from noisy ones.
 
     With `noise`, the samples are corrupted first, and a JSON answer holds what they had become under `noisy`.
     """
-    label = options.label
     if options.noise is None:
-        return await reply.samples(await service.runner.run(len(samples), lambda: model.denoise(samples, label)))
+        return await reply.array(await model.denoise(samples, options.label))
     seed = drawn_seed(options.seed)
     amount = 0.5 if options.amount is None else options.amount
-    noise = options.noise
-    noisy, denoised = await service.runner.run(
-        len(samples), lambda: model.corrupt_and_denoise(samples, noise, amount, seed, label)
-    )
-    return await reply.samples(denoised, seed=seed, noisy=noisy)
+    noisy = await model.corrupt(samples, options.noise, amount, seed)
+    return await reply.array(await model.denoise(noisy, options.label), seed=seed, noisy=noisy)
 
 
-@task_route("generate", Samples, gives=["image"], takes=[])
-async def generate(
-    model: ServedModel,
-    options: Annotated[GenerateOptions, Query()],
-    reply: SamplesReply,
-    service: CurrentService,
-    _: Annotated[None, NoBody],
-) -> Response:
+@task("generate", takes=None, gives="samples", answer=Samples)
+async def generate(model: ServedModel, options: GenerateOptions, reply: Reply) -> Answer:
     """Draw new samples from a variational model's prior."""
-    count, seed = service.bound_rows(options.count), drawn_seed(options.seed)
-    samples = await service.runner.run(count, lambda: model.generate(count, seed, options.temperature, options.label))
-    return await reply.samples(samples, seed=seed)
+    count, seed = reply.bound_rows(options.count), drawn_seed(options.seed)
+    return await reply.array(await model.generate(count, seed, options.temperature, options.label), seed=seed)
 
 
-@task_route("interpolate", Samples, gives=["image"], takes=["SamplesIn"])
-async def interpolate(
-    model: ServedModel,
-    options: Annotated[InterpolateOptions, Query()],
-    reply: SamplesReply,
-    service: CurrentService,
-    samples: SamplesBody,
-) -> Response:
+@task("interpolate", takes="samples", gives="samples", answer=Samples)
+async def interpolate(model: ServedModel, options: InterpolateOptions, samples: Array, reply: Reply) -> Answer:
     """Decode the straight line between the latent vectors of two samples; as a PNG, from left to right."""
-    steps = service.bound_rows(options.steps)
-    along = await service.runner.run(steps, lambda: model.interpolate(samples, steps, options.label))
-    return await reply.samples(along, columns=steps)
+    steps = reply.bound_rows(options.steps)
+    return await reply.array(await model.interpolate(samples, steps, options.label), columns=steps)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
+from app.engine.checks import accepted_shapes, check_rows, finite
 from app.engine.corruption import Noise, corrupt
 from app.engine.labels import Labels, check_labels, label_rows
 from app.engine.signature import Tensor, check_signature
-from app.errors import EmptyBatch, InvalidModel, InvalidParameter, NotFinite, OutOfRange, UnsupportedTask, WrongShape
-from app.manifest import DECODER, ENCODER, ImageInput, Manifest, Task
+from app.errors import InvalidModel, InvalidParameter, UnsupportedTask, WrongShape
+from app.manifest import DECODER, ENCODER, Manifest, Task
 
 Array = npt.NDArray[np.float32]
 
@@ -54,7 +55,7 @@ class Posterior:
             return self.mu
         noise = np.random.default_rng(seed).standard_normal(self.mu.shape, dtype=np.float32)
         with np.errstate(over="ignore"):
-            return _finite("latents", self.mu + np.exp(np.float32(0.5) * self.logvar) * noise)
+            return finite("latents", self.mu + np.exp(np.float32(0.5) * self.logvar) * noise)
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,10 @@ class Autoencoder:
         latents  (B, manifest.latent_dim)    float32
         labels   (B,)                        int64, numbers into manifest.labels; of a conditional model alone
 
-    Methods check what they are given and raise a ServiceError that says what was expected. They may be called from
-    several threads at once. What decodes takes `label`, the name of one label for all rows: a conditional model needs
-    it, and another refuses it.
+    Methods check what they are given and raise a ServiceError that says what was expected, but for those called
+    `run_…`: functions of rows that were checked, which several requests may share. All may be called from several
+    threads at once. What decodes takes `label`, the name of one label for all rows: a conditional model needs it, and
+    another refuses it.
     """
 
     def __init__(
@@ -88,6 +90,9 @@ class Autoencoder:
         self._encoder = encoder
         self._decoder = decoder
         self._heads = ["mu", "logvar"] if manifest.latent.kind == "gaussian" else ["latents"]
+        self._sample_shapes = accepted_shapes(manifest)
+        self.rows_per_run = max(1, min(CHUNK, CHUNK_NUMBERS // manifest.input_size))
+        """Rows of one run of a graph, at most."""
         samples, latents = Tensor("samples", manifest.input_shape), Tensor("latents", (manifest.latent_dim,))
         labels = [Tensor("labels", (), "int64")] if manifest.labels else []
         check_signature(encoder, [samples], [Tensor(head, latents.shape) for head in self._heads])
@@ -98,22 +103,45 @@ class Autoencoder:
         """The model of a version's folder. Raises InvalidModel; checksums are the repository's business."""
         return cls(manifest, open_session(folder / ENCODER, threads), open_session(folder / DECODER, threads))
 
+    def run_encoder(self, samples: Array) -> tuple[Array, ...]:
+        """All that the encoder says: latents, or mu and logvar."""
+        return self._run(self._encoder, self._heads, {"samples": samples})
+
+    def run_mean(self, samples: Array) -> tuple[Array]:
+        """The latents, or mu alone."""
+        return (self._run(self._encoder, self._heads[:1], {"samples": samples})[0],)
+
+    def run_decoder(self, latents: Array, labels: Labels | None = None) -> tuple[Array]:
+        """Samples. A conditional model needs a label's number for each row."""
+        inputs: dict[str, Array | Labels] = {"latents": latents}
+        if labels is not None:
+            inputs["labels"] = labels
+        return (self._run(self._decoder, ["samples"], inputs)[0],)
+
+    def run_both(self, samples: Array, labels: Labels | None = None) -> tuple[Array]:
+        """Samples, encoded and decoded."""
+        return self.run_decoder(*self.run_mean(samples), labels)
+
+    def run_reconstruction(self, samples: Array, labels: Labels | None = None) -> tuple[Array, Array]:
+        """Samples, encoded and decoded, and the mean squared error of each."""
+        (reconstructed,) = self.run_both(samples, labels)
+        with np.errstate(over="ignore"):
+            errors = np.square(reconstructed - samples).reshape(len(samples), -1).mean(axis=1)
+        return reconstructed, finite("errors", errors)
+
     def posterior(self, samples: Array) -> Posterior:
         """The encoder's whole answer."""
-        outputs = self._run(self._encoder, self._heads, {"samples": self.check_samples(samples)})
+        outputs = self.run_encoder(self.check_samples(samples))
         return Posterior(outputs[0], outputs[1] if len(outputs) > 1 else None)
 
     def sample_posterior(self, samples: Array, seed: int) -> Array:
         """One seeded draw from each sample's posterior. Raises InvalidParameter where the encoder has none."""
-        if self.manifest.latent.kind != "gaussian":
-            raise InvalidParameter(
-                f"the model {self.manifest.name!r} is deterministic: it has no posterior to draw from"
-            )
+        self.require_posterior()
         return self.posterior(samples).sample(seed)
 
     def encode(self, samples: Array) -> Array:
         """Latents; the posterior mean, of a variational model."""
-        return self.posterior(samples).mu
+        return self.run_mean(self.check_samples(samples))[0]
 
     def decode(self, latents: Array, label: str | None = None) -> Array:
         """Samples. Raises InvalidParameter where the label does not fit the model."""
@@ -122,27 +150,19 @@ class Autoencoder:
 
     def decode_rows(self, latents: Array, labels: Labels | None = None) -> Array:
         """Samples, each of the label with its own number; `labels` is None where the model is not conditional."""
-        inputs: dict[str, Array | Labels] = {"latents": self.check_latents(latents)}
-        labels = check_labels(self.manifest, labels, len(latents))
-        if labels is not None:
-            inputs["labels"] = labels
-        return self._run(self._decoder, ["samples"], inputs)[0]
+        latents = self.check_latents(latents)
+        return self.run_decoder(latents, check_labels(self.manifest, labels, len(latents)))[0]
 
     def reconstruct(self, samples: Array, label: str | None = None) -> Reconstruction:
         """Encode, then decode, and compare."""
         samples = self.check_samples(samples)
-        labels = label_rows(self.manifest, label, len(samples))
-        reconstructed = self.decode_rows(self.encode(samples), labels)
-        with np.errstate(over="ignore"):
-            errors = np.square(reconstructed - samples).reshape(len(samples), -1).mean(axis=1)
-        return Reconstruction(reconstructed, _finite("errors", errors))
+        return Reconstruction(*self.run_reconstruction(samples, label_rows(self.manifest, label, len(samples))))
 
     def denoise(self, samples: Array, label: str | None = None) -> Array:
         """Encode, then decode, by a model that was trained to leave the noise out."""
         self.require("denoise")
         samples = self.check_samples(samples)
-        labels = label_rows(self.manifest, label, len(samples))
-        return self.decode_rows(self.encode(samples), labels)
+        return self.run_both(samples, label_rows(self.manifest, label, len(samples)))[0]
 
     def corrupt(self, samples: Array, noise: Noise, amount: float, seed: int) -> Array:
         """Noisy samples, for a demonstration of `denoise`. Raises InvalidParameter where there is no value range."""
@@ -150,13 +170,6 @@ class Autoencoder:
         if value_range is None:
             raise InvalidParameter(f"the model {self.manifest.name!r} has no value range to measure noise in")
         return corrupt(self.check_samples(samples), noise, amount, value_range, seed)
-
-    def corrupt_and_denoise(
-        self, samples: Array, noise: Noise, amount: float, seed: int, label: str | None = None
-    ) -> tuple[Array, Array]:
-        """The noisy samples and what the model makes of them, in one call, so that a queue accepts both or neither."""
-        noisy = self.corrupt(samples, noise, amount, seed)
-        return noisy, self.denoise(noisy, label)
 
     def generate(self, count: int, seed: int, temperature: float = 1.0, label: str | None = None) -> Array:
         """
@@ -178,13 +191,9 @@ class Autoencoder:
 
         Shapes: (2, *input_shape) -> (steps, *input_shape)
         """
-        samples = self.check_samples(samples)
-        if len(samples) != 2:
-            raise WrongShape(f"expected 2 samples to interpolate between, got {len(samples)}")
+        samples = self.check_ends(samples)
         labels = label_rows(self.manifest, label, steps)
-        start, end = self.encode(samples)
-        weight = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
-        return self.decode_rows((1 - weight) * start + weight * end, labels)
+        return self.run_decoder(straight_line(*self.run_mean(samples), steps), labels)[0]
 
     def require(self, task: Task) -> None:
         """Raise UnsupportedTask unless the model was made for this task."""
@@ -193,58 +202,45 @@ class Autoencoder:
                 f"the model {self.manifest.name!r} cannot {task}; it can {', '.join(self.manifest.tasks)}"
             )
 
+    def require_posterior(self) -> None:
+        """Raise InvalidParameter of a deterministic model."""
+        if self.manifest.latent.kind != "gaussian":
+            raise InvalidParameter(
+                f"the model {self.manifest.name!r} is deterministic: it has no posterior to draw from"
+            )
+
     def check_samples(self, samples: Array) -> Array:
         """
         The samples with their full shape. They may come flat, and one-channel images without their channel axis.
 
         Raises EmptyBatch, WrongShape, NotFinite or OutOfRange.
         """
-        shape = self.manifest.input_shape
-        accepted = [shape]
-        if len(shape) > 1:
-            accepted.append((self.manifest.input_size,))
-        if isinstance(self.manifest.input, ImageInput) and shape[0] == 1:
-            accepted.append(shape[1:])
-        samples = _shaped("samples", samples, accepted)
-        value_range = self.manifest.input.value_range
-        if value_range and (samples.min() < value_range.low or samples.max() > value_range.high):
-            raise OutOfRange(
-                f"samples: expected numbers from {value_range.low:g} to {value_range.high:g}, "
-                f"got {samples.min()} to {samples.max()}"
-            )
+        return check_rows("samples", samples, self._sample_shapes, self.manifest.input.value_range)
+
+    def check_ends(self, samples: Array) -> Array:
+        """The two samples that an interpolation runs between. Raises WrongShape, and as `check_samples`."""
+        samples = self.check_samples(samples)
+        if len(samples) != 2:
+            raise WrongShape(f"expected 2 samples to interpolate between, got {len(samples)}")
         return samples
 
     def check_latents(self, latents: Array) -> Array:
         """The latents as they came. Raises EmptyBatch, WrongShape or NotFinite."""
-        return _shaped("latents", latents, [(self.manifest.latent_dim,)])
+        return check_rows("latents", latents, [(self.manifest.latent_dim,)], None)
 
     def _run(
         self, session: onnxruntime.InferenceSession, outputs: list[str], inputs: Mapping[str, Array | Labels]
-    ) -> list[Array]:
+    ) -> tuple[Array, ...]:
         """The outputs for all rows, which the inputs share, calculated in chunks."""
-        rows = len(next(iter(inputs.values())))
-        size = max(1, min(CHUNK, CHUNK_NUMBERS // self.manifest.input_size))
+        rows, size = len(next(iter(inputs.values()))), self.rows_per_run
         chunks = [{name: array[at : at + size] for name, array in inputs.items()} for at in range(0, rows, size)]
         parts = [session.run(outputs, chunk) for chunk in chunks]
-        results = [column[0] if len(column) == 1 else np.concatenate(column) for column in zip(*parts, strict=True)]
-        return [_finite(output, result) for output, result in zip(outputs, results, strict=True)]
+        results = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
+        return tuple([finite(output, result) for output, result in zip(outputs, results, strict=True)])
 
 
-def _finite(what: str, result: Array) -> Array:
-    """The same. Raises NotFinite, since JSON could only say null."""
-    if not np.isfinite(result).all():
-        raise NotFinite(f"expected numbers that the model can calculate with, but they lead to infinite {what}")
-    return result
-
-
-def _shaped(what: str, rows: Array, accepted: Sequence[tuple[int, ...]]) -> Array:
-    if rows.ndim == 0 or len(rows) == 0:
-        raise EmptyBatch(f"{what}: expected at least one row, got none")
-    if rows.shape[1:] not in accepted:
-        expected = " or ".join(str(["rows", *shape]).replace("'", "") for shape in accepted)
-        hint = "; one row alone must still be in a list" if rows.shape in accepted else ""
-        raise WrongShape(f"{what}: expected shape {expected}, got {list(rows.shape)}{hint}")
-    if not np.isfinite(rows).all():
-        at = [int(index) for index in np.argwhere(~np.isfinite(rows))[0]]
-        raise NotFinite(f"{what}: expected finite float32 numbers, got {rows[tuple(at)]} at {at}")
-    return np.ascontiguousarray(rows.reshape(len(rows), *accepted[0]), dtype=np.float32)
+def straight_line(ends: Array, steps: int) -> Array:
+    """Latents from the first to the second of two, both included. Shapes: (2, D) -> (steps, D)"""
+    weight = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
+    along: Array = (1 - weight) * ends[0] + weight * ends[1]
+    return along

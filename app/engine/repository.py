@@ -102,6 +102,10 @@ class ModelRepository:
             raise UnknownModel(f"there is no model {name!r}; there are {', '.join(self._models)}")
         return self._models[name]
 
+    def all_versions(self) -> Iterator[Autoencoder]:
+        """Every version of every model."""
+        return (model for versions in self._models.values() for model in versions.values())
+
     def able_to(self, task: Task) -> list[Autoencoder]:
         """The default versions that were made for a task."""
         return [model for model in self if task in model.manifest.tasks]

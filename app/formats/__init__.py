@@ -1,1 +1,1 @@
-"""Bytes to arrays and back: JSON and images. No HTTP, no models."""
+"""Bytes to arrays and back: JSON, .npy and images. No HTTP, no models."""

@@ -112,23 +112,6 @@ def test_denoise_can_corrupt_first_and_shows_what_it_was_given(client: TestClien
     np.testing.assert_allclose(np.ravel(first["samples"]), np.repeat([(a + b) / 2, (c + d) / 2], 2), rtol=1e-6)
 
 
-def test_a_demonstration_of_denoising_waits_in_the_queue_once(
-    client: TestClient, tiny_app: FastAPI, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Waiting twice, it could be refused after half of it was computed."""
-    runner, accepted = tiny_app.state.service.runner, []
-    run = runner.run
-
-    def counted(rows: int, call: Any) -> Any:
-        accepted.append(rows)
-        return run(rows, call)
-
-    monkeypatch.setattr(runner, "run", counted)
-    url = "/v1/models/tiny-sdae/denoise?noise=gaussian&seed=4"
-    assert client.post(url, json={"samples": [SAMPLE]}).status_code == 200
-    assert accepted == [1]
-
-
 def test_generate_is_seeded_and_prefix_stable(client: TestClient) -> None:
     def generate(**query: Any) -> dict[str, Any]:
         found: dict[str, Any] = client.post("/v1/models/tiny-vae/generate", params=query).json()
@@ -260,9 +243,9 @@ def test_each_error_has_its_status_code_and_text(
 
 def test_what_can_be_taken_and_given_is_listed(client: TestClient) -> None:
     taken = client.post("/v1/models/tiny-ae/encode", data={"a": "b"}).json()
-    assert taken["supported"] == ["application/json", "image/png", "image/jpeg", "image/webp"]
+    assert taken["supported"] == ["application/json", "application/x-npy", "image/png", "image/jpeg", "image/webp"]
     given = client.post("/v1/models/tiny-ae/decode", json={"latents": [[1, 1]]}, headers={"accept": "text/csv"}).json()
-    assert given["supported"] == ["application/json", "image/png"]
+    assert given["supported"] == ["application/json", "application/x-npy", "image/png"]
 
 
 def test_a_chunked_body_is_bounded_too(client: TestClient) -> None:
@@ -323,7 +306,7 @@ def test_the_text_of_a_bug_stays_in_the_log(client: TestClient, monkeypatch: pyt
     def broken(*_: object) -> None:
         raise RuntimeError("secret text")
 
-    monkeypatch.setattr("app.engine.autoencoder.Autoencoder.encode", broken)
+    monkeypatch.setattr("app.engine.served.ServedModel.encode", broken)
     with capture_logs() as lines:
         response = client.post("/v1/models/tiny-ae/encode", **JSON_BODY)
     assert (response.status_code, response.json()["code"]) == (500, "internal-error")

@@ -1,0 +1,223 @@
+"""
+Rows of concurrent requests share a run.
+
+There is no timer and no added delay. What arrived in one turn of the event loop is one run on the loop where that takes
+less than half a millisecond (`app.engine.pace` measured it), since the hand-over to a thread would cost more. Anything
+else waits for a thread, and a thread that is free takes all that waits, up to a bound in rows. So a lone request never
+waits, and under load the runs grow by themselves. Text-embeddings-inference batches in this way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from app.engine.pace import Pace
+from app.errors import Expired, Overloaded
+
+Rows = npt.NDArray[Any]
+"""An array whose first axis counts rows."""
+RowFunction = Callable[..., tuple[Rows, ...]]
+"""Takes and gives arrays with as many rows; what it gives for a row depends on that row alone."""
+Result = TypeVar("Result")
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One request's rows, or a part of them, and the caller that waits for theirs."""
+
+    arrays: tuple[Rows, ...]
+    rows: int
+    kind: tuple[Any, ...]
+    """Shape of a row and dtype of each array: entries of different kinds never share a run."""
+    deadline: float
+    """Of `time.monotonic`; not computed after it."""
+    answer: asyncio.Future[tuple[Rows, ...]]
+    outcome: tuple[Rows, ...] | Exception | None = None
+
+    def settle(self) -> None:
+        """Give the caller the outcome, on the event loop."""
+        if self.answer.done():
+            return
+        if isinstance(self.outcome, Exception):
+            self.answer.set_exception(self.outcome)
+        elif self.outcome is not None:
+            self.answer.set_result(self.outcome)
+
+
+class Batcher:
+    """
+    Threads that lanes share, and a bound on the rows that wait.
+
+    onnxruntime leaves the interpreter's lock while it runs, so threads use several cores. Rows count from the moment
+    they are accepted until they are answered or their caller has gone. With `share=False` each request has runs of its
+    own. All methods are called on the event loop's thread.
+    """
+
+    def __init__(
+        self, threads: int, max_queued_rows: int, queue_seconds: float = float("inf"), *, share: bool = True
+    ) -> None:
+        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="model")
+        self.queue_seconds = queue_seconds
+        self.share = share
+        self._limit = max_queued_rows
+        self._rows = 0
+
+    def lane(self, function: RowFunction, pace: Pace, rows_per_run: int) -> Lane:
+        """A queue in front of a function, whose runs have at most this many rows."""
+        return Lane(self, function, pace.rows_on_loop, min(rows_per_run, pace.rows_per_run))
+
+    async def call(self, function: Callable[[], Result]) -> Result:
+        """What a function gives, calculated on one of the threads: for what is too long for the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self.pool, function)
+
+    def admit(self, rows: int) -> None:
+        """Count rows in. Raises Overloaded where they do not fit; a request always fits where nothing waits."""
+        if self._rows and self._rows + rows > self._limit:
+            raise Overloaded(
+                f"{self._rows} rows are waiting and at most {self._limit} may; send the request again later",
+                headers={"Retry-After": "1"},
+            )
+        self._rows += rows
+
+    def release(self, rows: int) -> None:
+        """Count rows out."""
+        self._rows -= rows
+
+    def close(self) -> None:
+        """Finish what was accepted, then end the threads."""
+        self.pool.shutdown(wait=True)
+
+
+class Lane:
+    """The queue of one function of rows: of one task of one version of a model."""
+
+    def __init__(self, batcher: Batcher, function: RowFunction, rows_on_loop: int, rows_per_run: int) -> None:
+        self._batcher = batcher
+        self._function = function
+        self._rows_on_loop = min(rows_on_loop, rows_per_run)
+        self._rows_per_run = rows_per_run
+        self._arrived: deque[Entry] = deque()
+        """Of this turn of the event loop, which alone touches it."""
+        self._arrived_rows = 0
+        self._waiting: deque[Entry] = deque()
+        """For a thread: the event loop appends, threads take, one at a time."""
+        self._taking = Lock()
+
+    async def run(self, *arrays: Rows) -> tuple[Rows, ...]:
+        """
+        What the function gives for these rows, which may be calculated beside other requests' rows, or in parts.
+
+        Raises Overloaded at once, Expired where no thread was free in time, and what the function raises of these rows.
+        If the caller is cancelled first, they are not computed.
+        """
+        rows = len(arrays[0])
+        self._batcher.admit(rows)
+        try:
+            if rows <= self._rows_per_run:
+                return await self._enqueue(arrays, rows)
+            return await self._run_in_parts(arrays, rows)
+        finally:
+            self._batcher.release(rows)
+
+    async def _run_in_parts(self, arrays: tuple[Rows, ...], rows: int) -> tuple[Rows, ...]:
+        size = self._rows_per_run
+        parts = [tuple(array[at : at + size] for array in arrays) for at in range(0, rows, size)]
+        answers = [self._enqueue(part, len(part[0])) for part in parts]
+        try:
+            results = await asyncio.gather(*answers)
+        finally:
+            for answer in answers:  # of the others, where one failed
+                answer.cancel()
+        return tuple(np.concatenate(column) for column in zip(*results, strict=True))
+
+    def _enqueue(self, arrays: tuple[Rows, ...], rows: int) -> asyncio.Future[tuple[Rows, ...]]:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[tuple[Rows, ...]] = loop.create_future()
+        kind = tuple([(array.shape[1:], array.dtype) for array in arrays])
+        if not self._arrived:
+            loop.call_soon(self._flush, loop)
+        self._arrived.append(Entry(arrays, rows, kind, time.monotonic() + self._batcher.queue_seconds, answer))
+        self._arrived_rows += rows
+        return answer
+
+    def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
+        """At the end of a turn of the event loop: run what arrived in it, or hand it to the threads."""
+        rows, self._arrived_rows = self._arrived_rows, 0
+        if rows <= self._rows_on_loop:
+            while self._arrived:
+                self._settle(self._compute(self._take(self._arrived)))
+            return
+        self._waiting.extend(self._arrived)
+        self._arrived.clear()
+        self._batcher.pool.submit(self._work, loop)
+
+    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
+        """On a thread: one run of what waits. What that leaves waits for its turn behind other lanes."""
+        with self._taking:
+            entries = self._take(self._waiting)
+        if self._waiting:
+            with suppress(RuntimeError):  # the pool is closed: nobody waits any more
+                self._batcher.pool.submit(self._work, loop)
+        if entries:
+            self._compute(entries)
+            with suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(self._settle, entries)  # once for all of them
+
+    def _take(self, queue: deque[Entry]) -> list[Entry]:
+        """The next entries that may share a run; those whose caller has gone are dropped, the expired are told so."""
+        taken: list[Entry] = []
+        room, now = self._rows_per_run, time.monotonic()
+        while queue and room:
+            entry = queue[0]
+            if entry.answer.done():
+                queue.popleft()
+                continue
+            if entry.deadline < now:
+                entry.outcome = Expired("no thread was free to run the model in time; send the request again later")
+            elif entry.rows > room or (taken and not (self._batcher.share and entry.kind == taken[0].kind)):
+                break
+            else:
+                room -= entry.rows
+            taken.append(queue.popleft())
+        return taken
+
+    def _compute(self, entries: list[Entry]) -> list[Entry]:
+        """The same entries, each with its outcome. Where a run fails, each runs alone, so that one fails for itself."""
+        live = [entry for entry in entries if entry.outcome is None]
+        if not live:
+            return entries
+        columns = [entry.arrays for entry in live]
+        try:
+            if len(live) == 1:
+                live[0].outcome = self._function(*columns[0])
+                return entries
+            results = self._function(*(np.concatenate(column) for column in zip(*columns, strict=True)))
+        except Exception as error:  # whatever it is, it belongs to whoever sent the rows
+            if len(live) == 1:
+                live[0].outcome = error
+            else:
+                for entry in live:
+                    self._compute([entry])
+            return entries
+        start = 0
+        for entry in live:
+            stop = start + entry.rows
+            entry.outcome = tuple([result[start:stop] for result in results])
+            start = stop
+        return entries
+
+    @staticmethod
+    def _settle(entries: list[Entry]) -> None:
+        for entry in entries:
+            entry.settle()
