@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from starlette.types import Receive
@@ -15,14 +13,13 @@ PATIENCE = 0.1
 
 @dataclass(slots=True, eq=False)
 class Waiting:
-    """A request whose body was read and which is not answered yet."""
+    """A request that is not answered yet."""
 
     task: asyncio.Task[None]
     receive: Receive
     looked_at: bool = False
     """True from the second look on: it has waited for PATIENCE at least."""
     watcher: asyncio.Task[None] | None = None
-    gone: bool = False
 
 
 class Watch:
@@ -37,20 +34,20 @@ class Watch:
         self._timer: asyncio.TimerHandle | None = None
         self._gone: set[asyncio.Task[None]] = set()
 
-    @contextmanager
-    def __call__(self, receive: Receive) -> Iterator[None]:
-        """While this request is answered; its task is cancelled when the client goes."""
+    def add(self, receive: Receive) -> Waiting:
+        """From now on the current task is cancelled when its client goes. Its body must have been read."""
         task = asyncio.current_task()
         assert task is not None
         waiting = self._waiting[task] = Waiting(task, receive)
         if self._timer is None:
             self._timer = task.get_loop().call_later(PATIENCE, self._look)
-        try:
-            yield
-        finally:
-            del self._waiting[task]
-            if waiting.watcher:
-                waiting.watcher.cancel()
+        return waiting
+
+    def remove(self, waiting: Waiting) -> None:
+        """The request has its answer."""
+        del self._waiting[waiting.task]
+        if waiting.watcher:
+            waiting.watcher.cancel()
 
     def has_gone(self) -> bool:
         """Whether the current task was cancelled since its client has gone; said once."""

@@ -104,12 +104,15 @@ class TaskEndpoint:
         options = read_options(spec.options, query) if query else self._defaults
         reply = Reply(model.model, service, headers.get(b"accept"), spec.gives)
         content = await read_body(receive, headers.get(b"content-length", b""), service.settings.max_body_bytes)
-        with self._watch(receive):
+        waiting = self._watch.add(receive)
+        try:
             if spec.takes is None:
                 refuse_body(content)
                 return await spec.endpoint(model, options, reply)
             rows = await read_array(content, headers.get(b"content-type"), spec.takes, model.model, service)
             return await spec.endpoint(model, options, rows, reply)
+        finally:
+            self._watch.remove(waiting)
 
     def _require(self, model: ServedModel) -> None:
         try:

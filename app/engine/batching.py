@@ -164,15 +164,23 @@ class Lane:
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
         """On a thread: one run of what waits. What that leaves waits for its turn behind other lanes."""
-        with self._taking:
-            entries = self._take(self._waiting)
-        if self._waiting:
-            with suppress(RuntimeError):  # the pool is closed: nobody waits any more
-                self._batcher.pool.submit(self._work, loop)
-        if entries:
-            self._compute(entries)
-            with suppress(RuntimeError):  # the loop is closed
-                loop.call_soon_threadsafe(self._settle, entries)  # once for all of them
+        left = True
+        while left:
+            with self._taking:
+                entries = self._take(self._waiting)
+            left = bool(self._waiting) and not self._passed_on(loop)
+            if entries:
+                self._compute(entries)
+                with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                    loop.call_soon_threadsafe(self._settle, entries)  # once for all of them
+
+    def _passed_on(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Ask the pool for another run; False where it is closed, so that this thread must finish what waits."""
+        try:
+            self._batcher.pool.submit(self._work, loop)
+        except RuntimeError:
+            return False
+        return True
 
     def _take(self, queue: deque[Entry]) -> list[Entry]:
         """The next entries that may share a run; those whose caller has gone are dropped, the expired are told so."""

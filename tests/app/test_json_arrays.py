@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import EmptyBatch, InvalidInput, MalformedBody, NotFinite, NotNumbers, RaggedRows, ServiceError
+from app.formats import json_arrays
 from app.formats.json_arrays import read_rows, write_object
 
 
@@ -89,3 +91,70 @@ def test_float32_survives_the_way_out_and_back_to_the_bit(values: list[float]) -
     array = np.array([values], np.float32)
     again = read_rows(write_object({"samples": array}), "samples")
     assert again.tobytes() == array.tobytes() or np.array_equal(again, array)
+
+
+ODD = [
+    b'{"samples": [[1, [2]], [3, 4]]}',
+    b'{"samples": [[1, [2]], 3]}',
+    b'{"samples": [[[1], [2]], [[3], [4]]]}',
+    b'{"samples": [[1, 2], [3], [4, 5, 6]]}',
+    b'{"samples": [[[1, 2], [3, 4]], [[5, 6, 7], [8]]]}',
+    b'{"samples": [[1]], "samples": [[2]]}',
+    b'\xef\xbb\xbf{"samples": [[1]]}',
+    b'{"samp\\u006ces": [[1]]}',
+    b'{"samples": [[1e39, -0.0, 18446744073709551616]]}',
+    b'{"samples": ["ab", "cd"]}',
+    b'{"samples": [{"0": 1}, {"0": 2}]}',
+    b'{"samples": [[1], {"a": 1}]}',
+    b'{"samples": [[true], [false]]}',
+    b'{"samples": [[1], [null]]}',
+    b'{"samples": [[]]}',
+    b'{"samples": [[1]]} x',
+    b'{"samples": [[1,]]}',
+    b'{"samples": [[01]]}',
+    b'{"samples": [[NaN]]}',
+    b'{"samples": [[1], "["]}',
+    b'{"samples": ' + b"[" * 40 + b"1" + b"]" * 40 + b"}",
+    b'{"samples": ' + b"[" * 2000 + b"]" * 2000 + b"}",
+]
+
+
+def outcome(content: bytes) -> Any:
+    """The array as lists, or the error."""
+    try:
+        array = read_rows(content, "samples")
+    except ServiceError as error:
+        return type(error), error.detail
+    return array.shape, [float(number).hex() for number in array.ravel()]
+
+
+def assert_that_both_readers_agree(content: bytes) -> None:
+    """What the short way gives is what the careful one would have given."""
+    directly = outcome(content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.formats.json_arrays.DIRECT", False)
+        assert outcome(content) == directly
+
+
+@pytest.mark.parametrize("content", ODD, ids=range(len(ODD)))
+def test_the_short_way_gives_what_the_careful_one_gives(content: bytes) -> None:
+    assert_that_both_readers_agree(content)
+
+
+NUMBER = st.floats(width=32, allow_nan=False) | st.floats(allow_nan=False) | st.integers() | st.booleans() | st.none()
+NESTED = st.recursive(NUMBER, lambda inner: st.lists(inner, max_size=4), max_leaves=24)
+
+
+@settings(max_examples=400, deadline=None)
+@given(NESTED, st.sampled_from(["samples", "other"]), st.sampled_from([None, (",", ":")]))
+def test_the_short_way_gives_what_the_careful_one_gives_of_anything(rows: Any, member: str, separators: Any) -> None:
+    assert_that_both_readers_agree(json.dumps({member: rows}, separators=separators).encode())
+
+
+@pytest.mark.skipif(not json_arrays.DIRECT, reason="simdjson has no build for this Python")
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (2, 1, 3), (2, 3, 1), (3, 2, 4, 2)])
+def test_what_is_right_goes_the_short_way(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.formats.json_arrays._read_carefully", None)
+    array = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    content = json.dumps({"samples": array.astype(float).tolist()}).encode()
+    np.testing.assert_array_equal(read_rows(content, "samples"), array)
