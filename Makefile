@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 CONFIG ?= digits-vae
 ARGS ?=
 BUNDLED := mnist-ae mnist-sdae mnist-vae mnist-vae-2d
+RIVALS := bentoml litserve mlserver ray
 IMAGE ?= hourglass:local
 
 DEPENDENCIES := pyproject.toml constraints.txt
@@ -57,9 +58,19 @@ format: $(VENV)/.dev ## format the code
 test-docker: $(VENV)/.dev ## run the tests of the image named by IMAGE, on the Docker engine that is there
 	HOURGLASS_IMAGE=$(IMAGE) $(BIN)/python -m pytest docker
 
+.PHONY: bench
+bench: $(VENV)/.dev $(RIVALS:%=.bench/%/.installed) ## measure the server beside its rivals, for an hour (needs wrk; ARGS=--quick)
+	$(BIN)/python -m bench.serving --output bench/serving.json --report docs $(ARGS)
+
+# Each rival has an environment of its own, as each wants other versions of the same packages.
+.bench/%/.installed: bench/requirements/%.txt
+	$(PYTHON) -m venv .bench/$*
+	.bench/$*/bin/python -m pip install --disable-pip-version-check --quiet --requirement $<
+	@touch $@
+
 .PHONY: clean
 clean: ## delete what was installed and built; models and runs stay
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*
+	rm -rf $(VENV) .bench build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*
 	find app training tests bench docker -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from app.errors import StartupError
 from app.logs import configure_logging
-from app.main import create_app
+from app.main import create_app, spare_the_collector
 from app.settings import PREFIX, Settings, unknown_variables
 
 
@@ -45,6 +45,7 @@ def serve(settings: Settings) -> int:
     """Load the models, then listen. Raises StartupError before anything listens."""
     app = create_app(settings)  # with several workers too: what cannot start must not be started again and again
     several = settings.workers > 1
+    spare_the_collector()
     uvicorn.run(
         "app.main:create_worker" if several else app,
         factory=several,
@@ -53,6 +54,8 @@ def serve(settings: Settings) -> int:
         port=settings.port,
         log_config=None,
         server_header=False,
+        proxy_headers=False,  # nothing here depends on who asked, or by which scheme
+        access_log=settings.log_level in ("debug", "info"),
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
     return 0

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from starlette.types import Receive
 
-from app.api.negotiation import JSON, NPY, require
+from app.api.negotiation import JSON, NPY
 from app.api.service import Service
 from app.engine.autoencoder import Autoencoder
 from app.errors import BodyTooLarge, InvalidInput, MalformedBody
@@ -35,19 +35,17 @@ async def read_body(receive: Receive, announced: bytes, limit: int) -> bytes:
     if announced.isdigit() and int(announced) > limit:
         raise BodyTooLarge(f"expected a body of at most {limit} bytes, got {announced.decode()}")
     message = await receive()
-    content: bytes | bytearray = message.get("body", b"")
-    if message.get("more_body"):
-        content = bytearray(content)
-    while message.get("more_body"):
-        if len(content) > limit:
-            break
+    chunks = [message.get("body", b"")]
+    size = len(chunks[0])
+    while message.get("more_body") and size <= limit:
         message = await receive()
-        content += message.get("body", b"")
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
     if message["type"] == "http.disconnect":
         raise MalformedBody("the connection ended before the body did")
-    if len(content) > limit:
+    if size > limit:
         raise BodyTooLarge(f"expected a body of at most {limit} bytes, got more")
-    return bytes(content)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def taken(model: Autoencoder, member: Member | None) -> tuple[str, ...]:
@@ -57,18 +55,15 @@ def taken(model: Autoencoder, member: Member | None) -> tuple[str, ...]:
     return (JSON, NPY)
 
 
-async def read_array(
-    content: bytes, content_type: bytes | None, member: Member, model: Autoencoder, service: Service
-) -> Array:
-    """The checked samples or latents of a body. Raises UnsupportedMedia, TooManyRows, and what the format raises."""
-    media = require(None if content_type is None else content_type.decode("latin-1"), taken(model, member))
+async def read_array(content: bytes, media: str, member: Member, model: Autoencoder, service: Service) -> Array:
+    """The checked rows of a body. Raises TooManyRows, and what the format and the model's checks raise."""
     if media in FORMATS:
-        read = partial(_image, content, media, model, service)
-        on_the_loop = is_tiny(content, media)
-    else:
-        read = partial(_rows, content, media, member, model, service)
-        on_the_loop = len(content) <= ON_THE_LOOP[media]
-    return read() if on_the_loop else await service.off_the_loop(read)
+        if is_tiny(content, media):
+            return _image(content, media, model, service)
+        return await service.off_the_loop(partial(_image, content, media, model, service))
+    if len(content) <= ON_THE_LOOP[media]:
+        return _rows(content, media, member, model, service)
+    return await service.off_the_loop(partial(_rows, content, media, member, model, service))
 
 
 def refuse_body(content: bytes) -> None:

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from typing import Any
 
 from starlette.types import Receive
 
 PATIENCE = 0.1
 """Seconds. A request that is answered sooner is never watched: to watch costs as much as a small model's run."""
 
-
-@dataclass(slots=True, eq=False)
-class Waiting:
-    """A request that is not answered yet."""
-
-    task: asyncio.Task[None]
-    receive: Receive
-    looked_at: bool = False
-    """True from the second look on: it has waited for PATIENCE at least."""
-    watcher: asyncio.Task[None] | None = None
+Task = asyncio.Task[Any]
 
 
 class Watch:
@@ -30,24 +21,28 @@ class Watch:
     """
 
     def __init__(self) -> None:
-        self._waiting: dict[asyncio.Task[None], Waiting] = {}
+        self._new: dict[Task, Receive] = {}
+        self._waiting: dict[Task, Receive] = {}
+        """Of an earlier look: answered within PATIENCE of this one, or listened for."""
+        self._listeners: dict[Task, Task] = {}
+        self._gone: set[Task] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._gone: set[asyncio.Task[None]] = set()
 
-    def add(self, receive: Receive) -> Waiting:
+    def add(self, receive: Receive) -> Task:
         """From now on the current task is cancelled when its client goes. Its body must have been read."""
         task = asyncio.current_task()
         assert task is not None
-        waiting = self._waiting[task] = Waiting(task, receive)
+        self._new[task] = receive
         if self._timer is None:
             self._timer = task.get_loop().call_later(PATIENCE, self._look)
-        return waiting
+        return task
 
-    def remove(self, waiting: Waiting) -> None:
+    def remove(self, task: Task) -> None:
         """The request has its answer."""
-        del self._waiting[waiting.task]
-        if waiting.watcher:
-            waiting.watcher.cancel()
+        if self._new.pop(task, None) is None:
+            self._waiting.pop(task, None)
+            if listener := self._listeners.pop(task, None):
+                listener.cancel()
 
     def has_gone(self) -> bool:
         """Whether the current task was cancelled since its client has gone; said once."""
@@ -60,17 +55,14 @@ class Watch:
 
     def _look(self) -> None:
         self._timer = None
-        for waiting in self._waiting.values():
-            if waiting.looked_at and waiting.watcher is None:
-                waiting.watcher = waiting.task.get_loop().create_task(self._listen(waiting))
-            waiting.looked_at = True
+        for task, receive in self._waiting.items():
+            self._listeners[task] = task.get_loop().create_task(self._listen(task, receive))
+        self._waiting, self._new = self._new, {}
         if self._waiting:
-            loop = next(iter(self._waiting)).get_loop()
-            self._timer = loop.call_later(PATIENCE, self._look)
+            self._timer = next(iter(self._waiting)).get_loop().call_later(PATIENCE, self._look)
 
-    async def _listen(self, waiting: Waiting) -> None:
-        while (await waiting.receive())["type"] != "http.disconnect":
+    async def _listen(self, task: Task, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
             pass
-        if waiting.task in self._waiting:
-            self._gone.add(waiting.task)
-            waiting.task.cancel()
+        self._gone.add(task)
+        task.cancel()

@@ -11,29 +11,30 @@ NPY = "application/x-npy"
 PNG = "image/png"
 
 
-@lru_cache(maxsize=256)
-def choose(accept: str | None, offered: tuple[str, ...]) -> str:
+@lru_cache(maxsize=64)
+def choose(accept: bytes | None, offered: tuple[str, ...]) -> str:
     """
-    The offered media type that the Accept header likes best; among equals the first.
+    The offered media type that the Accept header, as it came, likes best; among equals the first.
 
     Raises NotAcceptable. Source: RFC 9110, section 12.5.1
     """
     if accept is None or not accept.strip():
         return offered[0]
-    ranges = [_parse(part) for part in accept.split(",") if part.strip()]
+    text = accept.decode("latin-1")
+    ranges = [_parse(part) for part in text.split(",") if part.strip()]
     best = max(offered, key=lambda media: _quality(media, ranges))
     if _quality(best, ranges) <= 0:
         raise NotAcceptable(
-            f"expected an Accept header that allows {' or '.join(offered)}, got {accept[:200]!r}",
+            f"expected an Accept header that allows {' or '.join(offered)}, got {text[:200]!r}",
             supported=list(offered),
         )
     return best
 
 
-@lru_cache(maxsize=256)
-def require(content_type: str | None, taken: tuple[str, ...]) -> str:
+@lru_cache(maxsize=64)
+def require(content_type: bytes | None, taken: tuple[str, ...]) -> str:
     """The body's media type, JSON where none is named. Raises UnsupportedMedia."""
-    media = (content_type or JSON).partition(";")[0].strip().lower()
+    media = content_type.decode("latin-1").partition(";")[0].strip().lower() if content_type else JSON
     if media not in taken:
         raise UnsupportedMedia(
             f"expected a Content-Type of {' or '.join(taken)}, got {media[:200]!r}", supported=list(taken)

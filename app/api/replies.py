@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from app.api.negotiation import JSON, NPY, PNG, choose
+from app.api.negotiation import JSON, NPY, PNG
 from app.api.service import Service
 from app.engine.autoencoder import Autoencoder
 from app.formats.images import write_png
@@ -43,32 +43,25 @@ def offered(model: Autoencoder, member: str) -> tuple[str, ...]:
 
 
 class Reply:
-    """
-    The answer to one request of one model.
+    """The answer to one request of one model: its media type, and what the array of the answer is called."""
 
-    `accept` is the request's header, latin-1; `member` is what the array of the answer is called. Raises NotAcceptable.
-    """
-
-    def __init__(self, model: Autoencoder, service: Service, accept: bytes | None, member: str) -> None:
+    def __init__(self, model: Autoencoder, service: Service, media: str, member: str) -> None:
         self._model = model
         self._service = service
+        self._media = media
         self._member = member
-        self._media = choose(None if accept is None else accept.decode("latin-1"), offered(model, member))
 
     async def array(
         self, array: Array, *, seed: int | None = None, columns: int | None = None, **members: Array
     ) -> Answer:
         """Samples or latents: as JSON with further members, or as the `.npy` file or the picture of them alone."""
-        if self._media == JSON:
-            write = self._json(array, seed, members)
-        elif self._media == NPY:
-            write = partial(write_npy, array)
+        size = array.size
+        for member in members.values():
+            size += member.size
+        if size <= ON_THE_LOOP[self._media]:
+            content = self._write(array, seed, columns, members)
         else:
-            drawn = self._model.manifest.input
-            assert isinstance(drawn, ImageInput)
-            write = partial(write_png, array, drawn, columns)
-        size = array.size + sum(member.size for member in members.values())
-        content = write() if size <= ON_THE_LOOP[self._media] else await self._service.off_the_loop(write)
+            content = await self._service.off_the_loop(partial(self._write, array, seed, columns, members))
         headers = [(b"content-type", self._media.encode()), (b"content-length", b"%d" % len(content))]
         if seed is not None:
             headers.append((SEED_HEADER, b"%d" % seed))
@@ -78,12 +71,17 @@ class Reply:
         """The same number, of rows that an answer is asked to have. Raises TooManyRows."""
         return self._service.bound_rows(rows)
 
-    def _json(self, array: Array, seed: int | None, members: dict[str, Array]) -> partial[bytes]:
+    def _write(self, array: Array, seed: int | None, columns: int | None, members: dict[str, Array]) -> bytes:
+        if self._media == NPY:
+            return write_npy(array)
         manifest = self._model.manifest
+        if self._media == PNG:
+            assert isinstance(manifest.input, ImageInput)
+            return write_png(array, manifest.input, columns)
         body: dict[str, Any] = {"model": manifest.name, "version": manifest.version}
         if seed is not None:
             body["seed"] = seed
         body[self._member] = np.ascontiguousarray(array)
         for name, member in members.items():
             body[name] = np.ascontiguousarray(member)
-        return partial(write_object, body)
+        return write_object(body)

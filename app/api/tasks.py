@@ -13,7 +13,7 @@ import inspect
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +21,12 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
-from app.api.bodies import Member, read_array, read_body, refuse_body
+from app.api.bodies import Member, read_array, read_body, refuse_body, taken
 from app.api.disconnects import Watch
+from app.api.negotiation import choose, require
 from app.api.options import Options, read_options
 from app.api.problems import failure
-from app.api.replies import Answer, Reply
+from app.api.replies import Answer, Reply, offered
 from app.api.schemas import Answer as AnswerSchema
 from app.api.service import ModelName, Service, VersionNumber
 from app.engine.served import ServedModel
@@ -67,6 +68,14 @@ def task(
     return register
 
 
+class Bound(NamedTuple):
+    """A model that a task can be asked of, and the media types of its bodies and answers."""
+
+    model: ServedModel
+    taken: tuple[str, ...]
+    offered: tuple[str, ...]
+
+
 class TaskEndpoint:
     """One task of one application, as an ASGI application."""
 
@@ -75,6 +84,7 @@ class TaskEndpoint:
         self._service = service
         self._watch = watch
         self._defaults = spec.options()
+        self._bound: dict[tuple[str, str | None], Bound] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request that FastAPI's router led here."""
@@ -97,29 +107,35 @@ class TaskEndpoint:
 
     async def _answer(self, name: str, version: str | None, scope: Scope, receive: Receive) -> Answer:
         spec, service = self.spec, self._service
-        headers = dict(scope["headers"])
-        model = service.model(name, version)
-        self._require(model)
-        query = scope["query_string"]
+        bound = self._bound.get((name, version)) or self._bind(name, version)
+        query, headers = scope["query_string"], dict(scope["headers"])
         options = read_options(spec.options, query) if query else self._defaults
-        reply = Reply(model.model, service, headers.get(b"accept"), spec.gives)
+        media = choose(headers.get(b"accept"), bound.offered)
+        if spec.takes:
+            sent = require(headers.get(b"content-type"), bound.taken)
         content = await read_body(receive, headers.get(b"content-length", b""), service.settings.max_body_bytes)
-        waiting = self._watch.add(receive)
+        reply = Reply(bound.model.model, service, media, spec.gives)
+        task = self._watch.add(receive)
         try:
             if spec.takes is None:
                 refuse_body(content)
-                return await spec.endpoint(model, options, reply)
-            rows = await read_array(content, headers.get(b"content-type"), spec.takes, model.model, service)
-            return await spec.endpoint(model, options, rows, reply)
+                return await spec.endpoint(bound.model, options, reply)
+            rows = await read_array(content, sent, spec.takes, bound.model.model, service)
+            return await spec.endpoint(bound.model, options, rows, reply)
         finally:
-            self._watch.remove(waiting)
+            self._watch.remove(task)
 
-    def _require(self, model: ServedModel) -> None:
+    def _bind(self, name: str, version: str | None) -> Bound:
+        """What is known of a model, found once. Raises UnknownModel, UnknownVersion or UnsupportedTask."""
+        model = self._service.model(name, version)
         try:
             model.require(self.spec.task)
         except UnsupportedTask as error:
             able = [other.manifest.name for other in self._service.repository.able_to(self.spec.task)]
             raise UnsupportedTask(f"{error.detail}; models that can: {', '.join(able) or 'none'}") from None
+        bound = Bound(model, taken(model.model, self.spec.takes), offered(model.model, self.spec.gives))
+        self._bound[name, version] = bound
+        return bound
 
 
 class TaskRoute(APIRoute):

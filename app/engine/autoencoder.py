@@ -233,10 +233,11 @@ class Autoencoder:
     ) -> tuple[Array, ...]:
         """The outputs for all rows, which the inputs share, calculated in chunks."""
         rows, size = len(next(iter(inputs.values()))), self.rows_per_run
+        if rows <= size:
+            return tuple(map(finite, outputs, session.run(outputs, inputs)))
         chunks = [{name: array[at : at + size] for name, array in inputs.items()} for at in range(0, rows, size)]
         parts = [session.run(outputs, chunk) for chunk in chunks]
-        results = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
-        return tuple([finite(output, result) for output, result in zip(outputs, results, strict=True)])
+        return tuple(map(finite, outputs, map(np.concatenate, zip(*parts, strict=True))))
 
 
 def straight_line(ends: Array, steps: int) -> Array:

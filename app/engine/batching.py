@@ -5,6 +5,9 @@ There is no timer and no added delay. What arrived in one turn of the event loop
 less than half a millisecond (`app.engine.pace` measured it), since the hand-over to a thread would cost more. Anything
 else waits for a thread, and a thread that is free takes all that waits, up to a bound in rows. So a lone request never
 waits, and under load the runs grow by themselves. Text-embeddings-inference batches in this way.
+
+Where there is one core, a thread has nothing to win but a fair share: runs that are short enough stay on the loop, one
+a turn, however many wait.
 """
 
 from __future__ import annotations
@@ -70,6 +73,7 @@ class Batcher:
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="model")
         self.queue_seconds = queue_seconds
         self.share = share
+        self.one_core = threads == 1
         self._limit = max_queued_rows
         self._rows = 0
 
@@ -108,8 +112,7 @@ class Lane:
         self._rows_on_loop = min(rows_on_loop, rows_per_run)
         self._rows_per_run = rows_per_run
         self._arrived: deque[Entry] = deque()
-        """Of this turn of the event loop, which alone touches it."""
-        self._arrived_rows = 0
+        """For the event loop, which alone touches it, and will flush it in its next turn where something is in it."""
         self._waiting: deque[Entry] = deque()
         """For a thread: the event loop appends, threads take, one at a time."""
         self._taking = Lock()
@@ -124,6 +127,8 @@ class Lane:
         rows = len(arrays[0])
         self._batcher.admit(rows)
         try:
+            if self._rows_on_loop // 2 < rows <= self._rows_on_loop and self._batcher.one_core:
+                return self._function(*arrays)  # there is no room for another one beside it
             if rows <= self._rows_per_run:
                 return await self._enqueue(arrays, rows)
             return await self._run_in_parts(arrays, rows)
@@ -148,15 +153,15 @@ class Lane:
         if not self._arrived:
             loop.call_soon(self._flush, loop)
         self._arrived.append(Entry(arrays, rows, kind, time.monotonic() + self._batcher.queue_seconds, answer))
-        self._arrived_rows += rows
         return answer
 
     def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
-        """At the end of a turn of the event loop: run what arrived in it, or hand it to the threads."""
-        rows, self._arrived_rows = self._arrived_rows, 0
+        """Once in a turn of the event loop: run what arrived before it, or hand it to the threads."""
+        rows = self._arrived[0].rows if self._batcher.one_core else sum([entry.rows for entry in self._arrived])
         if rows <= self._rows_on_loop:
-            while self._arrived:
-                self._settle(self._compute(self._take(self._arrived)))
+            self._settle(self._compute(self._take(self._arrived, self._rows_on_loop)))
+            if self._arrived:
+                loop.call_soon(self._flush, loop)
             return
         self._waiting.extend(self._arrived)
         self._arrived.clear()
@@ -167,7 +172,7 @@ class Lane:
         left = True
         while left:
             with self._taking:
-                entries = self._take(self._waiting)
+                entries = self._take(self._waiting, self._rows_per_run)
             left = bool(self._waiting) and not self._passed_on(loop)
             if entries:
                 self._compute(entries)
@@ -182,10 +187,10 @@ class Lane:
             return False
         return True
 
-    def _take(self, queue: deque[Entry]) -> list[Entry]:
+    def _take(self, queue: deque[Entry], room: int) -> list[Entry]:
         """The next entries that may share a run; those whose caller has gone are dropped, the expired are told so."""
         taken: list[Entry] = []
-        room, now = self._rows_per_run, time.monotonic()
+        now = time.monotonic()
         while queue and room:
             entry = queue[0]
             if entry.answer.done():

@@ -8,6 +8,7 @@ no build for this Python.
 
 from __future__ import annotations
 
+import threading
 from itertools import islice
 from typing import Any, NoReturn
 
@@ -27,8 +28,21 @@ from app.errors import EmptyBatch, InvalidInput, MalformedBody, NotFinite, NotNu
 Array = npt.NDArray[np.float32]
 
 NAMES = {bool: "a boolean", str: "a string", dict: "an object", type(None): "null", list: "a list"}
+KEPT = 512 * 1024
+"""Bytes of the largest body whose parser is kept, one a thread: getting its memory anew takes as long as reading."""
+OPENING = np.uint8(ord("["))
 MAX_DEPTH = 8
 """Deeper nesting is no array of anything that is served."""
+
+
+class _Parsers(threading.local):
+    """One parser for each thread, made when it first reads."""
+
+    def __init__(self) -> None:
+        self.parser: Any = simdjson.Parser() if DIRECT else None
+
+
+_parsers = _Parsers()
 
 
 def read_rows(content: bytes, member: str) -> Array:
@@ -46,12 +60,13 @@ def _read_directly(content: bytes, member: str) -> Array | None:
     if content[:1] == b"\xef":  # simdjson would pass over a byte order mark, which is not JSON
         return None
     try:
-        body: Any = simdjson.Parser().parse(content)
+        parser = simdjson.Parser() if len(content) > KEPT else _parsers.parser
+        body: Any = parser.parse(content)
         rows = body[member]
         if len(body) != 1:
             return None
         shape = _shape(rows)
-        if shape is None or np.count_nonzero(np.frombuffer(content, np.uint8) == ord("[")) != _lists(shape):
+        if shape is None or np.count_nonzero(np.frombuffer(content, np.uint8) == OPENING) != _lists(shape):
             return None
         numbers = np.frombuffer(rows.as_buffer(of_type="d"))  # raises of anything that is not a number
         with np.errstate(over="ignore"):

@@ -265,7 +265,41 @@ def test_a_small_run_of_a_fast_model_stays_on_the_event_loop_and_is_shared() -> 
         await asyncio.gather(*(lane.run(rows(n)) for n in range(6)))
         assert len(double.threads) == 2
 
-    assert [len(run) for run in play(scenario, pace=FAST).runs] == [5, *[1] * 20, 6]
+    assert [len(run) for run in play(scenario, pace=FAST, threads=2).runs] == [5, *[1] * 20, 6]
+
+
+def test_on_one_core_short_runs_stay_on_the_event_loop_however_many_wait() -> None:
+    async def scenario(lane: Lane, double: Doubling) -> None:
+        turns: list[int] = []
+
+        async def count_turns() -> None:
+            while True:
+                turns.append(len(double.runs))
+                await asyncio.sleep(0)
+
+        counting = asyncio.create_task(count_turns())
+        answers = await asyncio.gather(*(lane.run(rows(n, n)) for n in range(4)), lane.run(rows(7)))
+        counting.cancel()
+        assert [answer[0].ravel().tolist()[0] for answer in answers] == [0, 2, 4, 6, 14]
+        assert double.threads == {threading.main_thread().name}
+        assert {1, 2} <= set(turns)  # others had their turn between the runs
+        await lane.run(rows(*range(6)))
+        assert len(double.threads) == 2
+
+    assert [len(run) for run in play(scenario, pace=FAST).runs] == [4, 5, 6]
+
+
+def test_on_one_core_a_request_that_leaves_no_room_for_another_is_run_at_once() -> None:
+    async def scenario(lane: Lane, double: Doubling) -> None:
+        running = lane.run(rows(1, 2, 3))
+        with pytest.raises(StopIteration) as done:  # it never waits
+            running.send(None)
+        assert done.value.value[0].ravel().tolist() == [2, 4, 6]
+        with pytest.raises(NotFinite):
+            await lane.run(rows(POISON, 0, 0))
+        await lane.run(rows(1))
+
+    play(scenario, pace=FAST, max_queued_rows=1)
 
 
 def test_no_more_runs_on_the_event_loop_than_one_a_turn() -> None:
@@ -273,7 +307,7 @@ def test_no_more_runs_on_the_event_loop_than_one_a_turn() -> None:
         await asyncio.gather(*(lane.run(rows(n)) for n in range(4)))
         assert threading.main_thread().name not in double.threads
 
-    play(scenario, pace=FAST, rows_per_run=2)
+    play(scenario, pace=FAST, rows_per_run=2, threads=2)
 
 
 def test_a_slow_model_has_small_runs() -> None:

@@ -50,6 +50,15 @@ def test_the_tree_holds_sessions_marks_and_descendants(tmp_path: Path) -> None:
     assert processes.cpu_seconds(found) == 15 / processes.TICKS
 
 
+def test_threads_are_counted_to_the_nanosecond(tmp_path: Path) -> None:
+    for thread, nanoseconds in ((7, 1_500_000_000), (8, 250_000_000)):
+        task = tmp_path / "7" / "task" / str(thread)
+        task.mkdir(parents=True)
+        (task / "schedstat").write_text(f"{nanoseconds} 12 34\n")
+    stats = [processes.Stat(7, 1, 7, 0), processes.Stat(9, 1, 9, 0)]
+    assert processes.run_seconds(stats, tmp_path) == 1.75
+
+
 def test_a_core_is_busy_with_all_but_waiting(tmp_path: Path) -> None:
     (tmp_path / "stat").write_text(
         "cpu  9 9 9 9 9 9 9 9 0 0\ncpu0 1 2 4 1000 2000 8 16 32 0 0\ncpu1 5 5 5 5 5 5 5 5 0 0\n"

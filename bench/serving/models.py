@@ -1,0 +1,150 @@
+"""
+Two small models with seeded, untrained weights, as versions that the server accepts, and what they are asked.
+
+    .venv/bin/python -m bench.serving.models DIR
+
+writes three model repositories: `DIR/dense` with `bench-dense`, `DIR/conv` with `bench-conv`, and `DIR/bundled`, a copy
+of the bundled models. Each version has `questions.npz` beside its graphs: the inputs of every load, and onnxruntime's
+own answers. How fast a model runs does not depend on what its weights are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import logging
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import nn
+
+from app.engine.autoencoder import Autoencoder
+from app.engine.repository import load_version
+from app.manifest import (
+    DECODER,
+    ENCODER,
+    GOLDEN,
+    TASKS,
+    DeterministicLatent,
+    FileDigest,
+    ImageInput,
+    Manifest,
+    ValueRange,
+)
+from bench.serving.questions import KINDS, QUESTIONS, ROWS
+from training.config import AutoencoderObjective, Config, NetworkConfig, OptimisationConfig
+from training.data import DataSet, Split
+from training.export import write_golden
+from training.graphs import PARITY_BATCHES, DecoderGraph, EncoderGraph, write_graphs
+from training.networks import Network, build_network
+from training.preprocessing import fit_preprocessing
+
+Array = npt.NDArray[np.float32]
+
+NETWORKS = {
+    "dense": NetworkConfig(architecture="dense", latent_dim=32, widths=(512, 128)),
+    "conv": NetworkConfig(architecture="conv", latent_dim=32, widths=(32, 64), residual_blocks=(0, 1), hidden=256),
+}
+ROOT = Path(__file__).parents[2]
+INPUT = ImageInput(shape=(1, 28, 28), value_range=ValueRange(low=0, high=1))
+
+
+def main() -> int:
+    """Write the models and print their folders."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where to; a repository that is there already stays as it is")
+    options = parser.parse_args()
+    logging.getLogger("torch").setLevel(logging.ERROR)
+    for kind in KINDS:
+        repository: Path = options.folder / kind
+        if not repository.exists():
+            write_repository(kind, repository)
+        sys.stdout.write(f"{repository}\n")
+    return 0
+
+
+def write_repository(kind: str, repository: Path) -> None:
+    """The models of one kind, with their questions."""
+    if kind == "bundled":
+        shutil.copytree(ROOT / "models", repository)
+    else:
+        write_model(KINDS[kind][0], repository / KINDS[kind][0] / "1", NETWORKS[kind])
+    for name in KINDS[kind]:
+        folder = repository / name / "1"
+        np.savez(folder / QUESTIONS, **questions(load_version(folder, name, 1)))  # type: ignore[arg-type]
+
+
+def write_model(name: str, folder: Path, network_config: NetworkConfig) -> None:
+    """One version: graphs that were compared with torch, golden samples, manifest."""
+    config = Config(
+        name=name,
+        description="Untrained, for the benchmark.",
+        network=network_config,
+        objective=AutoencoderObjective(family="autoencoder"),
+        optimisation=OptimisationConfig(epochs=1, seed=0),
+    )
+    images = np.random.default_rng(0).integers(0, 256, (max(PARITY_BATCHES), *INPUT.shape), np.uint8)
+    split = Split(images, None, 1 / 255)
+    data = DataSet("noise", INPUT, (), split, split, split)
+    preprocessing = fit_preprocessing(config, data)
+    network = with_contrast(build_network(config, INPUT)).eval()
+    encoder = EncoderGraph(network, preprocessing)
+    decoder = DecoderGraph(network, preprocessing, INPUT.value_range)
+    folder.mkdir(parents=True)
+    parity = write_graphs(encoder, decoder, folder, split.in_users_units(), ["latents"])
+    write_golden(encoder, decoder, INPUT, folder, ["latents"])
+    Manifest(
+        name=name,
+        version=1,
+        description=config.description,
+        family="autoencoder",
+        tasks=TASKS["autoencoder"],
+        input=INPUT,
+        latent=DeterministicLatent(dimension=config.network.latent_dim),
+        preprocessing=preprocessing.record,
+        files={file: FileDigest.of(folder / file) for file in (ENCODER, DECODER, GOLDEN)},
+        parity=parity,
+    ).write(folder)
+
+
+def with_contrast(network: Network) -> Network:
+    """The network with weights that keep a sample's variance from layer to layer, so that wrong answers look wrong."""
+    generator = torch.Generator().manual_seed(0)
+    for weight in network.parameters():
+        if weight.ndim > 1:
+            nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
+    return network
+
+
+def questions(model: Autoencoder) -> dict[str, Array | npt.NDArray[np.uint8]]:
+    """
+    Inputs and answers.
+
+    The numbers are multiples of 1/256, so that every way to write one as JSON gives the same text, ten characters
+    long on average: no contender gets shorter numbers than another.
+    """
+    random = np.random.default_rng(1)
+    contrast = np.linspace(0.1, 1, ROWS)[:, None]
+    size, dimension = model.manifest.input_size, model.manifest.latent_dim
+    samples = np.floor(random.random((ROWS, size)) * contrast * 256).astype(np.float32) / np.float32(256)
+    latents = np.round(random.standard_normal((ROWS, dimension)) * 256).astype(np.float32) / np.float32(256)
+    pixels = random.integers(0, 256, model.manifest.input_shape[1:], np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return {
+        "samples": samples.reshape(ROWS, *model.manifest.input_shape),
+        "latents": latents,
+        "png": np.frombuffer(file.getvalue(), np.uint8),
+        "encoded": model.encode(samples),
+        "encoded_png": model.encode((pixels.astype(np.float32) / np.float32(255)).reshape(1, -1)),
+        "decoded": model.decode(latents).reshape(ROWS, -1),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
