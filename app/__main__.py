@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from app.errors import StartupError
 from app.logs import configure_logging
-from app.main import create_app, spare_the_collector
+from app.main import create_process
 from app.settings import PREFIX, Settings, unknown_variables
 
 
@@ -43,9 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def serve(settings: Settings) -> int:
     """Load the models, then listen. Raises StartupError before anything listens."""
-    app = create_app(settings)  # with several workers too: what cannot start must not be started again and again
+    app = create_process(settings)  # with several workers too: what cannot start must not be started again and again
     several = settings.workers > 1
-    spare_the_collector()
     uvicorn.run(
         "app.main:create_worker" if several else app,
         factory=several,

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from app.api import documentation, health, problems, tasks, v1
 from app.api.service import Service
 from app.api.tasks import Application
+from app.engine.allocator import return_memory, share_one_heap
 from app.engine.batching import Batcher
 from app.engine.repository import ModelRepository
 from app.engine.threads import available_cores
@@ -60,12 +61,19 @@ def create_worker() -> FastAPI:
     """The application of one of several processes, each of which sets up its own log."""
     settings = Settings()
     configure_logging(settings.log_level)
+    return create_process(settings)
+
+
+def create_process(settings: Settings) -> FastAPI:
+    """
+    The application of a process that does nothing else.
+
+    Its memory is kept small, and its garbage collector is told that what is loaded stays: to look through it takes tens
+    of milliseconds. Raises NoModels.
+    """
+    share_one_heap()
     app = create_app(settings)
-    spare_the_collector()
-    return app
-
-
-def spare_the_collector() -> None:
-    """Tell Python's garbage collector that what is loaded stays: to look through it takes tens of milliseconds."""
     gc.collect()
     gc.freeze()
+    return_memory()
+    return app

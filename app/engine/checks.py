@@ -36,16 +36,29 @@ def check_rows(what: str, rows: Array, accepted: Sequence[tuple[int, ...]], valu
         expected = " or ".join(str(["rows", *shape]).replace("'", "") for shape in accepted)
         hint = "; one row alone must still be in a list" if rows.shape in accepted else ""
         raise WrongShape(f"{what}: expected shape {expected}, got {list(rows.shape)}{hint}")
-    if value_range:  # NaN is neither at least the low end nor at most the high one: two passes check everything
-        low, high = rows.min(), rows.max()
+    if value_range and not _plainly_within(rows, value_range):
+        low, high = rows.min(), rows.max()  # of which both are NaN where one number is
         if not (low >= value_range.low and high <= value_range.high):
             _check_finite(what, rows)
             raise OutOfRange(
                 f"{what}: expected numbers from {value_range.low:g} to {value_range.high:g}, got {low} to {high}"
             )
-    else:
+    elif not value_range:
         _check_finite(what, rows)
     return np.ascontiguousarray(rows.reshape(len(rows), *accepted[0]), dtype=np.float32)
+
+
+def _plainly_within(rows: Array, value_range: ValueRange) -> bool:
+    """
+    Whether all numbers lie in a range from 0, seen in one pass; False also where only the careful passes can tell.
+
+    float32 numbers from 0 on are in the order of their bits, read as whole numbers; negative ones and NaN come after.
+    Source: IEEE 754-2019, section 3.4
+    """
+    if value_range.low != 0 or rows.dtype != np.float32:
+        return False
+    highest = np.float32(value_range.high)
+    return bool(highest <= value_range.high and rows.view(np.uint32).max() <= highest.view(np.uint32))
 
 
 def finite(what: str, result: Array) -> Array:

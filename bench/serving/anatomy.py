@@ -3,11 +3,10 @@ Where the microseconds of one request go: a Markdown table to stdout.
 
     taskset -c 0 .venv/bin/python -m bench.serving.anatomy
 
-One process without a network: the application is called as uvicorn calls it, by 16 clients at once. Each stage is timed by
-itself, on what the stage before it gives. What the whole takes beyond them is the way to the task, the headers, the
-queue and the tasks of asyncio. Processor time, the fastest of many rounds, since other processes can only add to it. What
-uvicorn and the network take comes on top: with `--null`, this serves an application that answers nothing, to be
-measured with wrk.
+One process without a network: the application is called as uvicorn calls it, by 16 clients at once. Each stage is timed
+by itself, on what the stage before it gives. What the whole takes beyond them is the way to the task, the headers, the
+queue and the tasks of asyncio. Processor time, the fastest of many rounds, since other processes can only add to it.
+What uvicorn and the network take comes on top.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ from bench.serving.questions import Questions
 
 CLIENTS = 16
 ROUNDS = 200
-LOADS: dict[Load, str] = {"json-1": "JSON × 1", "binary-32": "binary × 32"}
+LOADS: dict[Load, str] = {"json-1": "JSON, 1 sample", "binary-32": "binary, 32 samples"}
 
 
 def main() -> int:

@@ -3,8 +3,8 @@ Memory of the server over many requests of mixed sizes: a Markdown table to stdo
 
     .venv/bin/python -m bench.serving.soak --requests 100000
 
-Batches of 1 to 256 rows, as JSON and as `.npy`, to encode, decode and reconstruct, in random order from 16 connections. A
-server whose memory grows with every new size of a batch shows it here.
+Batches of 1 to 256 rows, as JSON and as `.npy`, to encode, decode and reconstruct, in random order from 16 connections.
+A server whose memory grows with every new size of a batch shows it here.
 """
 
 from __future__ import annotations
