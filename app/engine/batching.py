@@ -6,8 +6,9 @@ less than half a millisecond (`app.engine.pace` measured it), since the hand-ove
 else waits for a thread, and a thread that is free takes all that waits, up to a bound in rows. So a lone request never
 waits, and under load the runs grow by themselves. Text-embeddings-inference batches in this way.
 
-Where there is one core, a thread has nothing to win but a fair share: runs that are short enough stay on the loop, one
-a turn, however many wait.
+A client that asks alone should not pay for what others could share: while requests come one by one, a short run needs
+no queue. Where there is one core, a thread has nothing to win: runs that are short enough stay on the loop, one a turn,
+however many wait.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ Rows = npt.NDArray[Any]
 RowFunction = Callable[..., tuple[Rows, ...]]
 """Takes and gives arrays with as many rows; what it gives for a row depends on that row alone."""
 Result = TypeVar("Result")
+
+LONELY = 16
+"""Turns of the event loop with one request each, after which a request is taken to come alone."""
 
 
 @dataclass(slots=True, eq=False)
@@ -116,6 +120,9 @@ class Lane:
         self._waiting: deque[Entry] = deque()
         """For a thread: the event loop appends, threads take, one at a time."""
         self._taking = Lock()
+        self._lonely_turns = 0
+        """Turns of the event loop in a row in which one request came, up to LONELY."""
+        self._came_in_this_turn = False
 
     async def run(self, *arrays: Rows) -> tuple[Rows, ...]:
         """
@@ -127,13 +134,35 @@ class Lane:
         rows = len(arrays[0])
         self._batcher.admit(rows)
         try:
-            if self._rows_on_loop // 2 < rows <= self._rows_on_loop and self._batcher.one_core:
-                return self._function(*arrays)  # there is no room for another one beside it
+            if rows <= self._rows_on_loop and (self._comes_alone() or self._leaves_no_room(rows)):
+                return self._function(*arrays)
             if rows <= self._rows_per_run:
                 return await self._enqueue(arrays, rows)
             return await self._run_in_parts(arrays, rows)
         finally:
             self._batcher.release(rows)
+
+    def _leaves_no_room(self, rows: int) -> bool:
+        """Whether a request fills most of a run, where there is no other core to give it to."""
+        return self._batcher.one_core and rows > self._rows_on_loop // 2
+
+    def _comes_alone(self) -> bool:
+        """
+        Whether no other request is likely to come in this turn of the event loop, after many turns in which none did.
+
+        The second one in a turn ends this: from then on requests are queued, until they come one by one again.
+        """
+        if self._lonely_turns < LONELY:
+            return False
+        if self._came_in_this_turn:
+            self._lonely_turns = 0
+            return False
+        self._came_in_this_turn = True
+        asyncio.get_running_loop().call_soon(self._end_turn)
+        return True
+
+    def _end_turn(self) -> None:
+        self._came_in_this_turn = False
 
     async def _run_in_parts(self, arrays: tuple[Rows, ...], rows: int) -> tuple[Rows, ...]:
         size = self._rows_per_run
@@ -157,6 +186,7 @@ class Lane:
 
     def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
         """Once in a turn of the event loop: run what arrived before it, or hand it to the threads."""
+        self._lonely_turns = 0 if len(self._arrived) > 1 else min(self._lonely_turns + 1, LONELY)
         rows = self._arrived[0].rows if self._batcher.one_core else sum([entry.rows for entry in self._arrived])
         if rows <= self._rows_on_loop:
             self._settle(self._compute(self._take(self._arrived, self._rows_on_loop)))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.engine.batching import Batcher, Lane, Rows
+from app.engine.batching import LONELY, Batcher, Lane, Rows
 from app.engine.pace import Pace
 from app.errors import Expired, NotFinite, Overloaded
 
@@ -251,6 +251,17 @@ def test_an_error_frees_its_rows() -> None:
     play(scenario, max_queued_rows=1)
 
 
+def at_once(running: Coroutine[Any, Any, tuple[Rows, ...]]) -> list[float] | None:
+    """What a request gives without waiting for anything; None where it waits."""
+    try:
+        running.send(None)
+    except StopIteration as done:
+        answer: list[float] = done.value[0].ravel().tolist()
+        return answer
+    running.close()
+    return None
+
+
 FAST = Pace(first=1e-5, per_row=1e-4)
 """Five rows take half a millisecond."""
 
@@ -291,10 +302,7 @@ def test_on_one_core_short_runs_stay_on_the_event_loop_however_many_wait() -> No
 
 def test_on_one_core_a_request_that_leaves_no_room_for_another_is_run_at_once() -> None:
     async def scenario(lane: Lane, double: Doubling) -> None:
-        running = lane.run(rows(1, 2, 3))
-        with pytest.raises(StopIteration) as done:  # it never waits
-            running.send(None)
-        assert done.value.value[0].ravel().tolist() == [2, 4, 6]
+        assert at_once(lane.run(rows(1, 2, 3))) == [2, 4, 6]
         with pytest.raises(NotFinite):
             await lane.run(rows(POISON, 0, 0))
         await lane.run(rows(1))
@@ -409,3 +417,34 @@ def test_closing_finishes_what_was_accepted() -> None:
         assert [answer[0][0].item() for answer in await asyncio.gather(*waiting)] == [2, 4, 6]
 
     asyncio.run(scenario())
+
+
+def test_a_request_that_comes_alone_is_run_at_once_until_others_come() -> None:
+    async def scenario(lane: Lane, _: Doubling) -> None:
+        assert at_once(lane.run(rows(1))) is None  # nobody knows yet
+        await asyncio.sleep(0)
+        for n in range(LONELY):
+            await lane.run(rows(n))
+            await asyncio.sleep(0)
+        for n in range(3):
+            assert at_once(lane.run(rows(n))) == [2 * n]
+            await asyncio.sleep(0)
+        assert at_once(lane.run(rows(1))) == [2]
+        assert at_once(lane.run(rows(2))) is None  # the second one in a turn
+        await asyncio.sleep(0)
+        assert at_once(lane.run(rows(3))) is None
+        await asyncio.sleep(0)
+        answers = await asyncio.gather(*(lane.run(rows(n)) for n in range(5)))
+        assert [answer[0].item() for answer in answers] == [0, 2, 4, 6, 8]
+
+    assert play(scenario, pace=FAST, threads=2).runs[-1] == [0, 1, 2, 3, 4]
+
+
+def test_a_lonely_request_that_takes_long_goes_to_a_thread() -> None:
+    async def scenario(lane: Lane, double: Doubling) -> None:
+        for n in range(2 * LONELY):
+            await lane.run(rows(n))
+        await lane.run(rows(*range(6)))
+        assert len(double.threads) == 2
+
+    play(scenario, pace=FAST, threads=2)
