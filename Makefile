@@ -60,7 +60,7 @@ test-docker: $(VENV)/.dev ## run the tests of the image named by IMAGE, on the D
 
 .PHONY: bench
 bench: $(VENV)/.dev $(RIVALS:%=.bench/%/.installed) ## measure the server beside its rivals, for an hour (needs wrk; ARGS=--quick)
-	$(BIN)/python -m bench.serving --output bench/serving.json --report docs $(ARGS)
+	$(BIN)/python -m bench.serving --output .bench/serving.json --report docs $(ARGS)
 
 # Each rival has an environment of its own, as each wants other versions of the same packages.
 .bench/%/.installed: bench/requirements/%.txt

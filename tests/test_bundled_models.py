@@ -55,6 +55,18 @@ def test_each_beats_pca_of_its_size_and_an_untrained_net(bundled: Path, name: st
     assert values["mse"] * 5 < values["untrained_mse"]
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_result_does_not_depend_on_the_rows_beside_it(bundled: Path, name: str) -> None:
+    model, random = load(bundled, name), np.random.default_rng(0)
+    samples = random.random((32, *model.manifest.input_shape), dtype=np.float32)
+    latents = random.standard_normal((32, model.manifest.latent_dim), dtype=np.float32)
+    for function, rows in ((model.encode, samples), (model.decode, latents)):
+        together = function(rows)
+        for size in (1, 5, 16):
+            apart = np.concatenate([function(rows[at : at + size]) for at in range(0, len(rows), size)])
+            np.testing.assert_allclose(apart, together, rtol=1e-4, atol=1e-4 * float(np.abs(together).max()))
+
+
 def denoising(bundled: Path, amount: float) -> dict[str, float]:
     """What was measured at Gaussian noise of this standard deviation."""
     metrics = Manifest.read(bundled / "mnist-sdae" / "1").metrics

@@ -440,6 +440,24 @@ def test_a_request_that_comes_alone_is_run_at_once_until_others_come() -> None:
     assert play(scenario, pace=FAST, threads=2).runs[-1] == [0, 1, 2, 3, 4]
 
 
+def test_one_turn_with_company_ends_the_loneliness() -> None:
+    async def scenario(lane: Lane, _: Doubling) -> None:
+        for _turn in range(LONELY - 1):
+            await lane.run(rows(1))
+        await asyncio.gather(lane.run(rows(1)), lane.run(rows(2)))
+        await lane.run(rows(1))
+        assert at_once(lane.run(rows(1))) is None
+
+    play(scenario, pace=FAST, threads=2)
+
+
+def test_where_there_are_cores_a_request_that_leaves_no_room_is_queued_like_others() -> None:
+    async def scenario(lane: Lane, _: Doubling) -> None:
+        assert at_once(lane.run(rows(1, 2, 3))) is None
+
+    play(scenario, pace=FAST, threads=2)
+
+
 def test_a_lonely_request_that_takes_long_goes_to_a_thread() -> None:
     async def scenario(lane: Lane, double: Doubling) -> None:
         for n in range(2 * LONELY):
