@@ -16,6 +16,7 @@ import numpy as np
 import orjson
 
 from bench.serving.contender import Array, Contender, Inputs, Load, Request
+from bench.serving.contenders import rows_as_json, rows_as_npy
 from bench.serving.questions import ROWS_OF
 
 ROOT = Path(__file__).parents[2]
@@ -74,7 +75,7 @@ def free_port() -> int:
 
 def litserve_requests(inputs: Inputs) -> Mapping[Load, Request]:
     """One path; it takes JSON and forms, so files are parts of a form."""
-    npy, png = as_npy(inputs.samples), inputs.png
+    npy, png = rows_as_npy(inputs.samples), inputs.png
     return {
         **json_requests(inputs, "/predict", "/predict"),
         "binary-32": Request("/predict", form("npy", "application/x-npy", npy), FORM),
@@ -86,7 +87,7 @@ def bentoml_requests(inputs: Inputs) -> Mapping[Load, Request]:
     """A path for each method; a list of images is a form."""
     return {
         **json_requests(inputs, "/encode", "/decode"),
-        "binary-32": Request("/encode_npy", as_npy(inputs.samples), NPY),
+        "binary-32": Request("/encode_npy", rows_as_npy(inputs.samples), NPY),
         "png": Request("/encode_images", form("images", "image/png", inputs.png), FORM),
     }
 
@@ -105,7 +106,7 @@ def ray_requests(inputs: Inputs) -> Mapping[Load, Request]:
     """A path for each kind of body."""
     return {
         **json_requests(inputs, "/encode", "/decode"),
-        "binary-32": Request("/encode.npy", as_npy(inputs.samples), NPY),
+        "binary-32": Request("/encode.npy", rows_as_npy(inputs.samples), NPY),
         "png": Request("/encode.png", inputs.png, PNG),
     }
 
@@ -114,22 +115,10 @@ def json_requests(inputs: Inputs, encode: str, decode: str) -> dict[Load, Reques
     """Flat rows under a name."""
     flat = inputs.samples.reshape(len(inputs.samples), -1)
     return {
-        "json-1": Request(encode, as_json("samples", flat[:1]), JSON),
-        "json-32": Request(encode, as_json("samples", flat), JSON),
-        "decode-32": Request(decode, as_json("latents", inputs.latents), JSON),
+        "json-1": Request(encode, rows_as_json("samples", flat[:1]), JSON),
+        "json-32": Request(encode, rows_as_json("samples", flat), JSON),
+        "decode-32": Request(decode, rows_as_json("latents", inputs.latents), JSON),
     }
-
-
-def as_json(name: str, rows: Array) -> bytes:
-    """One member with nested lists."""
-    return orjson.dumps({name: rows}, option=orjson.OPT_SERIALIZE_NUMPY)
-
-
-def as_npy(rows: Array) -> bytes:
-    """What np.save writes."""
-    file = io.BytesIO()
-    np.save(file, rows)
-    return file.getvalue()
 
 
 def as_tensor(name: str, rows: Array) -> bytes:
