@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from app.api import documentation, health, problems, tasks, v1
 from app.api.service import Service
 from app.api.tasks import Application
-from app.engine.allocator import return_memory, share_one_heap
+from app.engine.allocator import return_memory, keep_heap_small
 from app.engine.batching import Batcher
 from app.engine.repository import ModelRepository
 from app.engine.threads import available_cores
@@ -71,7 +71,7 @@ def create_process(settings: Settings) -> FastAPI:
     Its memory is kept small, and its garbage collector is told that what is loaded stays: to look through it takes tens
     of milliseconds. Raises NoModels.
     """
-    share_one_heap()
+    keep_heap_small()
     app = create_app(settings)
     gc.collect()
     gc.freeze()

@@ -13,7 +13,7 @@ from app.api.negotiation import JSON, NPY, PNG
 from app.api.service import Service
 from app.engine.autoencoder import Autoencoder
 from app.formats.images import write_png
-from app.formats.json_arrays import write_object
+from app.formats.json_arrays import decimals, write_object
 from app.formats.npy import write_npy
 from app.manifest import ImageInput
 
@@ -81,7 +81,13 @@ class Reply:
         body: dict[str, Any] = {"model": manifest.name, "version": manifest.version}
         if seed is not None:
             body["seed"] = seed
-        body[self._member] = np.ascontiguousarray(array)
+        body[self._member] = self._numbers(array)
         for name, member in members.items():
-            body[name] = np.ascontiguousarray(member)
+            body[name] = self._numbers(member)
         return write_object(body)
+
+    def _numbers(self, array: Array) -> Any:
+        """Nine decimals for pixels from 0 to 1; else as many digits as restore each number."""
+        expected = self._model.manifest.input
+        drawn = isinstance(expected, ImageInput) and array.shape[1:] == expected.shape
+        return decimals(array) if drawn else np.ascontiguousarray(array)

@@ -1,22 +1,30 @@
-"""The C library's memory, kept small: threads share one heap, and what loading left goes back to the system."""
+"""The C library's memory, kept small: what a large request or a run needed goes back to the system."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 
-M_ARENA_MAX = -8
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Source: glibc, malloc/malloc.h; mallopt(3)"""
 
+LARGE = 1024 * 1024
+"""Bytes from which a block is mapped by itself: freed among small ones, it would leave a hole that nothing fills."""
+SPARE = 16 * LARGE
+"""Bytes that may stay free at the end of the heap: to give them back and ask again costs more than a small run."""
 
-def share_one_heap() -> None:
+
+def keep_heap_small() -> None:
     """
-    Let no thread have a heap of its own, which would keep what the thread once needed.
+    Let no thread have a heap of its own, which would keep what the thread once needed, and bound what the one keeps.
 
     To be called before there are threads; without effect where the C library is not glibc.
     """
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
+        library = ctypes.CDLL(None)
+        library.mallopt(M_ARENA_MAX, 1)
+        library.mallopt(M_MMAP_THRESHOLD, LARGE)
+        library.mallopt(M_TRIM_THRESHOLD, SPARE)
 
 
 def return_memory() -> None:

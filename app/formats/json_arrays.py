@@ -24,6 +24,7 @@ except ImportError:  # no build for this Python: slower, and the same answers
     DIRECT = False
 
 from app.errors import EmptyBatch, InvalidInput, MalformedBody, NotFinite, NotNumbers, RaggedRows
+from app.formats.decimals import write_decimals
 
 Array = npt.NDArray[np.float32]
 
@@ -133,8 +134,18 @@ def to_array(rows: Any, member: str) -> Array:
 
 
 def write_object(members: dict[str, Any]) -> bytes:
-    """A JSON object whose values may be arrays; float32 numbers get the fewest digits that restore them."""
+    """
+    A JSON object whose values may be arrays, or what `decimals` made of one.
+
+    Numbers of float32 arrays get the fewest digits that restore them.
+    """
     return orjson.dumps(members, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def decimals(rows: Array) -> Any:
+    """An array for `write_object`: with nine decimals, where all its numbers are from 0 to 1."""
+    text = write_decimals(rows)
+    return np.ascontiguousarray(rows) if text is None else orjson.Fragment(text)
 
 
 def describe(value: Any) -> str:

@@ -57,6 +57,13 @@ def test_encode(client: TestClient) -> None:
     assert response.json() == {"model": "tiny-ae", "version": 2, "latents": [[1.0, 0.5], [2.0, 2.0]]}
 
 
+def test_pixels_have_nine_decimals_and_other_numbers_the_fewest(client: TestClient) -> None:
+    pixels = client.post("/v1/models/tiny-ae/decode", json={"latents": [[1 / 3, 0.5]]}).text
+    assert '"samples":[[[[0.166666672,0.166666672],[0.250000000,0.250000000]]]]' in pixels
+    numbers = client.post("/v1/models/tiny-table/decode", json={"latents": [[1 / 3, 0.5]]}).text
+    assert '"samples":[[0.16666667,0.16666667,0.25,0.25]]' in numbers
+
+
 def test_a_version_can_be_named(client: TestClient) -> None:
     response = client.post("/v1/models/tiny-ae/versions/1/encode", json={"samples": [SAMPLE]})
     assert response.json() == {"model": "tiny-ae", "version": 1, "latents": [[1.0, 0.5]]}
