@@ -2,7 +2,7 @@
 Rows of concurrent requests share a run.
 
 There is no timer and no added delay. What arrived in one turn of the event loop is one run on the loop where that takes
-less than half a millisecond (`app.engine.pace` measured it), of which a hand-over to a thread would be much. Anything
+less than 0.8 ms (`app.engine.pace` measured it), of which a hand-over to a thread would be much. Anything
 else waits for a thread, and a thread that is free takes all that waits, up to a bound in rows. So a lone request never
 waits, and under load the runs grow by themselves. Text-embeddings-inference batches in this way.
 

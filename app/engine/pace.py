@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-LOOP_SECONDS = 0.0005
+LOOP_SECONDS = 0.0008
 """A run that takes longer never runs on the event loop, where every other request would wait for it."""
 RUN_SECONDS = 0.01
 """About what a run of a full batch takes, at most: by then larger batches gain nothing, and others wait for it."""

@@ -32,6 +32,8 @@ NAMES = {bool: "a boolean", str: "a string", dict: "an object", type(None): "nul
 KEPT = 512 * 1024
 """Bytes of the largest body whose parser is kept, one a thread: getting its memory anew takes as long as reading."""
 OPENING = np.uint8(ord("["))
+FEW_LISTS = 16
+"""Brackets that are found one by one sooner than by a look at every byte."""
 MAX_DEPTH = 8
 """Deeper nesting is no array of anything that is served."""
 
@@ -67,7 +69,7 @@ def _read_directly(content: bytes, member: str) -> Array | None:
         if len(body) != 1:
             return None
         shape = _shape(rows)
-        if shape is None or np.count_nonzero(np.frombuffer(content, np.uint8) == OPENING) != _lists(shape):
+        if shape is None or _has_more_lists(content, _lists(shape)):
             return None
         numbers = np.frombuffer(rows.as_buffer(of_type="d"))  # raises of anything that is not a number
         with np.errstate(over="ignore"):
@@ -100,6 +102,16 @@ def _lists(shape: tuple[int, ...]) -> int:
         count *= length
         total += count
     return total
+
+
+def _has_more_lists(content: bytes, lists: int) -> bool:
+    """Whether a body that has so many lists has others too."""
+    if lists > FEW_LISTS:
+        return bool(np.count_nonzero(np.frombuffer(content, np.uint8) == OPENING) > lists)
+    at = -1
+    for _ in range(lists):
+        at = content.find(b"[", at + 1)
+    return content.find(b"[", at + 1) >= 0
 
 
 def _read_carefully(content: bytes, member: str) -> Array:

@@ -158,3 +158,11 @@ def test_what_is_right_goes_the_short_way(shape: tuple[int, ...], monkeypatch: p
     array = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     content = json.dumps({"samples": array.astype(float).tolist()}).encode()
     np.testing.assert_array_equal(read_rows(content, "samples"), array)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 200])
+def test_a_list_among_the_numbers_of_the_last_row_is_found(rows: int) -> None:
+    """As many numbers as there should be, and a bracket too many: simdjson would flatten it."""
+    body = {"samples": [[0.5, 0.5]] * (rows - 1) + [[0.5, [0.5]]]}
+    with pytest.raises((RaggedRows, NotNumbers)):
+        read_rows(json.dumps(body).encode(), "samples")

@@ -33,8 +33,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def test_the_pace_is_that_of_the_fastest_runs_and_the_measurement_stops_when_it_knows(clock: Clock) -> None:
     found = measure(clock.run)
     assert found.first == pytest.approx(30e-6)
-    assert found.per_row == pytest.approx((20e-6 + 640e-6) / 64)
-    assert sorted(set(clock.runs)) == [1, 2, 4, 8, 16, 32, 64]
+    assert found.per_row == pytest.approx((20e-6 + 1280e-6) / 128)
+    assert sorted(set(clock.runs)) == [1, 2, 4, 8, 16, 32, 64, 128]
 
 
 def test_a_slow_model_is_measured_with_one_row_alone(clock: Clock) -> None:
@@ -44,15 +44,15 @@ def test_a_slow_model_is_measured_with_one_row_alone(clock: Clock) -> None:
 
 
 def test_rows_follow_from_seconds() -> None:
-    assert pace.LOOP_SECONDS == 0.0005
-    assert Pace(first=50e-6, per_row=10e-6).rows_on_loop == 50
+    assert pace.LOOP_SECONDS == 0.0008
+    assert Pace(first=50e-6, per_row=10e-6).rows_on_loop == 80
     assert Pace(first=50e-6, per_row=100e-6).rows_per_run == 100
-    assert Pace(first=0.6e-3, per_row=1e-6).rows_on_loop == 0
+    assert Pace(first=0.9e-3, per_row=1e-6).rows_on_loop == 0
     assert Pace(first=3.0, per_row=3.0).rows_per_run == 1
     assert Pace(first=1e-6, per_row=1e-9).rows_per_run == pace.LARGEST
 
 
 def test_graphs_that_run_one_after_the_other_take_the_sum() -> None:
-    both = Pace(first=0.4e-3, per_row=10e-6) + Pace(first=0.2e-3, per_row=40e-6)
+    both = Pace(first=0.6e-3, per_row=10e-6) + Pace(first=0.3e-3, per_row=40e-6)
     assert both.rows_on_loop == 0
     assert both.rows_per_run == 200
