@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from app.api import documentation, health, problems, tasks, v1
 from app.api.service import Service
 from app.api.tasks import Application
-from app.engine.allocator import return_memory, keep_heap_small
+from app.engine.allocator import keep_heap_small, return_memory
 from app.engine.batching import Batcher
 from app.engine.repository import ModelRepository
 from app.engine.threads import available_cores

@@ -1,5 +1,5 @@
 """
-Numbers from 0 to 1 as JSON, with nine decimals each: what samples are mostly made of, and answers are mostly made of it.
+Numbers from 0 to 1 as JSON, with nine decimals each: pixels, of which large answers are mostly made.
 
 A number in so few digits that they restore it takes some thirty nanoseconds to find them, and an answer holds ten
 thousands of numbers. With as many decimals for each, all are written at once: a number of nine digits is three words of
