@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from app.errors import StartupError
 from app.logs import configure_logging
-from app.main import create_process
+from app.main import PROTOCOL, create_process
 from app.settings import PREFIX, Settings, unknown_variables
 
 
@@ -51,6 +51,7 @@ def serve(settings: Settings) -> int:
         workers=settings.workers,
         host=settings.host,
         port=settings.port,
+        http=PROTOCOL,
         log_config=None,
         server_header=False,
         proxy_headers=False,  # nothing here depends on who asked, or by which scheme

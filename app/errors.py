@@ -6,6 +6,7 @@ Every error that a client or an operator can get, as one tree.
     │   └── NoModels
     ├── InvalidModel                  a folder is not a whole, valid version
     └── ServiceError                  answered to a client, as problem+json
+        ├── MalformedRequest    400   malformed-request
         ├── MalformedBody       400   malformed-body
         ├── NotFound            404   not-found
         │   ├── UnknownModel    404   unknown-model
@@ -14,9 +15,12 @@ Every error that a client or an operator can get, as one tree.
         ├── MethodNotAllowed    405   method-not-allowed
         ├── NotAcceptable       406   not-acceptable
         ├── BodyTooLarge        413   body-too-large
+        ├── DecompressedTooLarge 413  decompressed-too-large
         ├── TooManyRows         413   too-many-rows
+        ├── TooManyParts        413   too-many-parts
         ├── TooManyPixels       413   too-many-pixels
         ├── UnsupportedMedia    415   unsupported-media-type
+        ├── UnsupportedEncoding 415   unsupported-encoding
         ├── InvalidInput        422   invalid-input
         │   ├── NotNumbers      422   not-numbers
         │   ├── RaggedRows      422   ragged-rows
@@ -68,6 +72,12 @@ class ServiceError(HourglassError):
         """Further members of the problem document: `supported`, `parameters`."""
 
 
+class MalformedRequest(ServiceError):
+    """What came is no HTTP."""
+
+    status, code = 400, "malformed-request"
+
+
 class MalformedBody(ServiceError):
     """The body is not what its content type says."""
 
@@ -116,14 +126,26 @@ class BodyTooLarge(ServiceError):
     status, code = 413, "body-too-large"
 
 
+class DecompressedTooLarge(ServiceError):
+    """The body would have more bytes, decompressed, than the server takes."""
+
+    status, code = 413, "decompressed-too-large"
+
+
 class TooManyRows(ServiceError):
     """The request has, or asks for, more rows than the server takes at once."""
 
     status, code = 413, "too-many-rows"
 
 
+class TooManyParts(ServiceError):
+    """The form has more parts than the server reads."""
+
+    status, code = 413, "too-many-parts"
+
+
 class TooManyPixels(ServiceError):
-    """The image has more pixels than the server decodes."""
+    """The images of a request have more pixels than the server decodes."""
 
     status, code = 413, "too-many-pixels"
 
@@ -132,6 +154,12 @@ class UnsupportedMedia(ServiceError):
     """The body's content type is not one that can be taken here."""
 
     status, code = 415, "unsupported-media-type"
+
+
+class UnsupportedEncoding(ServiceError):
+    """The body's content encoding is not one that can be taken."""
+
+    status, code = 415, "unsupported-encoding"
 
 
 class InvalidInput(ServiceError):

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from app.api import documentation, health, problems, tasks, v1
+from app.api.connections import Connection
 from app.api.service import Service
 from app.api.tasks import Application
 from app.engine.allocator import keep_heap_small, return_memory
@@ -19,6 +20,9 @@ from app.engine.repository import ModelRepository
 from app.engine.threads import available_cores
 from app.logs import configure_logging
 from app.settings import Settings
+
+PROTOCOL = Connection
+"""What uvicorn is to speak HTTP with."""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

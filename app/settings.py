@@ -32,11 +32,22 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[int, Field(ge=1)] = Field(
         16 * MEBIBYTE, description="Largest request body, in bytes; beyond it, 413 `body-too-large`."
     )
+    max_decompressed_bytes: Annotated[int, Field(ge=1)] = Field(
+        64 * MEBIBYTE,
+        description="Largest size of a body that came compressed, in bytes; beyond it, 413 `decompressed-too-large`.",
+    )
     max_pixels: Annotated[int, Field(ge=1)] = Field(
-        25_000_000, description="Largest image, width times height; beyond it, 413 `too-many-pixels`."
+        12_582_912, description="Most pixels in the images of a request; beyond it, 413 `too-many-pixels`."
+    )
+    max_parts: Annotated[int, Field(ge=1)] = Field(
+        1024, description="Most parts of a form, which are images; beyond it, 413 `too-many-parts`."
     )
     max_rows: Annotated[int, Field(ge=1)] = Field(
         4096, description="Most samples or latents in a request or an answer; beyond it, 413 `too-many-rows`."
+    )
+    max_numbers: Annotated[int, Field(ge=1)] = Field(
+        16 * MEBIBYTE,
+        description="Most numbers that the samples of a request or an answer may have; beyond it, 413 `too-many-rows`.",
     )
     max_queued_rows: Annotated[int, Field(ge=1)] = Field(
         16_384, description="Rows accepted and not yet answered, in a process; beyond it, 503 `overloaded`."

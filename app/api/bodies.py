@@ -10,12 +10,15 @@ import numpy as np
 import numpy.typing as npt
 from starlette.types import Receive
 
-from app.api.negotiation import JSON, NPY
+from app.api.negotiation import FORM, JSON, NPY
 from app.api.service import Service
 from app.engine.autoencoder import Autoencoder
-from app.errors import BodyTooLarge, InvalidInput, MalformedBody
-from app.formats.images import FORMATS, is_tiny, read_image
+from app.errors import BodyTooLarge, EmptyBatch, InvalidInput, MalformedBody
+from app.formats.compression import decompress
+from app.formats.images import FORMATS, is_tiny, read_image, read_images
 from app.formats.json_arrays import read_rows
+from app.formats.json_images import holds_images, read_json_images
+from app.formats.multipart import read_files
 from app.formats.npy import read_npy
 from app.manifest import ImageInput
 
@@ -24,14 +27,28 @@ Member = Literal["samples", "latents"]
 
 ON_THE_LOOP = {JSON: 512 * 1024, NPY: 4 * 1024 * 1024}
 """Bytes up to which reading a format takes less than about a millisecond: more are read on a thread."""
+DECOMPRESSED_ON_THE_LOOP = 1024
+"""Compressed bytes, likewise: they may become a thousand times as many."""
 
 
-async def read_body(receive: Receive, announced: bytes, limit: int) -> bytes:
+async def read_body(receive: Receive, headers: Mapping[bytes, bytes], service: Service) -> bytes:
     """
-    The whole body, whose Content-Length may announce its size.
+    The whole body, decompressed where its Content-Encoding says so.
 
-    Raises BodyTooLarge as soon as it is known to be, MalformedBody where the client hangs up.
+    Raises BodyTooLarge as soon as it is known to be, MalformedBody where the client hangs up, and what `decompress`
+    raises.
     """
+    content = await _receive_all(receive, headers.get(b"content-length", b""), service.settings.max_body_bytes)
+    encoding = headers.get(b"content-encoding")
+    if encoding is None:
+        return content
+    limit = service.settings.max_decompressed_bytes
+    if len(content) <= DECOMPRESSED_ON_THE_LOOP:
+        return decompress(content, encoding.decode("latin-1"), limit)
+    return await service.off_the_loop(partial(decompress, content, encoding.decode("latin-1"), limit))
+
+
+async def _receive_all(receive: Receive, announced: bytes, limit: int) -> bytes:
     if announced.isdigit() and int(announced) > limit:
         raise BodyTooLarge(f"expected a body of at most {limit} bytes, got {announced.decode()}")
     message = await receive()
@@ -51,16 +68,25 @@ async def read_body(receive: Receive, announced: bytes, limit: int) -> bytes:
 def taken(model: Autoencoder, member: Member | None) -> tuple[str, ...]:
     """The media types that a body with samples or with latents may have."""
     if member == "samples" and isinstance(model.manifest.input, ImageInput):
-        return (JSON, NPY, *FORMATS)
+        return (JSON, NPY, *FORMATS, FORM)
     return (JSON, NPY)
 
 
-async def read_array(content: bytes, media: str, member: Member, model: Autoencoder, service: Service) -> Array:
-    """The checked rows of a body. Raises TooManyRows, and what the format and the model's checks raise."""
+async def read_array(
+    content: bytes, media: str, content_type: bytes, member: Member, model: Autoencoder, service: Service
+) -> Array:
+    """
+    The checked rows of a body of one of the media types that are taken; the Content-Type may say more of it.
+
+    Raises TooManyRows, and what the format and the model's checks raise.
+    """
     if media in FORMATS:
-        if is_tiny(content, media):
-            return _image(content, media, model, service)
-        return await service.off_the_loop(partial(_image, content, media, model, service))
+        read = partial(_image, content, media, model, service)
+        return read() if is_tiny(content, media) else await service.off_the_loop(read)
+    if media == FORM:
+        return await service.off_the_loop(partial(_form, content, content_type, model, service))
+    if member == "samples" and media == JSON and holds_images(content) and FORM in taken(model, member):
+        return await service.off_the_loop(partial(_json_images, content, model, service))
     if len(content) <= ON_THE_LOOP[media]:
         return _rows(content, media, member, model, service)
     return await service.off_the_loop(partial(_rows, content, media, member, model, service))
@@ -77,11 +103,30 @@ READERS: Mapping[str, Callable[[bytes, str], Array]] = {JSON: read_rows, NPY: re
 
 def _rows(content: bytes, media: str, member: Member, model: Autoencoder, service: Service) -> Array:
     rows = READERS[media](content, member)
-    service.bound_rows(len(rows) if rows.ndim else 0)
+    service.bound_rows(len(rows) if rows.ndim else 0, model.manifest)
     return model.check_samples(rows) if member == "samples" else model.check_latents(rows)
 
 
 def _image(content: bytes, media: str, model: Autoencoder, service: Service) -> Array:
+    return read_image(content, media, _pictures(model), service.settings.max_pixels)
+
+
+def _form(content: bytes, content_type: bytes, model: Autoencoder, service: Service) -> Array:
+    return _images(read_files(content, content_type, service.settings.max_parts), model, service)
+
+
+def _json_images(content: bytes, model: Autoencoder, service: Service) -> Array:
+    return _images(read_json_images(content, service.settings.max_rows), model, service)
+
+
+def _images(files: list[bytes], model: Autoencoder, service: Service) -> Array:
+    if not files:
+        raise EmptyBatch("expected at least one image, got none")
+    service.bound_rows(len(files), model.manifest)
+    return read_images(files, _pictures(model), service.settings.max_pixels)
+
+
+def _pictures(model: Autoencoder) -> ImageInput:
     expected = model.manifest.input
-    assert isinstance(expected, ImageInput)
-    return read_image(content, media, expected, service.settings.max_pixels)
+    assert isinstance(expected, ImageInput)  # images are not among what other models take
+    return expected

@@ -9,6 +9,7 @@ from app.errors import NotAcceptable, UnsupportedMedia
 JSON = "application/json"
 NPY = "application/x-npy"
 PNG = "image/png"
+FORM = "multipart/form-data"
 
 
 @lru_cache(maxsize=64)

@@ -62,6 +62,10 @@ class EncodeOptions(Options):
 class DecodeOptions(Options):
     """The query of `decode` and `reconstruct`, and part of every route's that decodes."""
 
+    columns: Annotated[int | None, Field(ge=1)] = Field(
+        None, description="Samples beside each other in a PNG answer; by default the square root of their number."
+    )
+
     label: str | None = Field(
         None,
         description="What to decode as: one of the manifest's `labels`, which a conditional model must be told. "
@@ -102,5 +106,9 @@ class GenerateOptions(DecodeOptions):
 
 class InterpolateOptions(DecodeOptions):
     """The query of `interpolate`."""
+
+    columns: Annotated[int | None, Field(ge=1)] = Field(
+        None, description="Samples beside each other in a PNG answer; by default all of them."
+    )
 
     steps: Annotated[int, Field(ge=2)] = Field(8, description="How many samples along the way, both ends included.")

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from app.api.tracing import trace_of
 from app.errors import (
     InternalError,
     InvalidParameter,
@@ -39,20 +40,29 @@ class Problem(BaseModel):
     code: str = Field(description="Stable name of the kind of problem; docs/reference/errors.md lists them.")
     detail: str = Field(description="What was expected and what came.")
     error: str = Field(description="The detail again, where clients of the Open Inference Protocol look for it.")
+    request_id: str = Field(description="The answer's X-Request-ID again: what to name when asking about it.")
 
 
-def problem_response(error: ServiceError) -> Response:
+def problem_document(error: ServiceError, request_id: bytes) -> bytes:
+    """The JSON that tells a client of an error."""
+    return orjson.dumps(
+        {
+            "type": "about:blank",
+            "title": TITLES.get(error.status) or HTTPStatus(error.status).phrase,
+            "status": error.status,
+            "code": error.code,
+            "detail": error.detail,
+            "error": error.detail,
+            "request_id": request_id.decode(),
+            **error.members,
+        }
+    )
+
+
+def problem_response(request: Request, error: ServiceError) -> Response:
     """The answer that tells a client of an error."""
-    document = {
-        "type": "about:blank",
-        "title": TITLES.get(error.status) or HTTPStatus(error.status).phrase,
-        "status": error.status,
-        "code": error.code,
-        "detail": error.detail,
-        "error": error.detail,
-        **error.members,
-    }
-    return Response(orjson.dumps(document), error.status, error.headers, PROBLEM_JSON)
+    document = problem_document(error, trace_of(request.scope).id)
+    return Response(document, error.status, error.headers, PROBLEM_JSON)
 
 
 def install(app: FastAPI) -> None:
@@ -66,7 +76,7 @@ def install(app: FastAPI) -> None:
 def failure(request: Request, error: Exception) -> Response:
     """The answer to whatever was raised while a request was answered."""
     if isinstance(error, ServiceError):
-        return problem_response(error)
+        return problem_response(request, error)
     if isinstance(error, RequestValidationError):
         return _invalid_parameters(request, error)
     return _bug(request, error)
@@ -74,7 +84,7 @@ def failure(request: Request, error: Exception) -> Response:
 
 def _service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
-    return problem_response(error)
+    return problem_response(request, error)
 
 
 def _invalid_parameters(request: Request, error: Exception) -> Response:
@@ -88,7 +98,7 @@ def _invalid_parameters(request: Request, error: Exception) -> Response:
         got = "" if whole else f", got {problem.get('input')!r:.60}"
         sentences.append(f"{place} parameter {name!r}: {problem['msg']}{got}")
     detail = "; ".join(sentences)
-    return problem_response(InvalidParameter(detail, parameters=parameters))
+    return problem_response(request, InvalidParameter(detail, parameters=parameters))
 
 
 def _http_exception(request: Request, error: Exception) -> Response:
@@ -97,17 +107,20 @@ def _http_exception(request: Request, error: Exception) -> Response:
     where = f"{request.method} {request.url.path[:200]}"
     match error.status_code:
         case 404:
-            return problem_response(NotFound(f"{where}: nothing is here; GET /openapi.json lists what is"))
+            return problem_response(request, NotFound(f"{where}: nothing is here; GET /openapi.json lists what is"))
         case 405:
             headers = error.headers or {}
             allowed = headers.get("Allow") or headers.get("allow", "another method")
-            return problem_response(MethodNotAllowed(f"{where}: expected {allowed}", headers=headers))
+            return problem_response(request, MethodNotAllowed(f"{where}: expected {allowed}", headers=headers))
         case status if 400 <= status < 500:
-            return problem_response(MalformedBody(f"{where}: {error.detail}"))
-    return problem_response(InternalError("the server failed; its log says why"))
+            return problem_response(request, MalformedBody(f"{where}: {error.detail}"))
+    return problem_response(request, InternalError("the server failed; its log says why"))
 
 
 def _bug(request: Request, error: Exception) -> Response:
     """Nothing of an unexpected exception reaches the client; the server's log has all of it."""
-    log.error("unexpected exception", method=request.method, path=request.url.path, exc_info=error)
-    return problem_response(InternalError("the server failed; its log says why"))
+    request_id = trace_of(request.scope).id.decode()
+    log.error(
+        "unexpected exception", request_id=request_id, method=request.method, path=request.url.path, exc_info=error
+    )
+    return problem_response(request, InternalError("the server failed; its log says why"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from functools import partial
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from app.api.negotiation import JSON, NPY, PNG
 from app.api.service import Service
+from app.api.tracing import Trace
 from app.engine.autoencoder import Autoencoder
 from app.formats.images import write_png
 from app.formats.json_arrays import decimals, write_object
@@ -45,16 +47,18 @@ def offered(model: Autoencoder, member: str) -> tuple[str, ...]:
 class Reply:
     """The answer to one request of one model: its media type, and what the array of the answer is called."""
 
-    def __init__(self, model: Autoencoder, service: Service, media: str, member: str) -> None:
+    def __init__(self, model: Autoencoder, service: Service, media: str, member: str, trace: Trace) -> None:
         self._model = model
         self._service = service
         self._media = media
         self._member = member
+        self._trace = trace
 
     async def array(
         self, array: Array, *, seed: int | None = None, columns: int | None = None, **members: Array
     ) -> Answer:
         """Samples or latents: as JSON with further members, or as the `.npy` file or the picture of them alone."""
+        began = perf_counter()
         size = array.size
         for member in members.values():
             size += member.size
@@ -65,11 +69,12 @@ class Reply:
         headers = [(b"content-type", self._media.encode()), (b"content-length", b"%d" % len(content))]
         if seed is not None:
             headers.append((SEED_HEADER, b"%d" % seed))
+        self._trace.encode = perf_counter() - began
         return Answer(content, headers)
 
     def bound_rows(self, rows: int) -> int:
         """The same number, of rows that an answer is asked to have. Raises TooManyRows."""
-        return self._service.bound_rows(rows)
+        return self._service.bound_rows(rows, self._model.manifest)
 
     def _write(self, array: Array, seed: int | None, columns: int | None, members: dict[str, Array]) -> bytes:
         if self._media == NPY:

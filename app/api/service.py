@@ -14,6 +14,7 @@ from app.engine.batching import Batcher
 from app.engine.repository import VERSION, ModelRepository
 from app.engine.served import ServedModel
 from app.errors import TooManyRows
+from app.manifest import Manifest
 from app.settings import Settings
 
 Result = TypeVar("Result")
@@ -39,10 +40,11 @@ class Service:
         number = int(version) if version and VERSION.fullmatch(version) else version and version[:20]
         return self._served[self.repository.get(name, number)]
 
-    def bound_rows(self, rows: int) -> int:
-        """The same number. Raises TooManyRows."""
-        if rows > self.settings.max_rows:
-            raise TooManyRows(f"expected at most {self.settings.max_rows} rows at once, got {rows}")
+    def bound_rows(self, rows: int, manifest: Manifest) -> int:
+        """The same number, of a model's samples, or of latents that become samples. Raises TooManyRows."""
+        most = min(self.settings.max_rows, max(1, self.settings.max_numbers // manifest.input_size))
+        if rows > most:
+            raise TooManyRows(f"expected at most {most} rows at once, got {rows}")
         return rows
 
     async def off_the_loop(self, call: Callable[[], Result]) -> Result:

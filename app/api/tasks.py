@@ -13,6 +13,7 @@ import inspect
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -29,7 +30,9 @@ from app.api.problems import failure
 from app.api.replies import Answer, Reply, offered
 from app.api.schemas import Answer as AnswerSchema
 from app.api.service import ModelName, Service, VersionNumber
+from app.api.tracing import Trace, trace_of
 from app.engine.served import ServedModel
+from app.engine.times import RUN_TIMES
 from app.errors import UnsupportedTask
 from app.manifest import Task
 
@@ -106,21 +109,24 @@ class TaskEndpoint:
         await send({"type": "http.response.body", "body": answer.content})
 
     async def _answer(self, name: str, version: str | None, scope: Scope, receive: Receive) -> Answer:
-        spec, service = self.spec, self._service
+        spec, service, trace = self.spec, self._service, trace_of(scope)
         bound = self._bound.get((name, version)) or self._bind(name, version)
-        query, headers = scope["query_string"], dict(scope["headers"])
+        query, headers = scope["query_string"], trace.headers
         options = read_options(spec.options, query) if query else self._defaults
         media = choose(headers.get(b"accept"), bound.offered)
         if spec.takes:
             sent = require(headers.get(b"content-type"), bound.taken)
-        content = await read_body(receive, headers.get(b"content-length", b""), service.settings.max_body_bytes)
-        reply = Reply(bound.model.model, service, media, spec.gives)
+        content = await read_body(receive, headers, service)
+        reply = Reply(bound.model.model, service, media, spec.gives, trace)
         task = self._watch.add(receive)
         try:
             if spec.takes is None:
                 refuse_body(content)
                 return await spec.endpoint(bound.model, options, reply)
-            rows = await read_array(content, sent, spec.takes, bound.model.model, service)
+            began = perf_counter()
+            content_type = headers.get(b"content-type", b"")
+            rows = await read_array(content, sent, content_type, spec.takes, bound.model.model, service)
+            trace.decode = perf_counter() - began
             return await spec.endpoint(bound.model, options, rows, reply)
         finally:
             self._watch.remove(task)
@@ -153,7 +159,12 @@ class Application(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        if scope["type"] == "http" and scope["method"] == "POST":
+        if scope["type"] != "http":
+            return await super().__call__(scope, receive, send)
+        trace = Trace(scope)
+        RUN_TIMES.set(trace)
+        send = trace.announcing(send)
+        if scope["method"] == "POST":
             parts = scope["path"].split("/")
             task = self.tasks.get(parts[-1])
             if task is not None and parts[:3] == PREFIX:

@@ -70,14 +70,14 @@ async def encode(model: ServedModel, options: EncodeOptions, samples: Array, rep
 @task("decode", takes="latents", gives="samples", answer=Samples)
 async def decode(model: ServedModel, options: DecodeOptions, latents: Array, reply: Reply) -> Answer:
     """Map latent vectors to samples."""
-    return await reply.array(await model.decode(latents, options.label))
+    return await reply.array(await model.decode(latents, options.label), columns=options.columns)
 
 
 @task("reconstruct", takes="samples", gives="samples", answer=Reconstructions)
 async def reconstruct(model: ServedModel, options: DecodeOptions, samples: Array, reply: Reply) -> Answer:
     """Encode and decode samples, and tell each one's mean squared error."""
     result = await model.reconstruct(samples, options.label)
-    return await reply.array(result.samples, errors=result.errors)
+    return await reply.array(result.samples, columns=options.columns, errors=result.errors)
 
 
 @task("denoise", takes="samples", gives="samples", answer=Denoised)
@@ -88,22 +88,25 @@ async def denoise(model: ServedModel, options: DenoiseOptions, samples: Array, r
     With `noise`, the samples are corrupted first, and a JSON answer holds what they had become under `noisy`.
     """
     if options.noise is None:
-        return await reply.array(await model.denoise(samples, options.label))
+        return await reply.array(await model.denoise(samples, options.label), columns=options.columns)
     seed = drawn_seed(options.seed)
     amount = 0.5 if options.amount is None else options.amount
     noisy = await model.corrupt(samples, options.noise, amount, seed)
-    return await reply.array(await model.denoise(noisy, options.label), seed=seed, noisy=noisy)
+    clean = await model.denoise(noisy, options.label)
+    return await reply.array(clean, seed=seed, columns=options.columns, noisy=noisy)
 
 
 @task("generate", takes=None, gives="samples", answer=Samples)
 async def generate(model: ServedModel, options: GenerateOptions, reply: Reply) -> Answer:
     """Draw new samples from a variational model's prior."""
     count, seed = reply.bound_rows(options.count), drawn_seed(options.seed)
-    return await reply.array(await model.generate(count, seed, options.temperature, options.label), seed=seed)
+    samples = await model.generate(count, seed, options.temperature, options.label)
+    return await reply.array(samples, seed=seed, columns=options.columns)
 
 
 @task("interpolate", takes="samples", gives="samples", answer=Samples)
 async def interpolate(model: ServedModel, options: InterpolateOptions, samples: Array, reply: Reply) -> Answer:
     """Decode the straight line between the latent vectors of two samples; as a PNG, from left to right."""
     steps = reply.bound_rows(options.steps)
-    return await reply.array(await model.interpolate(samples, steps, options.label), columns=steps)
+    line = await model.interpolate(samples, steps, options.label)
+    return await reply.array(line, columns=options.columns or steps)

@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.engine.pace import Pace
+from app.engine.times import RUN_TIMES, RunTimes
 from app.errors import Expired, Overloaded
 
 Rows = npt.NDArray[Any]
@@ -47,13 +48,22 @@ class Entry:
     rows: int
     kind: tuple[Any, ...]
     """Shape of a row and dtype of each array: entries of different kinds never share a run."""
+    since: float
+    """Of `time.monotonic`; when it came."""
     deadline: float
-    """Of `time.monotonic`; not computed after it."""
+    """Not computed after it."""
+    times: RunTimes | None
+    """Where to say how long it waited and how long its run took."""
     answer: asyncio.Future[tuple[Rows, ...]]
     outcome: tuple[Rows, ...] | Exception | None = None
+    waited: float = 0.0
+    took: float = 0.0
 
     def settle(self) -> None:
         """Give the caller the outcome, on the event loop."""
+        if self.times:
+            self.times.queue += self.waited
+            self.times.compute += self.took
         if self.answer.done():
             return
         if isinstance(self.outcome, Exception):
@@ -135,12 +145,20 @@ class Lane:
         self._batcher.admit(rows)
         try:
             if rows <= self._rows_on_loop and (self._comes_alone() or self._leaves_no_room(rows)):
-                return self._function(*arrays)
+                return self._run_at_once(arrays)
             if rows <= self._rows_per_run:
                 return await self._enqueue(arrays, rows)
             return await self._run_in_parts(arrays, rows)
         finally:
             self._batcher.release(rows)
+
+    def _run_at_once(self, arrays: tuple[Rows, ...]) -> tuple[Rows, ...]:
+        times, began = RUN_TIMES.get(), time.monotonic()
+        try:
+            return self._function(*arrays)
+        finally:
+            if times:
+                times.compute += time.monotonic() - began
 
     def _leaves_no_room(self, rows: int) -> bool:
         """Whether a request fills most of a run, where there is no other core to give it to."""
@@ -181,7 +199,8 @@ class Lane:
         kind = tuple([(array.shape[1:], array.dtype) for array in arrays])
         if not self._arrived:
             loop.call_soon(self._flush, loop)
-        self._arrived.append(Entry(arrays, rows, kind, time.monotonic() + self._batcher.queue_seconds, answer))
+        now = time.monotonic()
+        self._arrived.append(Entry(arrays, rows, kind, now, now + self._batcher.queue_seconds, RUN_TIMES.get(), answer))
         return answer
 
     def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -227,6 +246,7 @@ class Lane:
                 queue.popleft()
                 continue
             if entry.deadline < now:
+                entry.waited = now - entry.since
                 entry.outcome = Expired("no thread was free to run the model in time; send the request again later")
             elif entry.rows > room or (taken and not (self._batcher.share and entry.kind == taken[0].kind)):
                 break
@@ -241,23 +261,25 @@ class Lane:
         if not live:
             return entries
         columns = [entry.arrays for entry in live]
+        began = time.monotonic()
         try:
             if len(live) == 1:
                 live[0].outcome = self._function(*columns[0])
-                return entries
-            results = self._function(*(np.concatenate(column) for column in zip(*columns, strict=True)))
-        except Exception as error:  # whatever it is, it belongs to whoever sent the rows
-            if len(live) == 1:
-                live[0].outcome = error
             else:
+                results = self._function(*(np.concatenate(column) for column in zip(*columns, strict=True)))
+        except Exception as error:  # whatever it is, it belongs to whoever sent the rows
+            if len(live) > 1:
                 for entry in live:
                     self._compute([entry])
-            return entries
-        start = 0
+                return entries
+            live[0].outcome = error
+        took, start = time.monotonic() - began, 0
         for entry in live:
-            stop = start + entry.rows
-            entry.outcome = tuple([result[start:stop] for result in results])
-            start = stop
+            entry.waited, entry.took = began - entry.since, took
+            if len(live) > 1:
+                stop = start + entry.rows
+                entry.outcome = tuple([result[start:stop] for result in results])
+                start = stop
         return entries
 
     @staticmethod

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 
 import numpy as np
@@ -27,6 +28,8 @@ FORMATS: dict[str, tuple[str, Callable[[io.BytesIO], ImageFile.ImageFile]]] = {
 """Pillow's decoder for each media type; no other decoder is ever tried, and none decodes before it is told to."""
 
 
+SHRUNK = 3.0
+"""How many times larger than the model's size an image stays when it is shrunk coarsely, before it is shrunk well."""
 TINY = 16 * 1024
 """Bytes, and pixels, up to which a PNG costs less to decode than to hand to a thread."""
 
@@ -42,6 +45,17 @@ def is_tiny(content: bytes, media_type: str) -> bool:
     return int.from_bytes(content[16:20], "big") * int.from_bytes(content[20:24], "big") <= TINY
 
 
+def media_type(content: bytes) -> str:
+    """The media type of an image, by its first bytes. Raises InvalidImage."""
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if content.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "image/webp"
+    raise InvalidImage("expected a PNG, JPEG or WebP image, but it does not begin as one")
+
+
 def read_image(content: bytes, media_type: str, expected: ImageInput, max_pixels: int) -> Array:
     """
     One sample from one image of any size and colour.
@@ -49,33 +63,41 @@ def read_image(content: bytes, media_type: str, expected: ImageInput, max_pixels
     Turned as its EXIF orientation says, alpha laid over black, made grey or RGB, then resized to the model's height
     and width. Shape: (1, C, H, W). Raises InvalidImage or TooManyPixels.
     """
-    name, decoder = FORMATS[media_type]
-    try:
-        image: Image.Image = decoder(io.BytesIO(content))
-        if image.width * image.height > max_pixels:
-            raise TooManyPixels(f"expected an image of at most {max_pixels} pixels, got {image.width}x{image.height}")
-        if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-            image = ImageOps.exif_transpose(image)
-        pixels = _pixels(image, expected)
-    except TooManyPixels:
-        raise
-    except Exception as error:  # Pillow's decoders raise whatever the bytes lead them to
-        raise InvalidImage(f"expected a {name} image, but it cannot be decoded") from error
-    samples: Array = _levels(expected.value_range)[pixels]
-    return samples[None]
+    image = _open(content, media_type)
+    _bound_pixels([image], max_pixels)
+    return _sample(image, media_type, expected)[None]
+
+
+def read_images(contents: Sequence[bytes], expected: ImageInput, max_pixels: int) -> Array:
+    """
+    One sample from each image, as `read_image` has it; the bound is on their pixels together.
+
+    Shape: (N, C, H, W). Raises InvalidImage or TooManyPixels, before the first is decoded.
+    """
+    images = []
+    for index, content in enumerate(contents):
+        with _numbered(index):
+            kind = media_type(content)
+            images.append((_open(content, kind), kind))
+    _bound_pixels([image for image, _ in images], max_pixels)
+    samples = np.empty((len(images), *expected.shape), np.float32)
+    for index, (image, kind) in enumerate(images):
+        with _numbered(index), image:  # closed at once: its pixels may be many times the sample
+            samples[index] = _sample(image, kind, expected)
+    return samples
 
 
 def write_png(samples: Array, drawn: ImageInput, columns: int | None = None) -> bytes:
     """
     One sample as an image of its own size; several as a grid without gaps, row by row, the rest of it black.
 
-    `columns` is by default the square root of their number, rounded up.
+    `columns` is by default the square root of their number, rounded up, and never more than it.
     """
     value_range = drawn.value_range
     unit = (samples - np.float32(value_range.low)) / np.float32(value_range.span)
     pixels = np.rint(np.clip(unit, 0, 1) * 255).astype(np.uint8)
     count, channels, height, width = pixels.shape
-    columns = columns or math.ceil(math.sqrt(count))
+    columns = min(columns or math.ceil(math.sqrt(count)), count)
     rows = math.ceil(count / columns)
     canvas = np.zeros((rows * columns, channels, height, width), np.uint8)
     canvas[:count] = pixels
@@ -93,20 +115,69 @@ def _levels(value_range: ValueRange) -> Array:
     return np.minimum(levels, np.float32(value_range.high))  # the sum may round up past it
 
 
+@contextmanager
+def _numbered(index: int) -> Iterator[None]:
+    """Say which of several images it is that cannot be read."""
+    try:
+        yield
+    except InvalidImage as error:
+        raise InvalidImage(f"image {index}, counted from 0: {error.detail}") from error
+
+
+def _open(content: bytes, media: str) -> ImageFile.ImageFile:
+    """An image whose head has been read: its size is known, and nothing is decoded. Raises InvalidImage."""
+    name, decoder = FORMATS[media]
+    try:
+        return decoder(io.BytesIO(content))
+    except Exception as error:  # Pillow's decoders raise whatever the bytes lead them to
+        raise InvalidImage(f"expected a {name} image, but it cannot be decoded") from error
+
+
+def _bound_pixels(images: Sequence[Image.Image], max_pixels: int) -> None:
+    pixels = sum(image.width * image.height for image in images)
+    if pixels > max_pixels:
+        got = f"{images[0].width}x{images[0].height}" if len(images) == 1 else f"{pixels} in {len(images)} images"
+        raise TooManyPixels(f"expected at most {max_pixels} pixels in a request, got {got}")
+
+
+def _sample(image: Image.Image, media: str, expected: ImageInput) -> Array:
+    """Shape: (C, H, W). Raises InvalidImage."""
+    try:
+        if isinstance(image, JpegImageFile):  # decoded to an eighth of its size, at least: photos are many times larger
+            side = int(SHRUNK * max(expected.shape[1:]))
+            image.draft(None, (side, side))  # type: ignore[arg-type]  # None leaves the colours as they are
+        if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+            image = ImageOps.exif_transpose(image)
+        pixels = _pixels(image, expected)
+    except Exception as error:  # as in _open
+        raise InvalidImage(f"expected a {FORMATS[media][0]} image, but it cannot be decoded") from error
+    sample: Array = _levels(expected.value_range)[pixels]
+    return sample
+
+
 def _pixels(image: Image.Image, expected: ImageInput) -> npt.NDArray[np.uint8]:
     """Shape: (C, H, W)"""
     channels, height, width = expected.shape
-    if image.mode.startswith("I") or image.mode == "F":  # 16-bit grey, which Pillow would clip instead of scale
-        deep = np.clip(np.asarray(image, np.float64) / 257, 0, 255)
-        image = Image.fromarray(np.rint(deep).astype(np.uint8))
+    if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip instead of scale
+        image = Image.fromarray(_eight_bits()[np.asarray(image).clip(0, 65535).astype(np.uint16)])
     if image.has_transparency_data:
-        image = image.convert("RGBA")
+        image = _resized(image.convert("RGBA"), width, height)  # first, since it is still four bytes a pixel
         black = Image.new("RGBA", image.size, "black")
         image = Image.alpha_composite(black, image)
     mode = "L" if channels == 1 else "RGB"
     if image.mode != mode:
         image = image.convert(mode)
-    if image.size != (width, height):
-        image = image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
-    array = np.frombuffer(image.tobytes(), np.uint8).reshape(height, width, channels)
+    array = np.frombuffer(_resized(image, width, height).tobytes(), np.uint8).reshape(height, width, channels)
     return array.transpose(2, 0, 1)
+
+
+def _resized(image: Image.Image, width: int, height: int) -> Image.Image:
+    if image.size == (width, height):
+        return image
+    return image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=SHRUNK)
+
+
+@lru_cache(maxsize=1)
+def _eight_bits() -> npt.NDArray[np.uint8]:
+    """The nearest of 256 levels to each of 65536."""
+    return np.rint(np.arange(65536) / 257).astype(np.uint8)

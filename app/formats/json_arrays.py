@@ -114,13 +114,18 @@ def _has_more_lists(content: bytes, lists: int) -> bool:
     return content.find(b"[", at + 1) >= 0
 
 
-def _read_carefully(content: bytes, member: str) -> Array:
+def load(content: bytes, example: str) -> Any:
+    """A JSON document as Python objects; an error shows the example. Raises MalformedBody or NotFinite."""
     try:
-        body = orjson.loads(content)
+        return orjson.loads(content)
     except orjson.JSONDecodeError as error:
         if any(word in content for word in (b"NaN", b"Infinity")):
-            raise NotFinite(f"{member}: expected finite numbers, got NaN or Infinity, which JSON has not") from error
-        raise MalformedBody(f'expected JSON such as {{"{member}": [[0.5, 0]]}}, but: {error}') from error
+            raise NotFinite("expected finite numbers, got NaN or Infinity, which JSON has not") from error
+        raise MalformedBody(f"expected JSON such as {example}, but: {error}") from error
+
+
+def _read_carefully(content: bytes, member: str) -> Array:
+    body = load(content, f'{{"{member}": [[0.5, 0]]}}')
     if not isinstance(body, dict):
         raise InvalidInput(f'expected an object {{"{member}": [...]}}, got {describe(body)}')
     if body.keys() != {member}:

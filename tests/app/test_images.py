@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from app.errors import InvalidImage, ServiceError, TooManyPixels
-from app.formats.images import read_image, write_png
+from app.formats.images import read_image, read_images, write_png
 from app.manifest import ImageInput, ValueRange
 
 GREY = ImageInput(shape=(1, 2, 3), value_range=ValueRange(low=0, high=1))
@@ -104,12 +105,43 @@ def test_what_is_no_image_is_told(content: bytes) -> None:
 
 
 def test_too_many_pixels_are_refused_before_they_are_decoded() -> None:
-    with pytest.raises(TooManyPixels, match="at most 10000 pixels, got 101x100"):
+    with pytest.raises(TooManyPixels, match="at most 10000 pixels in a request, got 101x100"):
         read(encoded(Image.new("L", (101, 100))))
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
     chunk = struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
     with pytest.raises(TooManyPixels):
         read(b"\x89PNG\r\n\x1a\n" + chunk + encoded(Image.fromarray(PIXELS))[33:])
+
+
+def test_a_large_photo_is_decoded_no_larger_than_it_has_to_be() -> None:
+    """A quarter white, in three formats: as the whole image would be, and in a fraction of its memory."""
+    pixels = np.zeros((1600, 2400, 3), np.uint8)
+    pixels[:800, :800] = 255
+    photo = Image.fromarray(pixels)
+    expected = [[[1, 0, 0], [0, 0, 0]]]
+    decoded = JpegImageFile.load
+    sizes: list[tuple[int, int]] = []
+
+    def load(image: JpegImageFile) -> object:
+        sizes.append(image.size)
+        return decoded(image)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JpegImageFile, "load", load)
+        found = read_image(encoded(photo, "JPEG"), "image/jpeg", GREY, 10**7)
+    np.testing.assert_allclose(found[0], expected, atol=0.05)
+    assert sizes[0] == (300, 200)
+    for alpha in (photo.convert("RGBA"), photo):
+        np.testing.assert_allclose(read_image(encoded(alpha), "image/png", GREY, 10**7)[0], expected, atol=0.05)
+
+
+def test_several_images_of_several_formats_are_one_batch() -> None:
+    flat = Image.fromarray(np.full((5, 4), 102, np.uint8))
+    files = [encoded(Image.fromarray(PIXELS)), encoded(flat, "JPEG"), encoded(flat, "WEBP")]
+    samples = read_images(files, GREY, max_pixels=100)
+    assert samples.shape == (3, 1, 2, 3)
+    np.testing.assert_allclose(samples[0, 0], PIXELS / 255, atol=1e-6)
+    np.testing.assert_allclose(samples[1:], 0.4, atol=0.02)
 
 
 @given(st.binary(max_size=300), st.integers(0, 70))
@@ -137,6 +169,12 @@ def test_several_samples_are_drawn_as_a_grid_from_left_to_right() -> None:
     assert grid[2, 3] == 0
     row = np.asarray(Image.open(io.BytesIO(write_png(samples, GREY, columns=3))))
     assert row[0].tolist() == [51] * 3 + [102] * 3 + [153] * 3
+
+
+def test_columns_may_be_chosen_and_are_never_more_than_the_samples() -> None:
+    samples = np.ones((3, 1, 2, 3), np.float32)
+    sizes = [Image.open(io.BytesIO(write_png(samples, GREY, columns))).size for columns in (1, 2, 3, 10**9)]
+    assert sizes == [(3, 6), (6, 4), (9, 2), (9, 2)]
 
 
 def test_colour_is_drawn_and_values_beyond_the_range_are_clipped() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -124,6 +125,37 @@ def test_sigterm_loses_no_accepted_request(tiny_models: Path) -> None:
                 assert answer.startswith(b"HTTP/1.1 200")
                 assert b'"latents":[[1.0,0.5]]' in answer
         assert process.wait(timeout=30) == 0
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # the beginning of TLS
+        b"GET /livez HTTP/1.1\r\nbad header\r\n\r\n",
+        b"POST /v1/models/tiny-ae/encode HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+)
+def test_what_is_no_http_is_answered_as_every_error(nonsense: bytes, tiny_server: str) -> None:
+    host, port = tiny_server.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), 30) as connection:
+        connection.sendall(nonsense)
+        head, _, body = connection.makefile("rb").read().partition(b"\r\n\r\n")
+    status, *lines = head.decode().split("\r\n")
+    headers = dict(line.lower().split(": ", 1) for line in lines)
+    problem = json.loads(body)
+    assert status == "HTTP/1.1 400 Bad Request"
+    assert (problem["status"], problem["code"]) == (400, "malformed-request")
+    assert problem["detail"] == problem["error"]
+    assert headers["content-type"] == "application/problem+json"
+    assert (headers["x-request-id"], headers["connection"]) == (problem["request_id"], "close")
+    assert int(headers["content-length"]) == len(body)
+
+
+@pytest.fixture(scope="module")
+def tiny_server(tiny_models: Path) -> Iterator[str]:
+    """The address of a running server."""
+    with serving(models_dir=str(tiny_models)) as (_, address, _lines):
+        yield address
 
 
 def test_several_workers_give_the_same_samples_for_a_seed(tiny_models: Path) -> None:
