@@ -7,6 +7,7 @@ Every error that a client or an operator can get, as one tree.
     ├── InvalidModel                  a folder is not a whole, valid version
     └── ServiceError                  answered to a client, as problem+json
         ├── MalformedBody       400   malformed-body
+        ├── Refused             403   refused
         ├── NotFound            404   not-found
         │   ├── UnknownModel    404   unknown-model
         │   ├── UnknownVersion  404   unknown-version
@@ -14,9 +15,11 @@ Every error that a client or an operator can get, as one tree.
         ├── MethodNotAllowed    405   method-not-allowed
         ├── NotAcceptable       406   not-acceptable
         ├── BodyTooLarge        413   body-too-large
+        ├── DecompressedTooLarge 413  decompressed-too-large
         ├── TooManyRows         413   too-many-rows
         ├── TooManyPixels       413   too-many-pixels
         ├── UnsupportedMedia    415   unsupported-media-type
+        ├── UnsupportedEncoding 415   unsupported-encoding
         ├── InvalidInput        422   invalid-input
         │   ├── NotNumbers      422   not-numbers
         │   ├── RaggedRows      422   ragged-rows
@@ -74,6 +77,12 @@ class MalformedBody(ServiceError):
     status, code = 400, "malformed-body"
 
 
+class Refused(ServiceError):
+    """The server knows what is asked for, and does not do it."""
+
+    status, code = 403, "refused"
+
+
 class NotFound(ServiceError):
     """Nothing lives at this address."""
 
@@ -116,6 +125,12 @@ class BodyTooLarge(ServiceError):
     status, code = 413, "body-too-large"
 
 
+class DecompressedTooLarge(ServiceError):
+    """The body would have more bytes, decompressed, than the server takes."""
+
+    status, code = 413, "decompressed-too-large"
+
+
 class TooManyRows(ServiceError):
     """The request has, or asks for, more rows than the server takes at once."""
 
@@ -132,6 +147,12 @@ class UnsupportedMedia(ServiceError):
     """The body's content type is not one that can be taken here."""
 
     status, code = 415, "unsupported-media-type"
+
+
+class UnsupportedEncoding(ServiceError):
+    """The body's content encoding is not one that can be taken."""
+
+    status, code = 415, "unsupported-encoding"
 
 
 class InvalidInput(ServiceError):

@@ -32,6 +32,10 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[int, Field(ge=1)] = Field(
         16 * MEBIBYTE, description="Largest request body, in bytes; beyond it, 413 `body-too-large`."
     )
+    max_decompressed_bytes: Annotated[int, Field(ge=1)] = Field(
+        64 * MEBIBYTE,
+        description="Largest size of a body that came compressed, in bytes; beyond it, 413 `decompressed-too-large`.",
+    )
     max_pixels: Annotated[int, Field(ge=1)] = Field(
         25_000_000, description="Largest image, width times height; beyond it, 413 `too-many-pixels`."
     )

@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.engine.pace import Pace
+from app.engine.statistics import Runs
 from app.errors import Expired, Overloaded
 
 Rows = npt.NDArray[Any]
@@ -47,8 +48,10 @@ class Entry:
     rows: int
     kind: tuple[Any, ...]
     """Shape of a row and dtype of each array: entries of different kinds never share a run."""
+    since: float
+    """Of `time.monotonic`; when it came."""
     deadline: float
-    """Of `time.monotonic`; not computed after it."""
+    """Not computed after it."""
     answer: asyncio.Future[tuple[Rows, ...]]
     outcome: tuple[Rows, ...] | Exception | None = None
 
@@ -112,7 +115,9 @@ class Lane:
 
     def __init__(self, batcher: Batcher, function: RowFunction, rows_on_loop: int, rows_per_run: int) -> None:
         self._batcher = batcher
-        self._function = function
+        self.runs = Runs(function)
+        """The function, and what its runs have taken so far."""
+        self._function: RowFunction = self.runs
         self._rows_on_loop = min(rows_on_loop, rows_per_run)
         self._rows_per_run = rows_per_run
         self._arrived: deque[Entry] = deque()
@@ -135,6 +140,7 @@ class Lane:
         self._batcher.admit(rows)
         try:
             if rows <= self._rows_on_loop and (self._comes_alone() or self._leaves_no_room(rows)):
+                self.runs.waited(0)
                 return self._function(*arrays)
             if rows <= self._rows_per_run:
                 return await self._enqueue(arrays, rows)
@@ -181,7 +187,8 @@ class Lane:
         kind = tuple([(array.shape[1:], array.dtype) for array in arrays])
         if not self._arrived:
             loop.call_soon(self._flush, loop)
-        self._arrived.append(Entry(arrays, rows, kind, time.monotonic() + self._batcher.queue_seconds, answer))
+        now = time.monotonic()
+        self._arrived.append(Entry(arrays, rows, kind, now, now + self._batcher.queue_seconds, answer))
         return answer
 
     def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -232,6 +239,7 @@ class Lane:
                 break
             else:
                 room -= entry.rows
+                self.runs.waited(now - entry.since)
             taken.append(queue.popleft())
         return taken
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -63,6 +63,34 @@ def read_image(content: bytes, media_type: str, expected: ImageInput, max_pixels
         raise InvalidImage(f"expected a {name} image, but it cannot be decoded") from error
     samples: Array = _levels(expected.value_range)[pixels]
     return samples[None]
+
+
+def media_type(content: bytes) -> str:
+    """The media type of an image, by its first bytes. Raises InvalidImage."""
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if content.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "image/webp"
+    raise InvalidImage("expected a PNG, JPEG or WebP image, but it does not begin as one")
+
+
+def read_images(contents: Sequence[bytes], expected: ImageInput, max_pixels: int) -> Array:
+    """
+    One sample from each image; `max_pixels` bounds their pixels together.
+
+    Shape: (B, C, H, W). Raises InvalidImage or TooManyPixels.
+    """
+    samples, pixels = [], 0
+    for content in contents:
+        media = media_type(content)
+        samples.append(read_image(content, media, expected, max_pixels))
+        image = FORMATS[media][1](io.BytesIO(content))
+        pixels += image.width * image.height
+        if pixels > max_pixels:
+            raise TooManyPixels(f"expected images of at most {max_pixels} pixels together, got more")
+    return np.concatenate(samples)
 
 
 def write_png(samples: Array, drawn: ImageInput, columns: int | None = None) -> bytes:
