@@ -8,6 +8,7 @@ Every error that a client or an operator can get, as one tree.
     └── ServiceError                  answered to a client, as problem+json
         ├── MalformedRequest    400   malformed-request
         ├── MalformedBody       400   malformed-body
+        ├── Refused             403   refused
         ├── NotFound            404   not-found
         │   ├── UnknownModel    404   unknown-model
         │   ├── UnknownVersion  404   unknown-version
@@ -82,6 +83,12 @@ class MalformedBody(ServiceError):
     """The body is not what its content type says."""
 
     status, code = 400, "malformed-body"
+
+
+class Refused(ServiceError):
+    """The server knows what is asked for, and does not do it."""
+
+    status, code = 403, "refused"
 
 
 class NotFound(ServiceError):

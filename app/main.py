@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from app.api import documentation, health, problems, tasks, v1
+from app.api import documentation, health, problems, tasks, v1, v2
 from app.api.connections import Connection
 from app.api.service import Service
 from app.api.tasks import Application
@@ -56,6 +56,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     app.include_router(v1.router)
     tasks.install(app, service)
+    v2.install(app, service)
     app.include_router(health.router)
     documentation.install(app, repository, version("hourglass"))
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Self, TypeVar
 from urllib.parse import parse_qsl
 
@@ -32,10 +33,15 @@ Given = TypeVar("Given", bound=Options)
 
 def read_options(kind: type[Given], query: bytes) -> Given:
     """The options that a query names. Raises RequestValidationError, as FastAPI does of the other routes."""
+    return check_options(kind, dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)), "query")
+
+
+def check_options(kind: type[Given], members: Mapping[str, object], place: str) -> Given:
+    """The options that stand somewhere in a request: an error names the place. Raises RequestValidationError."""
     try:
-        return kind.model_validate(dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)))
+        return kind.model_validate(members)
     except ValidationError as error:
-        problems = [{**problem, "loc": ("query", *problem["loc"])} for problem in error.errors()]
+        problems = [{**problem, "loc": (place, *problem["loc"])} for problem in error.errors()]
         raise RequestValidationError(problems) from error
 
 

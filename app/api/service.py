@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, TypeVar
 
@@ -31,6 +31,7 @@ class Service:
         self.repository = repository
         self.ready = False
         """True between start-up and shutdown."""
+        self.threads = threads
         self._batcher = batcher
         self._served = {model: ServedModel(model, batcher) for model in repository.all_versions()}
         self._formats = ThreadPoolExecutor(threads, thread_name_prefix="formats")
@@ -39,6 +40,10 @@ class Service:
         """A version of a model, its largest where none is named. Raises UnknownModel or UnknownVersion."""
         number = int(version) if version and VERSION.fullmatch(version) else version and version[:20]
         return self._served[self.repository.get(name, number)]
+
+    def all_models(self) -> Iterable[ServedModel]:
+        """Every version of every model; of one model, the smallest version first."""
+        return self._served.values()
 
     def bound_rows(self, rows: int, manifest: Manifest) -> int:
         """The same number, of a model's samples, or of latents that become samples. Raises TooManyRows."""

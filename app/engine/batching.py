@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.engine.pace import Pace
+from app.engine.statistics import Runs
 from app.engine.times import RUN_TIMES, RunTimes
 from app.errors import Expired, Overloaded
 
@@ -122,7 +123,9 @@ class Lane:
 
     def __init__(self, batcher: Batcher, function: RowFunction, rows_on_loop: int, rows_per_run: int) -> None:
         self._batcher = batcher
-        self._function = function
+        self.runs = Runs(function)
+        """The function, and what its runs have taken so far."""
+        self._function: RowFunction = self.runs
         self._rows_on_loop = min(rows_on_loop, rows_per_run)
         self._rows_per_run = rows_per_run
         self._arrived: deque[Entry] = deque()
@@ -153,6 +156,7 @@ class Lane:
             self._batcher.release(rows)
 
     def _run_at_once(self, arrays: tuple[Rows, ...]) -> tuple[Rows, ...]:
+        self.runs.waited(0)
         times, began = RUN_TIMES.get(), time.monotonic()
         try:
             return self._function(*arrays)
@@ -252,6 +256,7 @@ class Lane:
                 break
             else:
                 room -= entry.rows
+                self.runs.waited(now - entry.since)
             taken.append(queue.popleft())
         return taken
 

@@ -13,6 +13,7 @@ from app.engine.batching import Batcher
 from app.engine.corruption import Noise
 from app.engine.labels import Labels, label_rows
 from app.engine.pace import Pace, measure
+from app.engine.statistics import Runs
 from app.manifest import Manifest, Task
 
 Array = npt.NDArray[np.float32]
@@ -45,6 +46,15 @@ class ServedModel:
     def require(self, task: Task) -> None:
         """Raise UnsupportedTask unless the model was made for this task."""
         self.model.require(task)
+
+    def runs(self, task: Task) -> tuple[Runs, ...]:
+        """The runs of the graphs that make a task's answers, which tasks may share."""
+        lanes = {
+            "encode": (self._means, self._posteriors),
+            "reconstruct": (self._reconstructions,),
+            "denoise": (self._both,),
+        }
+        return tuple(lane.runs for lane in lanes.get(task, (self._samples,)))
 
     async def encode(self, samples: Array) -> Array:
         """Latents; the posterior mean, of a variational model."""

@@ -58,6 +58,17 @@ def read_rows(content: bytes, member: str) -> Array:
     return _read_carefully(content, member) if rows is None else rows
 
 
+def read_document(content: bytes, member: str) -> Any:
+    """
+    A JSON document, in which nested lists of numbers under a member of this name, wherever it stands, may be float64
+    arrays: those of one length at each depth are, where simdjson takes the document.
+
+    Raises MalformedBody or NotFinite.
+    """
+    document = _read_document_directly(content, member) if DIRECT else None
+    return load(content, "{...}") if document is None else document
+
+
 def _read_directly(content: bytes, member: str) -> Array | None:
     """The array, without a Python object for a number; None where anything is not as it should be."""
     if content[:1] == b"\xef":  # simdjson would pass over a byte order mark, which is not JSON
@@ -76,6 +87,36 @@ def _read_directly(content: bytes, member: str) -> Array | None:
             return numbers.astype(np.float32).reshape(shape)
     except (ValueError, TypeError, KeyError, RuntimeError, AttributeError):
         return None
+
+
+def _read_document_directly(content: bytes, member: str) -> Any:
+    """The document; None where an array under the member is not as it should be, or anything else is not."""
+    if content[:1] == b"\xef":
+        return None
+    lists = 0
+
+    def plain(value: Any, name: str = "") -> Any:
+        nonlocal lists
+        if isinstance(value, simdjson.Object):
+            members = {name: plain(value[name], name) for name in value.keys()}  # noqa: SIM118 - it has no other way
+            if len(members) != len(value):
+                raise ValueError("a member twice")
+            return members
+        if not isinstance(value, simdjson.Array):
+            return value
+        shape = _shape(value) if name == member else None
+        if shape is None:
+            lists += 1
+            return [plain(inner) for inner in value]
+        lists += _lists(shape)
+        return np.frombuffer(value.as_buffer(of_type="d")).reshape(shape)
+
+    try:
+        parser = simdjson.Parser() if len(content) > KEPT else _parsers.parser
+        document = plain(parser.parse(content))
+    except (ValueError, TypeError, KeyError, RuntimeError, AttributeError):
+        return None
+    return document if np.count_nonzero(np.frombuffer(content, np.uint8) == OPENING) == lists else None
 
 
 def _shape(rows: Any, depth: int = 0) -> tuple[int, ...] | None:
@@ -135,7 +176,13 @@ def _read_carefully(content: bytes, member: str) -> Array:
 
 
 def to_array(rows: Any, member: str) -> Array:
-    """Nested lists of numbers as an array; each depth must have lists of one length."""
+    """Nested lists of numbers as a float32 array; each depth must have lists of one length."""
+    with np.errstate(over="ignore"):  # too large becomes infinite, which the engine refuses
+        return to_numbers(rows, member).astype(np.float32)
+
+
+def to_numbers(rows: Any, member: str) -> npt.NDArray[Any]:
+    """Nested lists of numbers as an array of the type that holds them; each depth must have lists of one length."""
     if not isinstance(rows, list):
         raise InvalidInput(f"{member}: expected a list of rows, got {describe(rows)}")
     if not rows:
@@ -146,8 +193,7 @@ def to_array(rows: Any, member: str) -> Array:
         array = None
     if array is None or array.dtype.kind not in "iuf" or _holds_boolean(rows):
         _explain(rows, member)
-    with np.errstate(over="ignore"):  # too large becomes infinite, which the engine refuses
-        return array.astype(np.float32)
+    return array
 
 
 def write_object(members: dict[str, Any]) -> bytes:

@@ -16,20 +16,25 @@ from app.engine.autoencoder import Autoencoder
 from app.main import create_app
 from app.settings import Settings
 
-BODY = b'{"samples": [[0.25, 0.75, 0.5, 0]]}'
+BODIES = {
+    "/v1/models/tiny-ae/encode": b'{"samples": [[0.25, 0.75, 0.5, 0]]}',
+    "/v2/models/tiny-ae.encode/infer": b'{"inputs": [{"name": "samples", "datatype": "FP32", "shape": [1, 4], '
+    b'"data": [0.25, 0.75, 0.5, 0]}]}',
+}
+ENCODE = next(iter(BODIES))
 
 
 class Client:
     """One request to an application, which hangs up when it is told to."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: FastAPI, path: str = ENCODE) -> None:
         self.sent: list[dict[str, Any]] = []
         self.hang_up = asyncio.Event()
-        self._body = [BODY]
+        self._body = [BODIES[path]]
         scope = {
             "type": "http",
             "method": "POST",
-            "path": "/v1/models/tiny-ae/encode",
+            "path": path,
             "headers": [],
             "query_string": b"",
         }
@@ -66,15 +71,18 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 RUNS: list[int] = []
 
 
-def test_what_waits_for_a_client_that_has_gone_is_not_computed(tiny_models: Path, gate: threading.Event) -> None:
+@pytest.mark.parametrize("path", BODIES)
+def test_what_waits_for_a_client_that_has_gone_is_not_computed(
+    tiny_models: Path, gate: threading.Event, path: str
+) -> None:
     app = create_app(Settings(models_dir=tiny_models, threads=1))
 
     async def scenario() -> None:
-        first, gone, last = Client(app), Client(app), Client(app)
+        first, gone, last = Client(app, path), Client(app, path), Client(app, path)
         while not RUNS:
             await asyncio.sleep(0.01)
         RUNS.clear()
-        waits = [Client(app) for _ in range(3)]
+        waits = [Client(app, path) for _ in range(3)]
         waits[1].hang_up.set()
         done, _ = await asyncio.wait([waits[1].task], timeout=10)
         assert done
