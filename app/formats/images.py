@@ -145,7 +145,7 @@ def _sample(image: Image.Image, media: str, expected: ImageInput) -> Array:
     try:
         if isinstance(image, JpegImageFile):  # decoded to an eighth of its size, at least: photos are many times larger
             side = int(SHRUNK * max(expected.shape[1:]))
-            image.draft(None, (side, side))  # type: ignore[arg-type]  # None leaves the colours as they are
+            image.draft(None, (side, side))  # None leaves the colours as they are
         if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
             image = ImageOps.exif_transpose(image)
         pixels = _pixels(image, expected)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from app.errors import InvalidInput, MalformedBody, TooManyParts
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 DISPOSITION = b"content-disposition"
 
@@ -41,7 +46,7 @@ class _Form:
         self._name = self._value = b""
         self._headers: dict[bytes, bytes] = {}
         self._chunks: list[bytes] = []
-        self.callbacks = {
+        self.callbacks: MultipartCallbacks = {
             "on_part_begin": self._begin,
             "on_header_field": self._add_to_name,
             "on_header_value": self._add_to_value,

@@ -27,6 +27,7 @@ import uvloop
 from fastapi import FastAPI
 
 from app.api.replies import Reply
+from app.api.tracing import Trace
 from app.engine.autoencoder import Autoencoder
 from app.formats.json_arrays import read_rows
 from app.formats.npy import read_npy
@@ -105,7 +106,7 @@ def anatomy(app: Any, load: Load, request: Request) -> dict[str, float]:
     sharing = len(together) // len(samples)
     (latents,) = model.run_mean(samples)
     media = "application/x-npy" if load == "binary-32" else "application/json"
-    reply = Reply(model, service, media, "latents")
+    reply = Reply(model, service, media, "latents", Trace({"headers": []}))
     stages = {
         "body to array": fastest(lambda: read(request.body, "samples")),
         "checks": fastest(lambda: model.check_samples(rows)),

@@ -135,7 +135,7 @@ GIVE_SAMPLES = {"decode", "reconstruct", "denoise", "interpolate"}
 
 def pooled(samples: Array) -> Array:
     """What the tiny encoder does: the sum of each row of pixels."""
-    return samples.sum(axis=3)[:, 0]
+    return np.asarray(samples.sum(axis=3)[:, 0])
 
 
 def spread(latents: Array) -> Array:

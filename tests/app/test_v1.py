@@ -250,7 +250,8 @@ def test_each_error_has_its_status_code_and_text(
 
 def test_what_can_be_taken_and_given_is_listed(client: TestClient) -> None:
     taken = client.post("/v1/models/tiny-ae/encode", data={"a": "b"}).json()
-    assert taken["supported"] == ["application/json", "application/x-npy", "image/png", "image/jpeg", "image/webp"]
+    images = ["image/png", "image/jpeg", "image/webp", "multipart/form-data"]
+    assert taken["supported"] == ["application/json", "application/x-npy", *images]
     given = client.post("/v1/models/tiny-ae/decode", json={"latents": [[1, 1]]}, headers={"accept": "text/csv"}).json()
     assert given["supported"] == ["application/json", "application/x-npy", "image/png"]
 
