@@ -1,26 +1,50 @@
-"""The command `hourglass`: serve the models of a repository."""
+"""The command `hourglass`: serve a model repository, import into it, check it."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 import structlog
 import uvicorn
 from pydantic import ValidationError
 
-from app.errors import StartupError
+from app.commands import check_command, import_command
+from app.errors import HourglassError
 from app.logs import configure_logging
 from app.main import PROTOCOL, create_process
 from app.settings import PREFIX, Settings, unknown_variables
 
+INTERRUPTED, TERMINATED = 130, 143
+"""Exit codes of what Ctrl-C and SIGTERM end before it is done."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGTERM or Ctrl-C; 1 and one sentence where the server cannot start."""
-    build_parser().parse_args(arguments)
+    """Run a command and give its exit code: 0; 1 and one sentence after an error that the user can mend."""
+    options = build_parser().parse_args(arguments)
+    # Process 1 of a container has no default handlers: without this, SIGTERM would be lost while models are loaded or
+    # written. uvicorn puts its own in place while it serves, and raises the signal again when it has finished.
+    status = 0 if options.command is serve_command else TERMINATED
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(status))
+    try:
+        exit_code: int = options.command(options)
+    except HourglassError as error:
+        print(f"hourglass: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return exit_code
+
+
+def serve_command(_: argparse.Namespace) -> int:
+    """Serve until SIGTERM or Ctrl-C. Raises StartupError where the server cannot start."""
     try:
         settings = Settings()
     except ValidationError as error:
@@ -28,17 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             name = PREFIX + str(problem["loc"][0]).upper()
             print(f"hourglass: {name}: {problem['msg']}, got {problem['input']!r}", file=sys.stderr)
         return 1
-    # Process 1 of a container has no default handlers: without this, SIGTERM would be lost while models are loaded.
-    # uvicorn puts its own in place while it serves, and raises the signal again when it has finished.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     configure_logging(settings.log_level)
     for name in unknown_variables():
         structlog.get_logger(__name__).warning("unknown setting ignored", variable=name)
-    try:
-        return serve(settings)
-    except StartupError as error:
-        print(f"hourglass: {error}", file=sys.stderr)
-        return 1
+    return serve(settings)
 
 
 def serve(settings: Settings) -> int:
@@ -62,7 +79,7 @@ def serve(settings: Settings) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """One command; its options are environment variables, so that a shell and a container set them alike."""
+    """The commands. Serving's options are environment variables, so that a shell and a container set them alike."""
     variables = "\n".join(
         f"  {PREFIX + name.upper():28} {field.description} [{field.default}]"
         for name, field in Settings.model_fields.items()
@@ -70,12 +87,58 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="hourglass",
         description=__doc__,
-        epilog=f"settings, from the environment:\n{variables}",
+        epilog=f"settings of serve, from the environment:\n{variables}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("command", nargs="?", choices=["serve"], default="serve", help="what to do (serve)")
     parser.add_argument("--version", action="version", version=version("hourglass"))
+    parser.set_defaults(command=serve_command)
+    commands = parser.add_subparsers(metavar="COMMAND")
+    commands.add_parser("serve", help="serve the models; the same as no command")
+    _import_parser(commands.add_parser("import", help="write a version out of an encoder and a decoder in ONNX"))
+    _check_parser(commands.add_parser("check", help="check the versions of the repository as the server does"))
     return parser
+
+
+def _import_parser(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=import_command)
+    parser.add_argument("--encoder", type=Path, required=True, metavar="FILE", help="ONNX graph: samples to latents")
+    parser.add_argument("--decoder", type=Path, required=True, metavar="FILE", help="ONNX graph: latents to samples")
+    parser.add_argument("--name", required=True, help="the model's name")
+    _models_dir_option(parser)
+    parser.add_argument(
+        "--range", nargs=2, type=float, metavar=("LOW", "HIGH"), help="what every number of a sample lies in"
+    )
+    parser.add_argument(
+        "--shape", nargs="+", type=_positive, metavar="N", help="of a sample: channels, height, width; or features"
+    )
+    parser.add_argument("--layout", choices=["channels-first", "channels-last"], help="of the graphs' images")
+    parser.add_argument(
+        "--encoder-gives", metavar="WORDS", help="its outputs in order, such as mu,logvar,z or mu,sigma"
+    )
+    parser.add_argument("--logits", action="store_true", help="the decoder gives logits: a sigmoid is added")
+    parser.add_argument("--denoises", action="store_true", help="it was trained to leave noise out")
+    parser.add_argument("--feature-names", nargs="+", default=[], metavar="NAME", help="of the columns of a table")
+    parser.add_argument("--description", metavar="TEXT", help="one sentence for people")
+    parser.add_argument("--dry-run", action="store_true", help="read, adapt and check all, but write nothing")
+
+
+def _check_parser(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=check_command)
+    parser.add_argument("model", nargs="?", metavar="MODEL", help="NAME or NAME/VERSION; without it, all")
+    _models_dir_option(parser)
+
+
+def _models_dir_option(parser: argparse.ArgumentParser) -> None:
+    default = Path(os.environ.get("HOURGLASS_MODELS_DIR") or Settings.model_fields["models_dir"].default)
+    parser.add_argument(
+        "--models-dir", type=Path, default=default, metavar="DIR", help="the repository (HOURGLASS_MODELS_DIR, models)"
+    )
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text}")
+    return int(text)
 
 
 if __name__ == "__main__":

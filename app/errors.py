@@ -5,6 +5,8 @@ Every error that a client or an operator can get, as one tree.
     ├── StartupError                  the process cannot start
     │   └── NoModels
     ├── InvalidModel                  a folder is not a whole, valid version
+    ├── VersionTaken                  somebody else wrote the same version meanwhile
+    ├── UnfitGraph                    an ONNX file cannot become a part of a version
     └── ServiceError                  answered to a client, as problem+json
         ├── MalformedRequest    400   malformed-request
         ├── MalformedBody       400   malformed-body
@@ -57,6 +59,14 @@ class NoModels(StartupError):
 
 class InvalidModel(HourglassError):
     """A folder of the model repository is not a whole, valid version of a model."""
+
+
+class VersionTaken(HourglassError):
+    """Somebody else wrote the same version of the model meanwhile."""
+
+
+class UnfitGraph(HourglassError):
+    """An ONNX file cannot become the encoder or the decoder of a version; the sentence says why."""
 
 
 class ServiceError(HourglassError):

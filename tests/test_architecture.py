@@ -20,7 +20,9 @@ ALLOWED = {
     "app.formats": {"app.formats", "app.errors", "app.manifest"},
     "app.api": {"app.api", "app.engine", "app.formats", "app.manifest", "app.errors", "app.settings"},
     "app.main": {"app.api", "app.engine", "app.settings", "app.logs"},
-    "app.__main__": {"app.main", "app.settings", "app.logs", "app.errors"},
+    "app.importing": {"app.importing", "app.engine", "app.manifest", "app.errors", "onnx"},
+    "app.commands": {"app.importing", "app.engine", "app.errors", "app.logs"},
+    "app.__main__": {"app.main", "app.commands", "app.settings", "app.logs", "app.errors"},
     "training": {"training", "app.manifest", "app.engine", "app.errors"},
 }
 """For each room, the rooms that it may import; the most specific name counts."""

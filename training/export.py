@@ -1,15 +1,8 @@
-"""
-A finished run becomes a version of the model repository, or nothing.
-
-All is written into a hidden folder beside the versions, the manifest last; the folder is opened and checked as the
-server will do it, and then renamed. A version that exists is never touched.
-"""
+"""A finished run becomes a version of the model repository, the manifest written last; or nothing."""
 
 from __future__ import annotations
 
 import logging
-import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +10,9 @@ import numpy.typing as npt
 import torch
 
 from app.engine.autoencoder import Autoencoder
-from app.engine.repository import load_version
+from app.engine.golden import golden_samples
 from app.engine.threads import available_cores
+from app.engine.versions import write_version
 from app.manifest import (
     CARD,
     DECODER,
@@ -39,7 +33,6 @@ from app.manifest import (
 from training.alarms import alarms
 from training.card import write_card
 from training.data import DataSet, Split
-from training.errors import ExportError
 from training.evaluation import evaluate
 from training.graphs import (
     PARITY_BATCHES,
@@ -57,39 +50,18 @@ log = logging.getLogger(__name__)
 
 Array = npt.NDArray[np.float32]
 
-GOLDEN_SEED = 7
-
 
 def export(run: Run, data: DataSet, models_dir: Path) -> Path:
     """
     Write the next version of the run's model: graphs, golden samples, metrics, figures, card, manifest.
 
-    Raises ExportError where the graphs are not what they must be; then nothing is left behind.
+    Raises ExportError or InvalidModel where the graphs are not what they must be; then nothing is left behind.
     """
-    parent = models_dir / run.config.name
-    version = next_version(parent)
-    staging = parent / f".{version}-{os.getpid()}.partial"
-    staging.mkdir(parents=True)
-    try:
-        manifest = _write_version(run, data, staging, version)
-        load_version(staging, run.config.name, version)
-        target = parent / str(version)
-        if target.exists():
-            raise ExportError(f"{target} was written by somebody else meanwhile; export the run again")
-        staging.rename(target)
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
-        if not any(parent.iterdir()):
-            parent.rmdir()
-        raise
+    target, manifest = write_version(
+        models_dir, run.config.name, lambda folder, version: _write_version(run, data, folder, version)
+    )
     log.info("wrote %s (torch and onnxruntime differ by at most %.1g)", target, _parity(manifest).max_abs_difference)
     return target
-
-
-def next_version(parent: Path) -> int:
-    """One more than the largest version that is there."""
-    versions = [int(path.name) for path in parent.glob("[1-9]*") if path.name.isdecimal()]
-    return max(versions, default=0) + 1
 
 
 def _write_version(run: Run, data: DataSet, folder: Path, version: int) -> Manifest:
@@ -164,25 +136,6 @@ def write_golden(
     labels = {"labels": told["labels"].numpy()} if "labels" in told else {}
     arrays = {"samples": samples.numpy(), **named, **labels, "reconstructions": reconstructions.numpy()}
     np.savez_compressed(folder / GOLDEN, allow_pickle=False, **arrays)
-
-
-def golden_samples(shape: tuple[int, ...]) -> Array:
-    """Eight seeded inputs in [0, 1] that are no rows of any data set: both ends, ramps and noise."""
-    random = np.random.default_rng(GOLDEN_SEED)
-    size = int(np.prod(shape))
-    ramp = np.linspace(0, 1, size)
-    unit = np.stack(
-        [
-            np.zeros(size),
-            np.ones(size),
-            ramp,
-            ramp[::-1],
-            0.5 + 0.5 * np.sin(40 * ramp),
-            *random.random((2, size)),
-            (random.random(size) < 0.2).astype(float),
-        ]
-    )
-    return unit.astype(np.float32).reshape(-1, *shape)
 
 
 def describe_training(run: Run, warnings: tuple[str, ...]) -> Training:

@@ -72,7 +72,7 @@ class ModelRepository:
         Raises NoModels where none is left. Hidden folders are what an export left unfinished, and are passed over.
         """
         models: dict[str, dict[int, Autoencoder]] = {}
-        for folder, name, version in _candidates(root):
+        for folder, name, version in candidates(root):
             try:
                 models.setdefault(name, {})[version] = load_version(folder, name, version, threads)
             except InvalidModel as error:
@@ -115,8 +115,8 @@ class ModelRepository:
         return (self.get(name) for name in self._models)
 
 
-def _candidates(root: Path) -> Iterator[tuple[Path, str, int]]:
-    """Folders that could be versions, sorted; what is called otherwise is reported."""
+def candidates(root: Path) -> Iterator[tuple[Path, str, int]]:
+    """Folders that could be versions, by name; what is called otherwise is reported in the log."""
     for parent in (path for path in _entries(root) if path.is_dir()):
         for folder in _entries(parent):
             if folder.is_dir() and VERSION.fullmatch(folder.name):

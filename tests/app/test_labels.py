@@ -172,7 +172,7 @@ def test_labels_are_int64_one_a_row(tmp_path: Path, dtype: int, shape: list[str 
 @pytest.mark.parametrize(
     ("labels", "reason"),
     [
-        (np.array([0, 0, 2]), "reconstructions differ from what torch gave"),
+        (np.array([0, 0, 2]), "reconstructions differ from those that were stored"),
         (np.array([0, 0, 3]), "expected 0 to 2, got 0 to 3"),
         (None, "golden.npz lacks labels"),
     ],

@@ -90,7 +90,7 @@ def test_a_broken_version_is_reported_and_the_others_are_served(
 
 def test_golden_samples_that_differ_are_a_reason_not_to_serve(tmp_path: Path) -> None:
     folder = tiny.write_version(tmp_path, golden_offset=0.01)
-    with pytest.raises(InvalidModel, match="reconstructions differ from what torch gave"):
+    with pytest.raises(InvalidModel, match="reconstructions differ from those that were stored"):
         load_version(folder, "tiny", 1)
 
 

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from app.engine.golden import golden_samples
 from app.engine.repository import load_version
 from app.main import create_app
 from app.manifest import MANIFEST, Manifest
 from app.settings import Settings
 from training.data import DataSet
 from training.errors import ExportError
-from training.export import export, golden_samples
+from training.export import export
 from training.runs import Run
 
 
@@ -90,14 +91,16 @@ def test_the_next_export_is_the_next_version_and_leaves_the_first_alone(
     load_version(second, trained.config.name, 2)
 
 
-@pytest.mark.parametrize("broken", ["write_card", "evaluate", "load_version"])
+@pytest.mark.parametrize(
+    "broken", ["training.export.write_card", "training.export.evaluate", "app.engine.versions.load_version"]
+)
 def test_an_export_that_fails_leaves_nothing(
     trained: Run, digits: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ExportError("disk full")
 
-    monkeypatch.setattr(f"training.export.{broken}", fail)
+    monkeypatch.setattr(broken, fail)
     with pytest.raises(ExportError, match="disk full"):
         export(trained, digits, tmp_path)
     assert not list(tmp_path.rglob("*"))

@@ -1,0 +1,78 @@
+"""What `hourglass import` and `hourglass check` do, once their options are read."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from app.engine.repository import candidates, load_version
+from app.engine.versions import next_version
+from app.errors import HourglassError, InvalidModel, NoModels, UnknownModel
+from app.logs import configure_logging
+
+
+def import_command(options: argparse.Namespace) -> int:
+    """Write a version out of two ONNX graphs, and print its folder; what was read and adapted goes to stderr."""
+    if find_spec("onnx") is None:
+        raise HourglassError("import needs the package onnx: pip install 'onnx>=1.19'")
+    from app.importing.pair import read_pair
+    from app.importing.request import Request
+    from app.importing.writing import write_pair
+
+    pair = read_pair(
+        Request(
+            encoder=options.encoder,
+            decoder=options.decoder,
+            name=options.name,
+            shape=tuple(options.shape) if options.shape else None,
+            layout=options.layout,
+            value_range=tuple(options.range) if options.range else None,
+            encoder_gives=options.encoder_gives,
+            logits=options.logits,
+            denoises=options.denoises,
+            feature_names=tuple(options.feature_names),
+            description=options.description,
+        )
+    )
+    for line in pair.describe():
+        print(line, file=sys.stderr)
+    parent = options.models_dir / options.name
+    try:
+        if not options.dry_run:
+            print(write_pair(pair, options.models_dir))
+            return 0
+        with tempfile.TemporaryDirectory() as elsewhere:
+            write_pair(pair, Path(elsewhere))
+    except OSError as error:
+        raise HourglassError(f"{parent} cannot be written: {error.strerror or error}") from error
+    print(f"all checks passed; this would be {parent / str(next_version(parent))}", file=sys.stderr)
+    return 0
+
+
+def check_command(options: argparse.Namespace) -> int:
+    """Check each version as the server does, a line each; 1 where one is broken."""
+    configure_logging("warning")
+    root: Path = options.models_dir
+    name, _, number = (options.model or "").partition("/")
+    found = [
+        (folder, model, version)
+        for folder, model, version in candidates(root)
+        if name in ("", model) and number in ("", str(version))
+    ]
+    if not found:
+        if options.model:
+            raise UnknownModel(f"{root.resolve()} holds no version of {options.model!r}: expected NAME or NAME/VERSION")
+        raise NoModels(f"{root.resolve()} holds no version of any model: expected folders <name>/<version>/")
+    broken = 0
+    for folder, model, version in found:
+        try:
+            load_version(folder, model, version)
+        except InvalidModel as error:
+            broken += 1
+            print(f"broken  {model}/{version}  {error}")
+        else:
+            print(f"whole   {model}/{version}")
+    return 1 if broken else 0
