@@ -231,3 +231,24 @@ def test_the_format_that_the_client_likes_best_is_given(accept: str | None, give
         if accept:
             request.headers["accept"] = accept
         assert client.send(request).headers["content-type"] == given
+
+
+@pytest.mark.parametrize(
+    ("path", "size"),
+    [
+        ("tiny-ae/decode?columns=1", (2, 4)),
+        ("tiny-ae/reconstruct?columns=1", (2, 4)),
+        ("tiny-sdae/denoise?columns=1", (2, 4)),
+        ("tiny-sdae/denoise?columns=1&noise=gaussian&seed=1", (2, 4)),
+        ("tiny-vae/generate?count=3&columns=1", (2, 6)),
+        ("tiny-ae/interpolate?steps=3&columns=2", (4, 4)),
+        ("tiny-ae/interpolate?steps=3", (6, 2)),
+    ],
+)
+def test_a_picture_has_the_columns_that_were_asked_for(path: str, size: tuple[int, int], client: TestClient) -> None:
+    body = LATENTS_IN["json"] if "decode" in path else SAMPLES_IN["json, nested"](2)
+    content = b"" if "generate" in path else body.content
+    answer = client.post(f"/v1/models/{path}", content=content, headers={"accept": PNG, "content-type": JSON})
+    assert Image.open(io.BytesIO(answer.content)).size == size
+    refused = client.post(f"/v1/models/{path.partition('?')[0]}?columns=0", content=content)
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid-parameter")

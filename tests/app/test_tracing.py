@@ -94,6 +94,25 @@ def test_the_run_is_what_a_slow_request_waits_for(tiny_app: FastAPI, monkeypatch
     assert times["total"] >= sum(times[part] for part in ("decode", "queue", "compute", "encode"))
 
 
+def test_a_run_that_no_queue_was_needed_for_counts_too() -> None:
+    async def scenario() -> RunTimes:
+        batcher = Batcher(1, 100)
+
+        def run(rows: Any) -> Any:
+            time.sleep(0.01)
+            return (rows,)
+
+        times = RunTimes()
+        RUN_TIMES.set(times)
+        await batcher.lane(run, Pace(first=1e-6, per_row=1e-4), 8).run(np.zeros((8, 2), np.float32))  # fills a run
+        batcher.close()
+        return times
+
+    times = asyncio.run(scenario())
+    assert times.compute >= 0.01
+    assert times.queue == 0
+
+
 def test_what_waits_behind_another_run_says_so() -> None:
     async def scenario() -> list[RunTimes]:
         batcher = Batcher(1, 100)
