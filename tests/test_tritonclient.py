@@ -284,8 +284,8 @@ def test_the_guide_works_to_the_letter() -> None:
         for command, shown in pairs:
             found, expected = json.loads(run_shell(in_our_own_place(command, url), ROOT)), json.loads(shown)
             if "outputs" in expected and "data" in expected["outputs"][0]:
-                numbers = [document["outputs"][0].pop("data") for document in (found, expected)]
-                np.testing.assert_allclose(*numbers, rtol=1e-3)
+                got, shown_numbers = (document["outputs"][0].pop("data") for document in (found, expected))
+                np.testing.assert_allclose(got, shown_numbers, rtol=1e-3)
             assert found == expected
         program = program.replace("127.0.0.1:8000", url.removeprefix("http://"))
         ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from app.api.negotiation import JSON
+from app.api.tensor_replies import OCTETS
 from app.formats.tensors import BYTES, DTYPES
 
 
@@ -194,7 +195,7 @@ INFERENCE_BODY = {
     "description": "JSON, or JSON and bytes. The header Inference-Header-Content-Length tells, not the content type.",
     "content": {
         JSON: {"schema": REQUEST},
-        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        OCTETS: {"schema": {"type": "string", "format": "binary"}},
     },
 }
 INFERENCE_HEADER = {

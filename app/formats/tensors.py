@@ -150,7 +150,7 @@ def _are_whole(values: Values, dtype: np.dtype[Any]) -> bool:
     if values.dtype.kind == "b":
         return dtype.kind == "b"
     low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-    return bool((values == np.floor(values)).all() and values.min() >= low and values.max() <= high)
+    return bool((values == np.floor(values)).all() and values.min().item() >= low and values.max().item() <= high)
 
 
 def _elements_from_json(data: Any, name: str, datatype: str, shape: tuple[int, ...]) -> list[bytes]:
@@ -215,13 +215,7 @@ def tensor_parameters(described: Mapping[str, Any], name: str) -> Mapping[str, A
     return parameters
 
 
-def member(
-    document: Mapping[str, Any],
-    name: str,
-    kind: type[str] | type[list[Any]] | type[dict[str, Any]],
-    default: Any,
-    of: str,
-) -> Any:
+def member(document: Mapping[str, Any], name: str, kind: Kind, default: Any, of: str) -> Any:
     """A member of a JSON object, of one kind, where it is there and not null."""
     value = document.get(name)
     if value is None:

@@ -188,7 +188,7 @@ WRONG: list[tuple[object, bytes | None, type[ServiceError], str]] = [
         {"inputs": [described(name=str(n)) for n in range(65)]},
         None,
         MalformedBody,
-        "inputs: expected at most 64, got 65",
+        "expected at most 64, got 65",
     ),
     ({"inputs": [described(data=None)]}, None, MalformedBody, "either data or the parameter binary_data_size"),
     ({"inputs": [described(parameters={"binary_data_size": 8})]}, b"12345678", MalformedBody, "either data or"),

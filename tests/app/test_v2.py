@@ -35,7 +35,8 @@ def tensor(name: str, rows: Any, **members: Any) -> dict[str, Any]:
 
 def infer(client: TestClient, model: str, *inputs: dict[str, Any], **members: Any) -> httpx.Response:
     """Ask a model in JSON."""
-    return client.post(f"/v2/models/{model}/infer", json={"inputs": list(inputs), **members})
+    answer: httpx.Response = client.post(f"/v2/models/{model}/infer", json={"inputs": list(inputs), **members})
+    return answer
 
 
 def outputs(response: httpx.Response) -> dict[str, Any]:
@@ -154,7 +155,7 @@ def test_the_configuration_of_a_model(client: TestClient) -> None:
 
 
 def test_the_tasks_give_what_the_models_calculate(client: TestClient) -> None:
-    two = [SAMPLE, [1, 1, 1, 1]]
+    two: list[Any] = [SAMPLE, [1, 1, 1, 1]]
     halves = [[[[0.5, 0.5], [0.25, 0.25]]], [[[1, 1], [1, 1]]]]
     assert outputs(infer(client, "tiny-ae.encode", tensor("samples", two))) == {"latents": [[1, 0.5], [2, 2]]}
     assert outputs(infer(client, "tiny-ae.decode", tensor("latents", [[1, 0.5], [2, 2]]))) == {"samples": halves}
@@ -242,7 +243,7 @@ def test_images_are_elements_of_bytes(client: TestClient) -> None:
     blob = b"".join(struct.pack("<I", len(image)) + image for image in images())
     as_bytes = {"name": "samples", "shape": [2], "datatype": "BYTES", "parameters": {"binary_data_size": len(blob)}}
     answer = client.post("/v2/models/tiny-ae.encode/infer", **framed({"inputs": [as_bytes]}, blob))
-    np.testing.assert_allclose(outputs(answer)["latents"], [[0.6, 1], [2, 2]], atol=1e-6)
+    np.testing.assert_allclose(outputs(answer)["latents"], [[0.6, 1.0], [2.0, 2.0]], atol=1e-6)
     texts = [base64.b64encode(image).decode() for image in images()]
     as_json = {"name": "samples", "shape": [2, 1], "datatype": "BYTES", "data": texts}
     assert outputs(infer(client, "tiny-ae.encode", as_json)) == outputs(answer)
