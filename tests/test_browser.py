@@ -1,7 +1,8 @@
-"""The documentation page in a real browser, with no other host to reach."""
+"""The documentation pages in a real browser, with no other host to reach."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -17,7 +18,6 @@ from PIL import Image
 
 from app.main import create_app
 from app.settings import Settings
-from tests.app.test_server import serving
 
 ROOT = Path(__file__).parent.parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -44,16 +44,38 @@ def browse(address: str, profile: Path, *more: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
 
 
-def test_the_page_shows_every_route(tmp_path: Path) -> None:
-    with serving(models_dir=str(ROOT / "models")) as (_, address, _):
-        page = browse(f"{address}/docs", tmp_path / "profile", "--dump-dom")
-        picture = Path(os.environ.get("HOURGLASS_SCREENSHOT", tmp_path / "docs.png"))
-        browse(f"{address}/docs", tmp_path / "profile", f"--screenshot={picture}", "--window-size=1200,2400")
-    for route in ("encode", "decode", "reconstruct", "denoise", "generate", "interpolate"):
-        assert f'id="operations-tasks-{route}"' in page
-    assert "Unable to render" not in page
-    assert "Failed to load" not in page
+TASKS = ["encode", "decode", "reconstruct", "denoise", "generate", "interpolate"]
+SHOWN = {
+    "docs": [f'id="operations-tasks-{task}"' for task in TASKS],
+    "redoc": [f'id="tag/tasks/operation/{task}"' for task in TASKS],
+}
+
+
+@pytest.mark.parametrize("page", SHOWN)
+def test_the_page_shows_every_route_and_asks_no_other_host(page: str, address: str, tmp_path: Path) -> None:
+    log = tmp_path / "net.json"
+    dom = browse(f"{address}/{page}", tmp_path / "profile", "--dump-dom", f"--log-net-log={log}")
+    pictures = Path(os.environ.get("HOURGLASS_SCREENSHOTS", tmp_path))
+    picture = pictures / f"{page}.png"
+    browse(f"{address}/{page}", tmp_path / "profile", f"--screenshot={picture}", "--window-size=1200,2400")
+    for text in SHOWN[page]:
+        assert text in dom
+    assert "Unable to render" not in dom
+    assert "Failed to load" not in dom
+    assert "Something went wrong" not in dom
     assert len(Image.open(picture).convert("L").getcolors(256) or []) > 20  # not a blank page
+    asked = requests_of_pages(log, address)
+    assert {f"{address}/{page}", f"{address}/openapi.json"} <= asked
+    assert [url for url in asked if not url.startswith(f"{address}/")] == []
+
+
+def requests_of_pages(log: Path, address: str) -> set[str]:
+    """Every address that a page asked for, reached or not, by Chromium's log. The browser asks some hosts by itself."""
+    written = json.loads(log.read_text())
+    start = written["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"]
+    asked = [event.get("params", {}) for event in written["events"] if event["type"] == start]
+    ours = [one for one in asked if one.get("initiator") == address or one.get("request_type") == "main frame"]
+    return {one["url"] for one in ours}
 
 
 SCRIPT = """
@@ -93,7 +115,7 @@ def address() -> Iterator[str]:
     thread.join()
 
 
-@pytest.mark.parametrize("task", ["encode", "decode", "reconstruct", "denoise", "generate", "interpolate"])
+@pytest.mark.parametrize("task", TASKS)
 def test_try_it_out_succeeds(task: str, address: str, tmp_path: Path) -> None:
     dom = browse(f"{address}/use/{task}", tmp_path / "profile", "--dump-dom")
     title = dom.partition("<title>")[2].partition("</title>")[0]

@@ -47,13 +47,23 @@ def service_errors(base: type[errors.ServiceError] = errors.ServiceError) -> Ite
         yield from service_errors(child)
 
 
-def test_every_error_is_documented_with_its_status() -> None:
+def test_every_error_is_documented_with_its_status_cause_and_remedy() -> None:
     documented = table("docs/reference/errors.md")
     assert {code: int(cells[0]) for code, cells in documented.items()} == {
         error.code: error.status for error in service_errors()
     }
+    for code, cells in documented.items():
+        _, cause, remedy = cells
+        assert cause.endswith("."), code
+        assert remedy.endswith("."), code
     drawn = re.findall(r"[├└]── (\w+) +(\d+) +([\w-]+)", str(errors.__doc__))
     assert sorted(drawn) == sorted((error.__name__, str(error.status), error.code) for error in service_errors())
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_variables_that_are_named_exist(document: Path) -> None:
+    known = {f"HOURGLASS_{name.upper()}" for name in Settings.model_fields} | FOR_TRAINING
+    assert set(re.findall(r"HOURGLASS_[A-Z]+(?:_[A-Z]+)*", document.read_text())) <= known
 
 
 def test_every_member_of_the_manifest_is_documented() -> None:

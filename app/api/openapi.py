@@ -10,143 +10,174 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from app.api.bodies import Member
-from app.api.negotiation import JSON, NPY, PNG
-from app.api.problems import PROBLEM_JSON, Problem
-from app.api.schemas import LatentsIn, SamplesIn
+from app.api.bodies import Member, taken
+from app.api.documented_errors import codes, examples, responses
+from app.api.examples import body_examples, example_model, parameter_examples
+from app.api.negotiation import JSON, NPY
+from app.api.problems import Problem
+from app.api.replies import offered
+from app.api.schemas import ImageFiles, ImagesIn, LatentsIn, SamplesIn
 from app.engine.autoencoder import Autoencoder
 from app.engine.repository import ModelRepository
 from app.formats.images import FORMATS
 from app.manifest import Task
-
-Array = npt.NDArray[np.float32]
 
 DESCRIPTION = """
 Autoencoders over REST: encode, decode, reconstruct, denoise, generate, interpolate.
 
 The body is the data, the query is the options. Samples go in as JSON, as a `.npy` file or as an image, and come back as
 JSON or, as `Accept` says, as a `.npy` file or a picture: one sample alone, several as a grid. Errors are problem
-documents (RFC 9457).
+documents (RFC 9457), each with a `code` that is stable. An address that is not here answers 404 `not-found`, a method
+that is not here 405 `method-not-allowed`.
 """
+TAGS = {
+    "models": "What is served.",
+    "tasks": "Of a model's default version, the largest.",
+    "tasks of one version": "The same, of a version by its number.",
+    "health": "Probes.",
+}
 
 REF = "#/components/schemas/{model}"
+MULTIPART = "multipart/form-data"
 BODIES: dict[Member, type[BaseModel]] = {"samples": SamplesIn, "latents": LatentsIn}
 BINARY = {"type": "string", "format": "binary"}
-ERRORS = {
-    400: "The body is not what its content type says.",
-    404: "There is no such model or version, or the model was not made for this task.",
-    406: "None of the accepted formats can be given.",
-    413: "The body, the image or the number of rows is too large.",
-    415: "The content type cannot be taken.",
-    422: "The model cannot take the input, or an option is wrong.",
-    500: "A bug.",
-    503: "Too many rows are waiting; Retry-After says when to try again.",
-    504: "No thread was free to run the model in time.",
+WHOLE_NUMBER = {"type": "integer", "minimum": 1}
+HEADERS: dict[str, dict[str, Any]] = {
+    "X-Request-ID": {
+        "description": "The request's id: the one that was sent under this name, or a new one. The log has it too.",
+        "schema": {"type": "string"},
+    },
+    "Server-Timing": {
+        "description": "Milliseconds that each part of the work took, such as `compute;dur=0.4`.",
+        "schema": {"type": "string"},
+    },
+    "X-Seed": {
+        "description": "Only of draws: the seed that makes them again.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "Retry-After": {
+        "description": "Seconds after which the request can be sent again.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "Allow": {"description": "The methods that the address has.", "schema": {"type": "string"}},
 }
-ERRORS_BY_METHOD = {"get": (404, 422, 500), "post": tuple(ERRORS)}
-WITHOUT_BODY = {400, 415}
-LARGEST_EXAMPLE = 128 * 128
-"""Numbers of a sample or of its latents; the page shows larger bodies too slowly, and nobody reads them."""
-DEFAULT_MODELS: dict[Task, str] = {"decode": "2d", "generate": "vae"}
-"""
-Where several models can do a task, the example prefers one whose name holds this: two latents are easy to edit. Of
-those, and of all where none does, it takes the first with the smallest samples.
-"""
+ON_EVERY_ANSWER = ("X-Request-ID", "Server-Timing")
+BY_STATUS = {"405": "Allow", "503": "Retry-After"}
 
 
 def build_openapi(app: FastAPI, repository: ModelRepository, version: str) -> dict[str, Any]:
     """The whole document, as a JSON object."""
     document = get_openapi(
-        title="Hourglass", version=version, description=DESCRIPTION, routes=app.routes, license_info={"name": "MIT"}
+        title="Hourglass",
+        version=version,
+        description=DESCRIPTION,
+        routes=app.routes,
+        license_info={"name": "MIT", "identifier": "MIT"},
+        tags=[{"name": name, "description": description} for name, description in TAGS.items()],
     )
-    schemas = document["components"]["schemas"]
-    _, ours = models_json_schema([(m, "validation") for m in (SamplesIn, LatentsIn, Problem)], ref_template=REF)
-    schemas.update(ours["$defs"])
-    for unused in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(unused, None)
-    for method, path, operation in _operations(document):
-        if path.startswith("/v1"):
-            _document_errors(method, operation)
+    components = document["components"]
+    for path, operation in _operations(document):
         extra = operation.pop("x-hourglass", None)
+        if path.startswith("/v1"):
+            _document_errors(path, operation, extra)
         if extra:
             _document_task(operation, repository, **extra)
-        elif "{model}" in path:
-            _set_examples(operation, next(iter(repository)))
+        elif path.startswith("/v1") and "{model}" in path:
+            _document_parameters(operation, next(iter(repository)))
+        _document_headers(operation["responses"], drawn=_has_parameter(operation, "seed"))
+    components["examples"] = examples()
+    components["headers"] = HEADERS
+    components["responses"] = {"MethodNotAllowed": responses(["method-not-allowed"])["405"]}
+    _document_headers({"405": components["responses"]["MethodNotAllowed"]}, drawn=False)
+    _add_schemas(document)
     return document
 
 
-def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for path, methods in document["paths"].items():
-        for method, operation in methods.items():
-            yield method, path, operation
+        for operation in methods.values():
+            yield path, operation
 
 
-def _document_errors(method: str, operation: dict[str, Any]) -> None:
-    problem = {"content": {PROBLEM_JSON: {"schema": {"$ref": REF.format(model="Problem")}}}}
-    for status in ERRORS_BY_METHOD[method]:
-        if status not in WITHOUT_BODY or operation.get("x-hourglass", {}).get("takes"):
-            operation["responses"][str(status)] = {"description": ERRORS[status], **problem}
+def _document_errors(path: str, operation: dict[str, Any], extra: dict[str, Any] | None) -> None:
+    """Our errors in place of FastAPI's 422, which no route of /v1 gives."""
+    operation["responses"].pop("422", None)
+    possible = codes(
+        model="{model}" in path, version="{version}" in path, task=bool(extra), takes=(extra or {}).get("takes")
+    )
+    operation["responses"].update(responses(possible))
 
 
 def _document_task(
     operation: dict[str, Any], repository: ModelRepository, task: Task, gives: Member, takes: Member | None = None
 ) -> None:
-    model = _example_model(repository, task)
-    _set_examples(operation, model)
-    binary = {"schema": BINARY}
-    operation["responses"]["200"]["content"].update({NPY: binary} | ({PNG: binary} if gives == "samples" else {}))
-    if takes:
-        body = {"schema": {"$ref": REF.format(model=BODIES[takes].__name__)}}
-        content: dict[str, Any] = {JSON: body | _example_body(model, task), NPY: binary}
-        if takes == "samples" and task != "interpolate":  # which takes two
-            content.update(dict.fromkeys(FORMATS, binary))
-        operation["requestBody"] = {"required": True, "content": content}
-
-
-def _example_model(repository: ModelRepository, task: Task) -> Autoencoder | None:
+    model = example_model(repository, task)
+    _document_parameters(operation, model)
     able = repository.able_to(task)
-    preferred = [model for model in able if DEFAULT_MODELS.get(task, "") in model.manifest.name]
-    return min(preferred or able, key=lambda model: model.manifest.input_size, default=None)
+    given = {media for model in able for media in offered(model, gives)} - {JSON} or {NPY}
+    operation["responses"]["200"]["content"].update({media: {"schema": BINARY} for media in sorted(given)})
+    if takes:
+        sent = {media for model in able for media in taken(model, takes)}
+        operation["requestBody"] = {"required": True, "content": _body(takes, task, sent, model)}
 
 
-def _set_examples(operation: dict[str, Any], model: Autoencoder | None) -> None:
-    """Parameters that a model takes; a label where it is conditional."""
-    if model is None:
-        return
-    manifest = model.manifest
-    examples: dict[str, Any] = {"model": manifest.name, "version": manifest.version}
-    if manifest.labels:
-        examples["label"] = manifest.labels[0]
+def _body(takes: Member, task: Task, sent: set[str], model: Autoencoder | None) -> dict[str, Any]:
+    """
+    What a body can be, by its media type.
+
+    `.npy` comes last: of the types that are a file, a client made by openapi-python-client names the last as the
+    Content-Type of all.
+    """
+    numbers = {"$ref": REF.format(model=BODIES[takes].__name__)}
+    images = MULTIPART in sent
+    schema = {"anyOf": [numbers, {"$ref": REF.format(model="ImagesIn")}]} if images else numbers
+    found = body_examples(model, task, images)
+    content: dict[str, Any] = {JSON: {"schema": schema} | ({"examples": found} if found else {})}
+    if task != "interpolate":  # which takes two
+        content.update({media: {"schema": BINARY} for media in FORMATS if media in sent})
+    if images:
+        encoding = {"images": {"contentType": ", ".join(FORMATS)}}
+        content[MULTIPART] = {"schema": {"$ref": REF.format(model="ImageFiles")}, "encoding": encoding}
+    content[NPY] = {"schema": BINARY}
+    return content
+
+
+def _document_parameters(operation: dict[str, Any], model: Autoencoder | None) -> None:
+    """Give the parameters examples, and the version's number its type. No query says null: an option is left out."""
+    found = parameter_examples(model) if model else {}
     for parameter in operation["parameters"]:
-        if parameter["name"] in examples:
-            parameter["example"] = examples[parameter["name"]]
+        schema = parameter["schema"]
+        if {"type": "null"} in schema.get("anyOf", ()):
+            schema |= next(kind for kind in schema.pop("anyOf") if kind != {"type": "null"})
+        if parameter["name"] in found:
+            parameter["example"] = found[parameter["name"]]
+        if parameter["name"] == "version":
+            parameter["schema"] = WHOLE_NUMBER
 
 
-def _example_body(model: Autoencoder | None, task: Task) -> dict[str, Any]:
-    """
-    A body that the model takes: what it decodes from the middle of its latent space, in few digits.
+def _document_headers(answers: dict[str, Any], *, drawn: bool) -> None:
+    for status, answer in answers.items():
+        more = [BY_STATUS[status]] if status in BY_STATUS else ["X-Seed"] if drawn and status == "200" else []
+        headers = answer.setdefault("headers", {})
+        for name in (*more, *ON_EVERY_ANSWER):
+            headers.setdefault(name, {"$ref": f"#/components/headers/{name}"})
 
-    None at all where no model is able, or where a row is too long for a page.
-    """
-    if model is None:
-        return {}
-    manifest = model.manifest
-    if max(manifest.input_size, manifest.latent_dim) > LARGEST_EXAMPLE:
-        return {}
-    latents = np.zeros((2 if task == "interpolate" else 1, manifest.latent_dim), np.float32)
-    if task == "decode":
-        return {"example": {"latents": latents.tolist()}}
-    latents[1:] = 1.0
-    samples = model.decode(latents, *manifest.labels[:1]).reshape(len(latents), -1)
-    value_range = manifest.input.value_range
-    rounded = np.round(samples.astype(np.float64), 2)
-    if value_range:
-        rounded = np.clip(rounded, value_range.low, value_range.high)
-    return {"example": {"samples": rounded.tolist()}}
+
+def _has_parameter(operation: dict[str, Any], name: str) -> bool:
+    return any(parameter["name"] == name for parameter in operation.get("parameters", ()))
+
+
+def _add_schemas(document: dict[str, Any]) -> None:
+    """The schemas of bodies and errors, less those that nothing refers to."""
+    schemas = document["components"]["schemas"]
+    models = (SamplesIn, LatentsIn, ImagesIn, ImageFiles, Problem)
+    _, ours = models_json_schema([(model, "validation") for model in models], ref_template=REF)
+    schemas.update(ours["$defs"])
+    while unused := {name for name in schemas if f"'{REF.format(model=name)}'" not in str(document)}:
+        for name in unused:
+            del schemas[name]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from app.manifest import Manifest
 
@@ -13,6 +13,10 @@ Image = list[list[list[float]]]
 """[channel][row][column]"""
 Plane = list[list[float]]
 """[row][column], of an image with one channel"""
+EncodedImage = Annotated[str, Field(description="A PNG, JPEG or WebP image: base64, or a data URL of it.")]
+Item = TypeVar("Item")
+Some = Annotated[list[Item], Field(min_length=1)]
+FILE = WithJsonSchema({"type": "string", "format": "binary"})
 
 
 class Body(BaseModel):
@@ -22,15 +26,27 @@ class Body(BaseModel):
 
 
 class SamplesIn(Body):
-    """Samples, each nested as the model's input shape, without the channel axis where there is one channel, or flat."""
+    """Samples, all nested as the model's input shape, without the channel axis where there is one channel, or flat."""
 
-    samples: Annotated[list[Row | Plane | Image], Field(min_length=1)]
+    samples: Some[Row] | Some[Plane] | Some[Image]
 
 
 class LatentsIn(Body):
     """Latent vectors."""
 
-    latents: Annotated[list[Row], Field(min_length=1)]
+    latents: Some[Row]
+
+
+class ImagesIn(Body):
+    """Samples, each an image of any size and colour, for models of images."""
+
+    images: Some[EncodedImage]
+
+
+class ImageFiles(BaseModel):
+    """The files of a form: samples, each a PNG, a JPEG or a WebP image. The field may have any other name."""
+
+    images: Some[Annotated[bytes, FILE]]
 
 
 class Answer(BaseModel):
@@ -50,7 +66,7 @@ class Latents(Answer):
 class Samples(Answer):
     """Samples, each nested as the model's input shape."""
 
-    samples: list[Row | Image]
+    samples: list[Row] | list[Image]
     seed: int | None = Field(None, description="Only of draws: what makes them again.")
 
 
@@ -63,7 +79,9 @@ class Reconstructions(Samples):
 class Denoised(Samples):
     """Samples without the noise."""
 
-    noisy: list[Row | Image] | None = Field(None, description="Only where noise was asked for: what was denoised.")
+    noisy: list[Row] | list[Image] | None = Field(
+        None, description="Only where noise was asked for: what was denoised."
+    )
 
 
 class ModelList(BaseModel):

@@ -20,7 +20,7 @@ from app.main import create_app
 from app.manifest import DECODER, GOLDEN
 from app.settings import Settings
 from tests import tiny
-from tests.app.test_openapi import PREFIXES, assert_that_the_example_works
+from tests.app.test_openapi import PREFIXES, assert_that_the_examples_work
 from tests.app.test_openapi import TASKS as ROUTES
 
 Array = npt.NDArray[np.float32]
@@ -260,4 +260,4 @@ def test_the_examples_of_conditional_models_hold_a_label(client: TestClient) -> 
     assert not label["required"]
     assert "`labels`" in label["description"]
     for prefix, task in itertools.product(PREFIXES, ROUTES):
-        assert_that_the_example_works(client, document, f"{prefix}{task}")
+        assert_that_the_examples_work(client, document, f"{prefix}{task}", "post")

@@ -1,0 +1,136 @@
+"""
+The errors of the OpenAPI document: which codes a route can answer with, and an example of each.
+
+The examples stand once, under `components`, in the shape that `app.api.problems` gives to every error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import orjson
+
+from app.api.problems import PROBLEM_JSON, problem_response
+from app.errors import ServiceError
+
+STATUSES = {
+    400: "The body is not what its content type says.",
+    404: "There is no such model or version, or the model was not made for this task.",
+    405: "The address exists, but not with this method.",
+    406: "None of the accepted formats can be given.",
+    413: "The body, the image or the number of rows is too large.",
+    415: "The content type or the encoding cannot be taken.",
+    422: "The model cannot take the input, or an option is wrong.",
+    500: "A bug.",
+    503: "Too many rows are waiting; Retry-After says when to try again.",
+    504: "No thread was free to run the model in time.",
+}
+
+DETAILS = {
+    "malformed-body": "expected a .npy file, but the body does not begin as one",
+    "not-found": "GET /v1/model: nothing is here; GET /openapi.json lists what is",
+    "unknown-model": "there is no model 'mnist'; there are mnist-ae, mnist-vae",
+    "unknown-version": "the model 'mnist-ae' has no version 7; it has 1, 2",
+    "unsupported-task": "the model 'mnist-ae' cannot generate; it can encode, decode, reconstruct, interpolate; "
+    "models that can: mnist-vae",
+    "method-not-allowed": "GET /v1/models/mnist-ae/encode: expected POST",
+    "not-acceptable": "expected an Accept header that allows application/json or application/x-npy, got 'image/png'",
+    "body-too-large": "expected a body of at most 16777216 bytes, got 20000000",
+    "decompressed-too-large": "expected a body of at most 16777216 bytes once decompressed, got more",
+    "too-many-rows": "expected at most 4096 rows at once, got 5000",
+    "too-many-pixels": "expected a PNG image of at most 12500000 pixels, got 8000x6000",
+    "too-many-parts": "expected a form of at most 256 files, got more",
+    "unsupported-media-type": "expected a Content-Type of application/json or application/x-npy, got 'text/csv'",
+    "unsupported-encoding": "expected a Content-Encoding of gzip or deflate, got 'br'",
+    "invalid-input": "expected the one member 'samples', got 'data'; options go into the query",
+    "not-numbers": "samples: expected numbers, got null at [0, 2]",
+    "ragged-rows": "samples: expected 784 numbers or lists at [1] as at [0], got 783",
+    "empty-batch": "samples: expected at least one row, got none",
+    "wrong-shape": "latents: expected shape [rows, 2], got [1, 3]",
+    "not-finite": "samples: expected finite numbers, got NaN or Infinity, which JSON has not",
+    "out-of-range": "samples: expected numbers from 0 to 1, got 0.0 to 255.0",
+    "invalid-image": "expected a PNG image, but it cannot be decoded",
+    "invalid-parameter": "query parameter 'count': Input should be greater than or equal to 1, got '0'",
+    "overloaded": "16384 rows are waiting and at most 16384 may; send the request again later",
+    "expired": "the request waited longer than 30 s for a run of the model, and was not computed",
+    "internal-error": "the server failed; its log says why",
+}
+"""What each code's `detail` may say."""
+MEMBERS: dict[str, dict[str, object]] = {
+    "not-acceptable": {"supported": ["application/json", "application/x-npy"]},
+    "unsupported-media-type": {"supported": ["application/json", "application/x-npy"]},
+    "unsupported-encoding": {"supported": ["gzip", "deflate"]},
+    "invalid-parameter": {
+        "parameters": [
+            {"name": "count", "in": "query", "problem": "Input should be greater than or equal to 1"},
+        ]
+    },
+}
+"""The further members of those that have some."""
+
+OF_A_MODEL = ("not-found", "unknown-model")
+OF_A_VERSION = ("unknown-version",)
+OF_A_TASK = (
+    "malformed-body",
+    "unsupported-task",
+    "not-acceptable",
+    "body-too-large",
+    "decompressed-too-large",
+    "too-many-rows",
+    "unsupported-encoding",
+    "invalid-input",
+    "not-finite",
+    "invalid-parameter",
+    "overloaded",
+    "expired",
+)
+OF_ROWS = ("unsupported-media-type", "not-numbers", "ragged-rows", "empty-batch", "wrong-shape")
+OF_SAMPLES = ("too-many-pixels", "too-many-parts", "out-of-range", "invalid-image")
+
+
+def codes(*, model: bool, version: bool, task: bool, takes: str | None) -> tuple[str, ...]:
+    """The codes that a route of /v1 can answer with: one that names a model, a version, does a task, takes rows."""
+    return (
+        *(OF_A_MODEL if model else ()),
+        *(OF_A_VERSION if version else ()),
+        *(OF_A_TASK if task else ()),
+        *(OF_ROWS if takes else ()),
+        *(OF_SAMPLES if takes == "samples" else ()),
+        "internal-error",
+    )
+
+
+def responses(possible: Iterable[str]) -> dict[str, Any]:
+    """OpenAPI's responses with these codes, by their status."""
+    by_status: dict[int, list[str]] = {}
+    for error in service_errors():
+        if error.code in possible:
+            by_status.setdefault(error.status, []).append(error.code)
+    return {str(status): _response(status, by_status[status]) for status in sorted(by_status)}
+
+
+def examples() -> dict[str, Any]:
+    """OpenAPI's `components/examples`: one for each code."""
+    return {error.code: _example(error) for error in service_errors()}
+
+
+def service_errors(base: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]]:
+    """Every error that a client can get."""
+    for child in base.__subclasses__():
+        yield child
+        yield from service_errors(child)
+
+
+def _response(status: int, answered: list[str]) -> dict[str, Any]:
+    content = {
+        "schema": {"$ref": "#/components/schemas/Problem"},
+        "examples": {code: {"$ref": f"#/components/examples/{code}"} for code in answered},
+    }
+    return {"description": STATUSES[status], "content": {PROBLEM_JSON: content}}
+
+
+def _example(error: type[ServiceError]) -> dict[str, Any]:
+    detail = DETAILS.get(error.code, str(error.__doc__))
+    document = orjson.loads(problem_response(error(detail, None, **MEMBERS.get(error.code, {}))).body)
+    return {"summary": str(error.__doc__).partition("\n")[0], "value": document}

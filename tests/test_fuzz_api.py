@@ -1,0 +1,136 @@
+"""The whole API under requests that schemathesis makes from the OpenAPI document: no failure, no surprise."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.app.test_server import serving
+
+JSON = "application/json"
+PROBLEM_JSON = "application/problem+json"
+CASES = 60
+"""Requests of each operation, which take half a minute together."""
+SECONDS = 1.0
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+HEADERS: list[dict[str, str]] = [
+    *({"Accept": accept} for accept in (JSON, "application/x-npy", "image/png", "text/html", "image/*;q=0.5, */*;q=x")),
+    {"Content-Type": "text/csv"},
+    {"Content-Encoding": "br"},
+    {"Content-Encoding": "gzip"},
+]
+"""Sent with half of the requests; with the others, what schemathesis makes."""
+
+
+def tell(capsys: pytest.CaptureFixture[str], line: str) -> None:
+    """Print a line, also of a test that passes."""
+    with capsys.disabled():
+        sys.stdout.write(f"\n{line}\n")
+
+
+def npy(*shape: int) -> bytes:
+    """A `.npy` file of zeros."""
+    stream = io.BytesIO()
+    np.save(stream, np.zeros(shape, np.float32))
+    return stream.getvalue()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def files() -> None:
+    """Tell schemathesis how to make and to send bodies that are files: some that a tiny model takes, some not."""
+
+    def as_it_is(context: schemathesis.SerializationContext, value: Any) -> bytes:
+        return value if isinstance(value, bytes) else value.data
+
+    media = ("application/x-npy", "image/png", "image/jpeg", "image/webp")
+    schemathesis.serializer(*media)(as_it_is)
+    arrays = [npy(1, 4), npy(2, 2), npy(2, 1, 2, 2), npy(1, 2), npy(0, 4), npy(65, 4), b"\x93NUMPY\x01\x00"]
+    schemathesis.openapi.media_type(media[0], st.sampled_from(arrays) | st.binary(max_size=64))
+
+
+@pytest.fixture(scope="module")
+def server(tiny_models: Path) -> Iterator[tuple[str, list[str]]]:
+    """The address and the log of a server with limits that requests reach."""
+    with serving(models_dir=str(tiny_models), max_rows="64", max_body_bytes="65536", max_pixels="10000") as (
+        _,
+        address,
+        log,
+    ):
+        yield address, log
+
+
+def cases(operation: Any) -> st.SearchStrategy[schemathesis.Case[Any]]:
+    """
+    Requests of an operation: as its document has them and as it has not; of anything, and of what its examples name.
+
+    A path that is made up is of no model, so all but its 404 would go untried.
+    """
+    raw = operation.definition.raw
+    known = {p["name"]: p["example"] for p in raw.get("parameters", ()) if p["in"] == "path" and "example" in p}
+    content = raw.get("requestBody", {}).get("content", {})
+    bodies = [example["value"] for example in content.get(JSON, {}).get("examples", {}).values()]
+    made = [operation.as_strategy(mode) for mode in schemathesis.GenerationMode]
+    made += [operation.as_strategy(mode, path_parameters=known) for mode in schemathesis.GenerationMode if known]
+    made += [operation.as_strategy(path_parameters=known, body=body, media_type=JSON) for body in bodies]
+    return st.one_of(made)
+
+
+def test_no_answer_is_one_that_the_document_does_not_allow(
+    server: tuple[str, list[str]], subtests: pytest.Subtests, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address, log = server
+    schema = schemathesis.openapi.from_url(f"{address}/openapi.json")
+    statuses: Counter[int] = Counter()
+    operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
+    assert len(operations) == sum(1 for _ in schema.get_all_operations())
+    with requests.Session() as session:
+        for operation in operations:
+            with subtests.test(operation=operation.label):
+                fuzz(operation, session, statuses)
+    assert {200, 400, 404, 406, 413, 415, 422} <= statuses.keys(), "too tame a fuzzer"
+    assert [line for line in log if "Traceback" in line or "unexpected exception" in line] == []
+    tell(capsys, f"schemathesis: {statuses.total()} requests of {len(operations)} operations: {dict(statuses)}")
+
+
+def fuzz(operation: Any, session: requests.Session, statuses: Counter[int]) -> None:
+    """Send an operation's cases, and look at each answer."""
+
+    @settings(
+        max_examples=CASES, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+    )
+    @given(case=cases(operation), headers=st.just({}) | st.sampled_from(HEADERS))
+    def send(case: schemathesis.Case[Any], headers: dict[str, str]) -> None:
+        response = case.call(session=session, headers=headers)
+        statuses[response.status_code] += 1
+        case.validate_response(response, checks=CHECKS)
+        assert response.elapsed < SECONDS
+        if response.status_code >= 400 and case.path.startswith("/v1"):
+            documented = operation.definition.raw["responses"][str(response.status_code)]["content"][PROBLEM_JSON]
+            assert response.json()["code"] in documented["examples"]
+
+    send()
