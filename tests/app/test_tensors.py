@@ -151,7 +151,7 @@ WRONG: list[tuple[object, bytes | None, type[ServiceError], str]] = [
     ({"inputs": [described(), described()]}, None, InvalidInput, "'x' stands there twice"),
     ({"inputs": [described(datatype="FP8")]}, None, InvalidInput, "got 'FP8'"),
     ({"inputs": [described(datatype=None)]}, None, InvalidInput, "expected a datatype of BOOL, UINT8"),
-    ({"inputs": [described(shape=None)]}, None, MalformedBody, "expected a shape of 1 to 8 numbers, got None"),
+    ({"inputs": [described(shape=None)]}, None, MalformedBody, "expected a shape of 1 to 8 numbers, got null"),
     ({"inputs": [described(shape=[])]}, None, MalformedBody, "1 to 8 numbers, got 0 of them"),
     ({"inputs": [described(shape=[1] * 9)]}, None, MalformedBody, "1 to 8 numbers"),
     ({"inputs": [described(shape=[-1, 2])]}, None, MalformedBody, "whole numbers from 0, got [-1, 2]"),
