@@ -228,7 +228,7 @@ def test_generate_takes_a_count_and_parameters(converse: Converse) -> None:
 
 def test_sequences_priority_and_timeout(converse: Converse) -> None:
     async def conversation(call: Call) -> None:
-        options = {"sequence_id": 7, "sequence_start": True, "sequence_end": True, "priority": 1, "timeout": 10**7}
+        options = {"sequence_id": 7, "sequence_start": True, "sequence_end": True, "priority": 1, "timeout": 2**64 - 1}
         result = await call("infer", "tiny-ae.encode", [sent("samples", SAMPLES)], **options)
         np.testing.assert_array_equal(result.as_numpy("latents"), LATENTS)
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import orjson
 
-from app.api.problems import PROBLEM_JSON, problem_response
+from app.api.problems import PROBLEM_JSON, problem_document
 from app.errors import ServiceError
 
 STATUSES = {
     400: "The body is not what its content type says.",
+    403: "Not offered here.",
     404: "There is no such model or version, or the model was not made for this task.",
     405: "The address exists, but not with this method.",
     406: "None of the accepted formats can be given.",
@@ -27,8 +28,11 @@ STATUSES = {
     504: "No thread was free to run the model in time.",
 }
 
+REQUEST_ID = b"8c1f0e5a92b4-1d"
 DETAILS = {
+    "malformed-request": "expected HTTP, but what came cannot be parsed",
     "malformed-body": "expected a .npy file, but the body does not begin as one",
+    "refused": "models are loaded when the server starts, from its model repository, and stay until it ends",
     "not-found": "GET /v1/model: nothing is here; GET /openapi.json lists what is",
     "unknown-model": "there is no model 'mnist'; there are mnist-ae, mnist-vae",
     "unknown-version": "the model 'mnist-ae' has no version 7; it has 1, 2",
@@ -40,7 +44,7 @@ DETAILS = {
     "decompressed-too-large": "expected a body of at most 16777216 bytes once decompressed, got more",
     "too-many-rows": "expected at most 4096 rows at once, got 5000",
     "too-many-pixels": "expected a PNG image of at most 12500000 pixels, got 8000x6000",
-    "too-many-parts": "expected a form of at most 256 files, got more",
+    "too-many-parts": "expected at most 1024 parts in a form, got more",
     "unsupported-media-type": "expected a Content-Type of application/json or application/x-npy, got 'text/csv'",
     "unsupported-encoding": "expected a Content-Encoding of gzip or deflate, got 'br'",
     "invalid-input": "expected the one member 'samples', got 'data'; options go into the query",
@@ -87,6 +91,13 @@ OF_A_TASK = (
 )
 OF_ROWS = ("unsupported-media-type", "not-numbers", "ragged-rows", "empty-batch", "wrong-shape")
 OF_SAMPLES = ("too-many-pixels", "too-many-parts", "out-of-range", "invalid-image")
+OF_INFERENCE = {*OF_A_MODEL, *OF_A_VERSION, *OF_A_TASK, *OF_ROWS, *OF_SAMPLES, "refused", "internal-error"} - {
+    "unsupported-task",
+    "unsupported-media-type",
+    "not-acceptable",
+    "too-many-parts",
+}
+"""Of /v2, where every task that there is is a model, and the content type is not looked at."""
 
 
 def codes(*, model: bool, version: bool, task: bool, takes: str | None) -> tuple[str, ...]:
@@ -132,5 +143,5 @@ def _response(status: int, answered: list[str]) -> dict[str, Any]:
 
 def _example(error: type[ServiceError]) -> dict[str, Any]:
     detail = DETAILS.get(error.code, str(error.__doc__))
-    document = orjson.loads(problem_response(error(detail, None, **MEMBERS.get(error.code, {}))).body)
+    document = orjson.loads(problem_document(error(detail, None, **MEMBERS.get(error.code, {})), REQUEST_ID))
     return {"summary": str(error.__doc__).partition("\n")[0], "value": document}

@@ -35,7 +35,8 @@ def parameter_examples(model: Autoencoder) -> dict[str, Any]:
     """Values of parameters that the model takes, by their names; a label where it is conditional."""
     manifest = model.manifest
     label = {"label": manifest.labels[0]} if manifest.labels else {}
-    return {"model": manifest.name, "version": manifest.version, **label}
+    of_a_task = f"{manifest.name}.encode"
+    return {"model": manifest.name, "version": manifest.version, "name": of_a_task, **label}
 
 
 def body_examples(model: Autoencoder | None, task: Task, images: bool) -> dict[str, Any]:
@@ -56,6 +57,21 @@ def body_examples(model: Autoencoder | None, task: Task, images: bool) -> dict[s
         pictures = [_data_url(sample[None], model.manifest.input) for sample in samples]
         found["images"] = {"summary": "Samples as images", "value": {"images": pictures}}
     return found
+
+
+def inference_examples(model: Autoencoder) -> dict[str, Any]:
+    """A request of /v2 that the model's `encode` takes, None where a row is too long for a page."""
+    found = body_examples(model, "encode", images=False)
+    if not found:
+        return {}
+    rows = found["samples"]["value"]["samples"]
+    tensor = {
+        "name": "samples",
+        "shape": [len(rows), *model.manifest.input.shape],
+        "datatype": "FP32",
+        "data": [number for row in rows for number in row],
+    }
+    return {"encode": {"summary": "Samples of a model's encode", "value": {"inputs": [tensor]}}}
 
 
 def _rounded(model: Autoencoder, samples: Array) -> list[list[float]]:

@@ -17,8 +17,8 @@ from pydantic.json_schema import models_json_schema
 
 from app.api.bodies import Member, taken
 from app.api.documented_errors import codes, examples, responses
-from app.api.examples import body_examples, example_model, parameter_examples
-from app.api.negotiation import JSON, NPY
+from app.api.examples import body_examples, example_model, inference_examples, parameter_examples
+from app.api.negotiation import FORM, JSON, NPY
 from app.api.problems import Problem
 from app.api.replies import offered
 from app.api.schemas import ImageFiles, ImagesIn, LatentsIn, SamplesIn
@@ -30,30 +30,34 @@ from app.manifest import Task
 DESCRIPTION = """
 Autoencoders over REST: encode, decode, reconstruct, denoise, generate, interpolate.
 
-The body is the data, the query is the options. Samples go in as JSON, as a `.npy` file or as an image, and come back as
-JSON or, as `Accept` says, as a `.npy` file or a picture: one sample alone, several as a grid. Errors are problem
-documents (RFC 9457), each with a `code` that is stable. An address that is not here answers 404 `not-found`, a method
-that is not here 405 `method-not-allowed`.
+The body is the data, the query is the options. Samples go in as JSON, as a `.npy` file or as images, and come back as
+JSON or, as `Accept` says, as a `.npy` file or a picture: one sample alone, several as a grid. A body may be compressed,
+as `Content-Encoding` says: gzip or deflate.
+
+Errors are problem documents (RFC 9457), each with a `code` that is stable. An address that is not here answers 404
+`not-found`, a method that is not here 405 `method-not-allowed`, and what is no HTTP 400 `malformed-request`.
 """
 TAGS = {
     "models": "What is served.",
     "tasks": "Of a model's default version, the largest.",
     "tasks of one version": "The same, of a version by its number.",
+    "open inference protocol": "For clients that speak it already: every task of every model is a model of its own.",
     "health": "Probes.",
 }
 
 REF = "#/components/schemas/{model}"
-MULTIPART = "multipart/form-data"
 BODIES: dict[Member, type[BaseModel]] = {"samples": SamplesIn, "latents": LatentsIn}
 BINARY = {"type": "string", "format": "binary"}
 WHOLE_NUMBER = {"type": "integer", "minimum": 1}
 HEADERS: dict[str, dict[str, Any]] = {
     "X-Request-ID": {
         "description": "The request's id: the one that was sent under this name, or a new one. The log has it too.",
+        "required": True,
         "schema": {"type": "string"},
     },
     "Server-Timing": {
         "description": "Milliseconds that each part of the work took, such as `compute;dur=0.4`.",
+        "required": True,
         "schema": {"type": "string"},
     },
     "X-Seed": {
@@ -87,13 +91,16 @@ def build_openapi(app: FastAPI, repository: ModelRepository, version: str) -> di
             _document_errors(path, operation, extra)
         if extra:
             _document_task(operation, repository, **extra)
-        elif path.startswith("/v1") and "{model}" in path:
+        elif "{model}" in path or "{name}" in path:
             _document_parameters(operation, next(iter(repository)))
+        if path.endswith("/infer"):
+            operation["requestBody"]["content"][JSON]["examples"] = inference_examples(next(iter(repository)))
         _document_headers(operation["responses"], drawn=_has_parameter(operation, "seed"))
     components["examples"] = examples()
     components["headers"] = HEADERS
-    components["responses"] = {"MethodNotAllowed": responses(["method-not-allowed"])["405"]}
-    _document_headers({"405": components["responses"]["MethodNotAllowed"]}, drawn=False)
+    elsewhere = responses(["method-not-allowed", "malformed-request"])
+    _document_headers(elsewhere, drawn=False)
+    components["responses"] = {"MethodNotAllowed": elsewhere["405"], "MalformedRequest": elsewhere["400"]}
     _add_schemas(document)
     return document
 
@@ -134,7 +141,7 @@ def _body(takes: Member, task: Task, sent: set[str], model: Autoencoder | None) 
     Content-Type of all.
     """
     numbers = {"$ref": REF.format(model=BODIES[takes].__name__)}
-    images = MULTIPART in sent
+    images = FORM in sent
     schema = {"anyOf": [numbers, {"$ref": REF.format(model="ImagesIn")}]} if images else numbers
     found = body_examples(model, task, images)
     content: dict[str, Any] = {JSON: {"schema": schema} | ({"examples": found} if found else {})}
@@ -142,7 +149,7 @@ def _body(takes: Member, task: Task, sent: set[str], model: Autoencoder | None) 
         content.update({media: {"schema": BINARY} for media in FORMATS if media in sent})
     if images:
         encoding = {"images": {"contentType": ", ".join(FORMATS)}}
-        content[MULTIPART] = {"schema": {"$ref": REF.format(model="ImageFiles")}, "encoding": encoding}
+        content[FORM] = {"schema": {"$ref": REF.format(model="ImageFiles")}, "encoding": encoding}
     content[NPY] = {"schema": BINARY}
     return content
 
@@ -150,13 +157,14 @@ def _body(takes: Member, task: Task, sent: set[str], model: Autoencoder | None) 
 def _document_parameters(operation: dict[str, Any], model: Autoencoder | None) -> None:
     """Give the parameters examples, and the version's number its type. No query says null: an option is left out."""
     found = parameter_examples(model) if model else {}
+    named = {parameter["name"] for parameter in operation["parameters"]}
     for parameter in operation["parameters"]:
         schema = parameter["schema"]
         if {"type": "null"} in schema.get("anyOf", ()):
             schema |= next(kind for kind in schema.pop("anyOf") if kind != {"type": "null"})
         if parameter["name"] in found:
             parameter["example"] = found[parameter["name"]]
-        if parameter["name"] == "version":
+        if parameter["name"] == "version" and "name" not in named:
             parameter["schema"] = WHOLE_NUMBER
 
 

@@ -14,10 +14,10 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Depends, Path, Request, Response
 
 from app.api.bodies import read_body
+from app.api.documented_errors import OF_INFERENCE
+from app.api.documented_errors import responses as problem_responses
 from app.api.inference import Inference
 from app.api.inference_models import InferenceModel, InferenceModels
-from app.api.openapi import ERRORS, REF
-from app.api.problems import PROBLEM_JSON
 from app.api.service import CurrentService, Service
 from app.api.tasks import Application, TaskRoute
 from app.api.tensor_replies import OCTETS
@@ -72,9 +72,8 @@ def named_version(models: CurrentModels, name: Name, version: Version) -> Infere
 
 def problems(*statuses: int) -> Responses:
     """Errors of a route, as problem documents."""
-    content = {PROBLEM_JSON: {"schema": {"$ref": REF.format(model="Problem")}}}
-    descriptions = {**ERRORS, 403: "Not offered here."}
-    return {status: {"description": descriptions[status], "content": content} for status in statuses}
+    possible = problem_responses(OF_INFERENCE)
+    return {status: possible[str(status)] for status in statuses}
 
 
 def documented(operation: str, summary: str, *statuses: int, answers: Responses | None = None) -> dict[str, Any]:

@@ -146,10 +146,10 @@ def _booleans(data: list[Any]) -> Values:
 
 
 def _are_whole(values: Values, dtype: np.dtype[Any]) -> bool:
-    """Whether each number is whole and in the range of a datatype."""
+    """Whether each number is whole and in the range of a datatype, as far as float64 tells numbers apart."""
     if values.dtype.kind == "b":
         return dtype.kind == "b"
-    low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    low, high = (0, 1) if dtype.kind == "b" else (float(np.iinfo(dtype).min), float(np.iinfo(dtype).max))
     return bool((values == np.floor(values)).all() and values.min().item() >= low and values.max().item() <= high)
 
 

@@ -113,6 +113,37 @@ def image_of_latents(folder: Path) -> None:
     another_decoder(8)(folder)
 
 
+def one_sample(folder: Path) -> None:
+    """An encoder that knows no batch."""
+    save(folder / "e.onnx", [node("Relu", "x", "code")], [("x", [SIZE])], [("code", [SIZE])])
+
+
+def unequal_heads(folder: Path) -> None:
+    """As many means as there are latents, and half as many spreads."""
+    save(
+        folder / "e.onnx",
+        [node("Flatten", "x", "flat"), node("MatMul", "flat w", "mu"), node("MatMul", "flat u", "logvar")],
+        [("x", ["n", *SHAPE])],
+        [("mu", ["n", LATENTS]), ("logvar", ["n", 3])],
+        [constant("w", foreign.weights(1, SIZE, LATENTS)), constant("u", foreign.weights(2, SIZE, 3))],
+    )
+
+
+def two_answers(folder: Path) -> None:
+    """A decoder that gives logits too."""
+    model = onnx.load(folder / "d.onnx")
+    model.graph.output.append(helper.make_tensor_value_info("sums", FLOAT, ["n", SIZE]))
+    onnx.save(model, folder / "d.onnx")
+
+
+def bytes_to_decode(folder: Path) -> None:
+    """A decoder that takes bytes."""
+    model = onnx.load(folder / "d.onnx")
+    model.graph.input[0].CopyFrom(helper.make_tensor_value_info("bytes", TensorProto.UINT8, ["n", LATENTS]))
+    model.graph.node.insert(0, node("Cast", "bytes", "code", to=FLOAT))
+    onnx.save(model, folder / "d.onnx")
+
+
 def garbage(folder: Path) -> None:
     """A file that is no graph."""
     (folder / "e.onnx").write_bytes(b"\x80\x04garbage")
@@ -203,6 +234,15 @@ REFUSALS: list[tuple[str, Callable[[Path], object], tuple[str, ...], str]] = [
     ("other image", decoder(shape=(3, 5, 4)), (), "d.onnx: expected samples of shape [3, 4, 5], got [3, 5, 4]"),
     ("rounded output", decoder_of_bytes, (), "expected b to be float32, float16 or float64, got uint8"),
     ("two inputs", conditional_decoder, (), "d.onnx: expected one input, got code, label"),
+    ("two outputs", two_answers, (), "d.onnx: expected one output, got x_hat, sums"),
+    ("latents as bytes", bytes_to_decode, (), "d.onnx: expected bytes to be latents, which are no uint8"),
+    ("no batch", one_sample, ("--shape", "60"), "expected x to be rows of a batch, got shape [60]"),
+    ("one answer for all", encoder_of(FLATTEN, node("MatMul", "flat w", "codes"),
+     node("ReduceSum", "codes", "code", keepdims=0)), (), "e.onnx: expected code to have a row for each row of x"),
+    ("fails when it runs", encoder_of(FLATTEN, node("Gather", "flat rows", "less", axis=1),
+     node("ReduceSum", "less", "all"), node("Mul", "all flat", "more"), node("MatMul", "more w", "code")), (),
+     "e.onnx cannot be run: Non-zero status code returned while running Gather node"),
+    ("unequal heads", unequal_heads, (), "e.onnx: expected mu and its spread to have one shape, got [(6,), (3,)]"),
     ("odd halves", lambda folder: foreign.encoder(folder / "e.onnx", width=7), ("--encoder-gives", "mu,logvar"),
      "expected code to be flat rows of two halves, got shape [7]"),
     ("halves of an image", image_of_latents, ("--encoder-gives", "mu,logvar"),

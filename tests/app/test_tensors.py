@@ -104,6 +104,13 @@ def test_bf16_is_the_upper_half_of_a_float32() -> None:
     assert only(request).numbers().tolist() == [[1.0, -2.5]]
 
 
+def test_the_largest_numbers_of_64_bits_fit_their_datatype() -> None:
+    for datatype, numbers in (("UINT64", [0, 2**64 - 1]), ("INT64", [-(2**63), 2**63 - 1])):
+        assert only(read({"inputs": [described(datatype=datatype, data=numbers)]})).numbers().tolist()[0][1] > 9e18
+        with pytest.raises(ServiceError):
+            read({"inputs": [described(datatype=datatype, data=[0, 2**65])]})
+
+
 def test_booleans_may_be_numbers_in_json() -> None:
     for data in ([True, False], [1, 0], [[True, False]]):
         request = read({"inputs": [described(datatype="BOOL", data=data)]})
@@ -140,6 +147,12 @@ def test_what_is_wanted_of_each_output() -> None:
 def test_unknown_members_are_passed_over() -> None:
     request = read({"model_name": "m", "id": "7", "inputs": [described(parameters={"content_type": "np"}, note=[1])]})
     assert (request.id, only(request).numbers().tolist()) == ("7", [[1, 2]])
+
+
+@pytest.mark.parametrize("direct", [True, False])
+def test_of_a_member_that_stands_twice_the_last_counts(direct: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_arrays, "DIRECT", direct and json_arrays.DIRECT)
+    assert read_request(b'{"id": "a", "inputs": [], "id": "b"}', None).id == "b"
 
 
 WRONG: list[tuple[object, bytes | None, type[ServiceError], str]] = [

@@ -14,7 +14,6 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from fastapi import FastAPI
 from PIL import Image
 from starlette.testclient import TestClient
 
@@ -544,12 +543,12 @@ def test_every_error_has_a_member_error(client: TestClient, method: str, path: s
     assert isinstance(answer.json()["error"], str)
 
 
-def test_a_request_that_takes_too_long_is_told_so(tiny_app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_that_takes_too_long_is_told_so(tiny_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def never(self: Any, samples: Any) -> Any:
         await asyncio.Event().wait()
 
     monkeypatch.setattr("app.engine.served.ServedModel.encode", never)
-    with TestClient(tiny_app) as client:
+    with TestClient(create_app(Settings(models_dir=tiny_models))) as client:
         answer = infer(client, "tiny-ae.encode", tensor("samples", [SAMPLE]), parameters={"timeout": 1000})
     assert (answer.status_code, answer.json()["code"]) == (504, "expired")
     assert "0.001 s" in answer.json()["error"]
