@@ -38,8 +38,6 @@ IGNORED = ("sequence_id", "sequence_start", "sequence_end", "priority")
 MAX_PARAMETERS = 32
 LONGEST_NAME = 60
 """Letters; an error repeats the names of wrong parameters."""
-LONGEST_TIMEOUT = 86_400.0
-"""Seconds; the event loop's clock cannot count to all that JSON can."""
 
 
 class Inference:
@@ -142,7 +140,7 @@ def read_parameters(model: InferenceModel, request: InferenceRequest) -> tuple[O
             raise InvalidInput(f"expected {taken!r} as an input or as a parameter, got both")
         parameters[taken] = _count(request.inputs[taken])
     options = check_options(model.spec.options, parameters, "request") if parameters else model.defaults
-    return options, min(timeout / 1e6, LONGEST_TIMEOUT) or None
+    return options, timeout / 1e6 or None
 
 
 def _count(tensor: Tensor) -> float:
