@@ -276,6 +276,8 @@ JSON_FLOODS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "numbers": (LARGE, filled(ROWS + b"[0", b",0", b"]]}")),
     "objects": (LARGE, filled(ROWS + b"{}", b",{}", b"]}")),
     "deep lists": (LARGE, filled(ROWS, b"[", b"")),
+    "objects in lists": (LARGE, filled(ROWS + b"[{}", b",{}", b"]]}")),
+    "images": (LARGE, filled(b'{"images":["aa"', b',"aa"', b"]}")),
     "strings": ("not-numbers", filled(ROWS + b'""', b"," + b'"' + bytes([97]) * 40 + b'"', b"]}")),
     "members": ("not-numbers", filled(b'{"a":0', b',"aaaaaaaaaaaaaaaa":0', b"}")),
     "one string": ("invalid-input", filled(b'{"samples":"', b"a", b'"}')),

@@ -173,7 +173,11 @@ INPUT = {
         "shape": {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1},
         "datatype": {"type": "string", "enum": [*DTYPES, BYTES]},
         "parameters": {**PARAMETERS, "description": "`binary_data_size`: the bytes after the JSON that are its data."},
-        "data": {"type": "array", "description": "In a row, or nested as the shape. BYTES, encoded images, as base64."},
+        "data": {
+            "type": "array",
+            "items": {},
+            "description": "In a row, or nested as the shape. BYTES, encoded images, as base64.",
+        },
     },
 }
 OUTPUT = {

@@ -20,6 +20,9 @@ from app.manifest import ImageInput, ValueRange
 
 Array = npt.NDArray[np.float32]
 
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom, in pixels."""
+
 FORMATS: dict[str, tuple[str, Callable[[io.BytesIO], ImageFile.ImageFile]]] = {
     "image/png": ("PNG", PngImageFile),
     "image/jpeg": ("JPEG", JpegImageFile),
@@ -30,6 +33,12 @@ FORMATS: dict[str, tuple[str, Callable[[io.BytesIO], ImageFile.ImageFile]]] = {
 
 SHRUNK = 3.0
 """How many times larger than the model's size an image stays when it is shrunk coarsely, before it is shrunk well."""
+LYING = (5, 6, 7, 8)
+"""Orientations whose rows are columns. Source: Exif 2.3, section 4.6.4"""
+TILE = 1024
+"""Pixels in height and width of what is converted at once; a power of two."""
+WEBP_COST = 4
+"""How many times the memory of another image's pixels libwebp and Pillow take for a WebP image's."""
 TINY = 16 * 1024
 """Bytes, and pixels, up to which a PNG costs less to decode than to hand to a thread."""
 
@@ -134,10 +143,12 @@ def _open(content: bytes, media: str) -> ImageFile.ImageFile:
 
 
 def _bound_pixels(images: Sequence[Image.Image], max_pixels: int) -> None:
-    pixels = sum(image.width * image.height for image in images)
+    """Raise TooManyPixels of more pixels together, where a WebP image's count as many times as they cost."""
+    pixels = sum(image.width * image.height * (WEBP_COST if image.format == "WEBP" else 1) for image in images)
     if pixels > max_pixels:
         got = f"{images[0].width}x{images[0].height}" if len(images) == 1 else f"{pixels} in {len(images)} images"
-        raise TooManyPixels(f"expected at most {max_pixels} pixels in a request, got {got}")
+        note = f"; a WebP image's count {WEBP_COST} times" if any(image.format == "WEBP" for image in images) else ""
+        raise TooManyPixels(f"expected at most {max_pixels} pixels in a request, got {got}{note}")
 
 
 def _sample(image: Image.Image, media: str, expected: ImageInput) -> Array:
@@ -146,8 +157,6 @@ def _sample(image: Image.Image, media: str, expected: ImageInput) -> Array:
         if isinstance(image, JpegImageFile):  # decoded to an eighth of its size, at least: photos are many times larger
             side = int(SHRUNK * max(expected.shape[1:]))
             image.draft(None, (side, side))  # None leaves the colours as they are
-        if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-            image = ImageOps.exif_transpose(image)
         pixels = _pixels(image, expected)
     except Exception as error:  # as in _open
         raise InvalidImage(f"expected a {FORMATS[media][0]} image, but it cannot be decoded") from error
@@ -158,23 +167,49 @@ def _sample(image: Image.Image, media: str, expected: ImageInput) -> Array:
 def _pixels(image: Image.Image, expected: ImageInput) -> npt.NDArray[np.uint8]:
     """Shape: (C, H, W)"""
     channels, height, width = expected.shape
-    if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip instead of scale
-        image = Image.fromarray(_eight_bits()[np.asarray(image).clip(0, 65535).astype(np.uint16)])
-    if image.has_transparency_data:
-        image = _resized(image.convert("RGBA"), width, height)  # first, since it is still four bytes a pixel
-        black = Image.new("RGBA", image.size, "black")
-        image = Image.alpha_composite(black, image)
     mode = "L" if channels == 1 else "RGB"
-    if image.mode != mode:
-        image = image.convert(mode)
-    array = np.frombuffer(_resized(image, width, height).tobytes(), np.uint8).reshape(height, width, channels)
+    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    box = (0.0, 0.0, float(image.width), float(image.height))
+    if image.width * image.height > TILE * TILE:
+        image, box = _made_smaller(image, mode, int(SHRUNK * max(height, width)))
+    else:
+        image = _opaque(image, mode)
+    size = (height, width) if orientation in LYING else (width, height)
+    if image.size != size:
+        image = image.resize(size, Image.Resampling.LANCZOS, box, reducing_gap=SHRUNK)
+    if orientation != 1:
+        image.getexif()[ExifTags.Base.Orientation] = orientation  # of an image made anew there is none
+        image = ImageOps.exif_transpose(image)
+    array = np.frombuffer(image.tobytes(), np.uint8).reshape(height, width, channels)
     return array.transpose(2, 0, 1)
 
 
-def _resized(image: Image.Image, width: int, height: int) -> Image.Image:
-    if image.size == (width, height):
-        return image
-    return image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=SHRUNK)
+def _made_smaller(image: Image.Image, mode: str, side: int) -> tuple[Image.Image, Box]:
+    """
+    An image in grey or RGB, its sides divided by powers of two, as far as they stay at least `side` pixels; and the box
+    of it that the image fills, since the last column and the last row may stand for less than the others.
+
+    Tile by tile: of a whole image, each step of a conversion would take as much memory as the image.
+    """
+    across, down = (1 << min(TILE, max(1, length // side)).bit_length() - 1 for length in image.size)
+    smaller = Image.new(mode, (-(-image.width // across), -(-image.height // down)))
+    for top in range(0, image.height, TILE):
+        for left in range(0, image.width, TILE):
+            box = (left, top, min(left + TILE, image.width), min(top + TILE, image.height))
+            tile = _opaque(image.crop(box), mode).reduce((across, down))
+            smaller.paste(tile, (left // across, top // down))
+    return smaller, (0.0, 0.0, image.width / across, image.height / down)
+
+
+def _opaque(image: Image.Image, mode: str) -> Image.Image:
+    """An image in grey or RGB, over black."""
+    if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip instead of scale
+        image = Image.fromarray(_eight_bits()[np.asarray(image).clip(0, 65535).astype(np.uint16)])
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        black = Image.new("RGBA", image.size, "black")
+        image = Image.alpha_composite(black, image)
+    return image if image.mode == mode else image.convert(mode)
 
 
 @lru_cache(maxsize=1)

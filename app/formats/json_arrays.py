@@ -23,7 +23,7 @@ try:
 except ImportError:  # no build for this Python: slower, and the same answers
     DIRECT = False
 
-from app.errors import EmptyBatch, InvalidInput, MalformedBody, NotFinite, NotNumbers, RaggedRows
+from app.errors import BodyTooLarge, EmptyBatch, InvalidInput, MalformedBody, NotFinite, NotNumbers, RaggedRows
 from app.formats.decimals import write_decimals
 
 Array = npt.NDArray[np.float32]
@@ -32,6 +32,14 @@ NAMES = {bool: "a boolean", str: "a string", dict: "an object", type(None): "nul
 KEPT = 512 * 1024
 """Bytes of the largest body whose parser is kept, one a thread: getting its memory anew takes as long as reading."""
 OPENING = np.uint8(ord("["))
+MOST_NUMBERS = 1_500_000
+MOST_LISTS = 200_000
+MOST_OBJECTS = 1000
+MOST_QUOTES = 1000
+"""
+In a body of more than `KEPT` bytes. A number takes up to 60 bytes on its way, a list, a string or an object as many, so
+that 16 MiB of the shortest of them would take hundreds of megabytes and tens of seconds.
+"""
 FEW_LISTS = 16
 """Brackets that are found one by one sooner than by a look at every byte."""
 MAX_DEPTH = 8
@@ -52,8 +60,12 @@ def read_rows(content: bytes, member: str) -> Array:
     """
     The array under the one member of a JSON object, such as {"samples": [[0, 0.5], [1, 0]]}.
 
-    Raises MalformedBody, NotFinite, NotNumbers, EmptyBatch, RaggedRows or InvalidInput.
+    Raises MalformedBody, BodyTooLarge, NotFinite, NotNumbers, EmptyBatch, RaggedRows or InvalidInput.
     """
+    if len(content) > KEPT:
+        _bound(content)
+        if content.count(b'"') > MOST_QUOTES:
+            raise NotNumbers(f"{member}: expected numbers, got strings, more than {MOST_QUOTES // 2} of them")
     rows = _read_directly(content, member) if DIRECT else None
     return _read_carefully(content, member) if rows is None else rows
 
@@ -63,10 +75,26 @@ def read_document(content: bytes, member: str) -> Any:
     A JSON document, in which nested lists of numbers under a member of this name, wherever it stands, may be float64
     arrays: those of one length at each depth are, where simdjson takes the document.
 
-    Raises MalformedBody or NotFinite.
+    Raises MalformedBody, BodyTooLarge or NotFinite.
     """
+    _bound(content)
     document = _read_document_directly(content, member) if DIRECT else None
     return load(content, "{...}") if document is None else document
+
+
+def _bound(content: bytes) -> None:
+    """Refuse a large body that would take much more memory or time than its bytes, before either is spent."""
+    if len(content) <= KEPT:
+        return
+    for character, name, most in (
+        (b",", "numbers or members", MOST_NUMBERS),
+        (b"[", "lists", MOST_LISTS),
+        (b"{", "objects", MOST_OBJECTS),
+    ):
+        if content.count(character) > most:
+            raise BodyTooLarge(
+                f"expected JSON of at most {most} {name}, got more; send fewer rows at once, flat rows, or bytes"
+            )
 
 
 def _read_directly(content: bytes, member: str) -> Array | None:
@@ -156,7 +184,8 @@ def _has_more_lists(content: bytes, lists: int) -> bool:
 
 
 def load(content: bytes, example: str) -> Any:
-    """A JSON document as Python objects; an error shows the example. Raises MalformedBody or NotFinite."""
+    """A JSON document as Python objects; errors show the example. Raises MalformedBody, BodyTooLarge or NotFinite."""
+    _bound(content)
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError as error:
@@ -226,23 +255,38 @@ def _holds_boolean(rows: Any) -> bool:
 def _explain(rows: list[Any], member: str) -> NoReturn:
     """Raise the error that says why these rows are no array of numbers."""
     expected: dict[int, tuple[int, list[int]]] = {}
+    """By depth: the length that the first list there has, -1 for a number, and where it is."""
 
-    def visit(value: Any, at: list[int]) -> None:
-        if not isinstance(value, list):
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise NotNumbers(f"{member}: expected numbers, got {describe(value)} at {at}")
-            if expected.setdefault(len(at), (-1, at))[0] != -1:
-                raise RaggedRows(f"{member}: expected a list at {at} as at {expected[len(at)][1]}, got a number")
-            return
-        if len(at) > MAX_DEPTH:
-            raise RaggedRows(f"{member}: nested more than {MAX_DEPTH} deep at {at}")
-        length, first = expected.setdefault(len(at), (len(value), at))
-        if length == -1:
-            raise RaggedRows(f"{member}: expected a number at {at} as at {first}, got a list")
-        if length != len(value):
-            raise RaggedRows(f"{member}: expected {length} numbers or lists at {at} as at {first}, got {len(value)}")
-        for index, item in enumerate(value):
-            visit(item, [*at, index])
+    def visit(values: list[Any], at: list[int]) -> None:
+        depth = len(at) + 1
+        numbers = depth in expected and expected[depth][0] == -1
+        for index, value in enumerate(values):
+            if type(value) is float or type(value) is int:
+                if numbers:
+                    continue
+                length = -1
+            elif not isinstance(value, list):
+                raise NotNumbers(f"{member}: expected numbers, got {describe(value)} at {[*at, index]}")
+            elif depth > MAX_DEPTH:
+                raise RaggedRows(f"{member}: nested more than {MAX_DEPTH} deep at {[*at, index]}")
+            else:
+                length = len(value)
+            if depth not in expected:
+                expected[depth] = (length, [*at, index])
+                numbers = length == -1
+            elif expected[depth][0] != length:
+                _tell_ragged(member, [*at, index], length, *expected[depth])
+            if length >= 0:
+                visit(value, [*at, index])
 
     visit(rows, [])
     raise NotFinite(f"{member}: expected numbers that fit float32, got a larger one")
+
+
+def _tell_ragged(member: str, at: list[int], got: int, expected: int, first: list[int]) -> NoReturn:
+    """Raise the error of a list whose length is not that of the first of its depth; -1 is the length of a number."""
+    if got == -1:
+        raise RaggedRows(f"{member}: expected a list at {at} as at {first}, got a number")
+    if expected == -1:
+        raise RaggedRows(f"{member}: expected a number at {at} as at {first}, got a list")
+    raise RaggedRows(f"{member}: expected {expected} numbers or lists at {at} as at {first}, got {got}")

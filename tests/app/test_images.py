@@ -79,6 +79,36 @@ def test_another_size_is_resized() -> None:
     np.testing.assert_allclose(read(encoded(large))[0, 0], PIXELS / 255, atol=0.12)
 
 
+@pytest.mark.parametrize("mode", ["L", "LA", "P", "RGB", "RGBA", "I;16"])
+@pytest.mark.parametrize("size", [(3000, 2000), (1500, 4099), (2_000_000, 2)])
+def test_a_large_image_becomes_what_a_small_one_does(mode: str, size: tuple[int, int]) -> None:
+    """Which is made smaller tile by tile: three bands of grey, from left to right, are where they were."""
+    levels = np.repeat(np.array([0, 128, 255], np.uint8), -(-size[0] // 3))[: size[0]]
+    bands = Image.fromarray(np.tile(levels, (size[1], 1)))
+    deep = Image.fromarray(np.asarray(bands).astype(np.uint16) * 257)
+    image = deep if mode == "I;16" else bands.convert(mode)
+    sample = read_image(encoded(image, compress_level=1), "image/png", GREY, 10**8)
+    np.testing.assert_allclose(sample[0, 0], [[0, 0.5, 1]] * 2, atol=0.1)
+
+
+def test_a_large_image_that_lies_on_its_side_is_turned() -> None:
+    upright = np.zeros((1200, 1800), np.uint8)
+    upright[:600, :600] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = encoded(Image.fromarray(np.rot90(upright).copy()), exif=exif)
+    sample = read_image(content, "image/png", GREY, 10**8)
+    np.testing.assert_allclose(sample[0, 0], [[1, 0, 0], [0, 0, 0]], atol=0.2)
+
+
+def test_a_webp_image_may_have_a_quarter_of_the_pixels() -> None:
+    with pytest.raises(
+        TooManyPixels, match="at most 10000 pixels in a request, got 51x50; a WebP image's count 4 times"
+    ):
+        read(encoded(Image.new("L", (51, 50)), "WEBP"), media_type="image/webp")
+    assert read(encoded(Image.new("L", (50, 50)), "WEBP"), media_type="image/webp").shape == (1, 1, 2, 3)
+
+
 @pytest.mark.parametrize("name", ["PNG", "JPEG", "WEBP"])
 def test_the_exif_orientation_is_followed(name: str) -> None:
     upright = np.zeros((20, 30), np.uint8)
@@ -135,7 +165,7 @@ def test_a_large_photo_is_decoded_no_larger_than_it_has_to_be(monkeypatch: pytes
 def test_several_images_of_several_formats_are_one_batch() -> None:
     flat = Image.fromarray(np.full((5, 4), 102, np.uint8))
     files = [encoded(Image.fromarray(PIXELS)), encoded(flat, "JPEG"), encoded(flat, "WEBP")]
-    samples = read_images(files, GREY, max_pixels=100)
+    samples = read_images(files, GREY, max_pixels=106)  # 6, 20 and four times 20
     assert samples.shape == (3, 1, 2, 3)
     np.testing.assert_allclose(samples[0, 0], PIXELS / 255, atol=1e-6)
     np.testing.assert_allclose(samples[1:], 0.4, atol=0.02)
