@@ -168,7 +168,9 @@ def model_statistics(model: InferenceModel) -> Statistics:
     return Statistics(model_stats=[ModelStatistics(**model.statistics())])
 
 
-@router.post("/repository/index", **documented("get_repository_index", "All models and their state", 400, 413, 415))
+@router.post(
+    "/repository/index", **documented("get_repository_index", "All models and their state", 400, 413, 415, 422)
+)
 async def repository_index(request: Request, models: CurrentModels, service: CurrentService) -> list[IndexEntry]:
     """Every version of every model, each of which is ready. The body may be empty, or say which are asked for."""
     content = await read_body(request.receive, trace_of(request.scope).headers, service)
