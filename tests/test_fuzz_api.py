@@ -28,7 +28,7 @@ from tests.app.test_server import serving
 
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
-CASES = 90
+CASES = 60
 """Requests of each operation, which take about a minute together."""
 SECONDS = 1.0
 CHECKS = [

@@ -154,19 +154,23 @@ def _bound_pixels(images: Sequence[Image.Image], max_pixels: int) -> None:
 def _sample(image: Image.Image, media: str, expected: ImageInput) -> Array:
     """Shape: (C, H, W). Raises InvalidImage."""
     try:
-        if isinstance(image, JpegImageFile):  # decoded to an eighth of its size, at least: photos are many times larger
-            side = int(SHRUNK * max(expected.shape[1:]))
-            image.draft(None, (side, side))  # None leaves the colours as they are
-        pixels = _pixels(image, expected)
+        pixels = read_pixels(image, *expected.shape)
     except Exception as error:  # as in _open
         raise InvalidImage(f"expected a {FORMATS[media][0]} image, but it cannot be decoded") from error
     sample: Array = _levels(expected.value_range)[pixels]
     return sample
 
 
-def _pixels(image: Image.Image, expected: ImageInput) -> npt.NDArray[np.uint8]:
-    """Shape: (C, H, W)"""
-    channels, height, width = expected.shape
+def read_pixels(image: Image.Image, channels: int, height: int, width: int) -> npt.NDArray[np.uint8]:
+    """
+    The pixels of an opened image as a model has them, for its training as for its service.
+
+    Turned as its EXIF orientation says, 16 bits scaled to 8, alpha laid over black, grey for one channel or RGB for
+    three, resized. Shape: (C, H, W). Raises what Pillow's decoders raise.
+    """
+    if isinstance(image, JpegImageFile):  # decoded to an eighth of its size, at least: photos are many times larger
+        side = int(SHRUNK * max(height, width))
+        image.draft(None, (side, side))  # None leaves the colours as they are
     mode = "L" if channels == 1 else "RGB"
     orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     box = (0.0, 0.0, float(image.width), float(image.height))

@@ -1,8 +1,7 @@
 """
 A folder of PNG, JPEG and WebP images.
 
-A pixel becomes what the service makes of it: turned as the EXIF orientation says, 16 bits scaled to 8, alpha laid over
-black, palettes resolved, grey or RGB.
+A pixel becomes what the service makes of it, by the same function.
 """
 
 from __future__ import annotations
@@ -15,8 +14,9 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
 
+from app.formats.images import read_pixels
 from training.data.source import Source, refuse_sides
 from training.errors import DataError
 
@@ -97,21 +97,14 @@ def _mixed_sizes(first: Path, expected: Size, file: Path, size: Size) -> DataErr
 def _pixels(path: Path, size: Size, grey: bool, *, resize: bool) -> npt.NDArray[np.uint8]:
     """Shape: (C, H, W)"""
     height, width = size
-    with _opened(path) as opened:
-        image: Image.Image = ImageOps.exif_transpose(opened)
-        if image.mode.startswith("I") or image.mode == "F":  # 16-bit grey, which Pillow would clip instead of scale
-            deep = np.clip(np.asarray(image, np.float64) / 257, 0, 255)
-            image = Image.fromarray(np.rint(deep).astype(np.uint8))
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
-        image = image.convert("L" if grey else "RGB")
-        if image.size != (width, height):
-            if not resize:  # an orientation that only stood behind the pixels
-                raise DataError(f"{path}: expected {height}x{width} pixels, got {image.height}x{image.width}")
-            image = image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
-        array = np.asarray(image, np.uint8)
-    return array[None] if grey else array.transpose(2, 0, 1)
+    with _opened(path) as image:
+        pixels = read_pixels(image, 1 if grey else 3, height, width)
+        turned = image.size[::-1]
+        if image.getexif().get(ExifTags.Base.Orientation) in SIDEWAYS:
+            turned = image.size
+        if not resize and turned != size:  # an orientation that only stood behind the pixels
+            raise DataError(f"{path}: expected {height}x{width} pixels, got {turned[0]}x{turned[1]}")
+    return pixels
 
 
 @contextmanager
