@@ -28,8 +28,8 @@ from tests.app.test_server import serving
 
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
-CASES = 60
-"""Requests of each operation, which take about a minute together."""
+CASES = 40
+"""Requests of each operation, which take half a minute together."""
 SECONDS = 1.0
 CHECKS = [
     not_a_server_error,
