@@ -35,8 +35,8 @@ from tests import tiny
 from tests.app.test_server import serving
 from tests.test_fuzz_api import tell
 
-CASES = 300
-"""Bodies of each kind, which take about four seconds."""
+CASES = 150
+"""Bodies of each kind, which take about two seconds."""
 SECONDS = 1.0
 MEBIBYTES = 100.0
 PATHS = ["/v1/models/tiny-ae/encode", "/v1/models/colour/reconstruct", "/v1/models/tiny-table/interpolate"]
