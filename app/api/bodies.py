@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
 from app.api.negotiation import FORM, JSON, NPY
 from app.api.service import Service
@@ -38,20 +38,25 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], service: S
     Raises BodyTooLarge as soon as it is known to be, MalformedBody where the client hangs up, and what `decompress`
     raises.
     """
-    content = await _receive_all(receive, headers.get(b"content-length", b""), service.settings.max_body_bytes)
-    encoding = headers.get(b"content-encoding")
-    if encoding is None:
-        return content
-    limit = service.settings.max_decompressed_bytes
-    if len(content) <= DECOMPRESSED_ON_THE_LOOP:
-        return decompress(content, encoding.decode("latin-1"), limit)
-    return await service.off_the_loop(partial(decompress, content, encoding.decode("latin-1"), limit))
-
-
-async def _receive_all(receive: Receive, announced: bytes, limit: int) -> bytes:
+    limit = service.settings.max_body_bytes
+    announced = headers.get(b"content-length", b"")
     if announced.isdigit() and int(announced) > limit:
         raise BodyTooLarge(f"expected a body of at most {limit} bytes, got {announced.decode()}")
     message = await receive()
+    content: bytes = message.get("body", b"")
+    if message.get("more_body") or message["type"] == "http.disconnect" or len(content) > limit:
+        content = await _receive_rest(message, receive, limit)
+    encoding = headers.get(b"content-encoding")
+    if encoding is None:
+        return content
+    most = service.settings.max_decompressed_bytes
+    if len(content) <= DECOMPRESSED_ON_THE_LOOP:
+        return decompress(content, encoding.decode("latin-1"), most)
+    return await service.off_the_loop(partial(decompress, content, encoding.decode("latin-1"), most))
+
+
+async def _receive_rest(message: Message, receive: Receive, limit: int) -> bytes:
+    """The whole body, of which a message has the beginning."""
     chunks = [message.get("body", b"")]
     size = len(chunks[0])
     while message.get("more_body") and size <= limit:
@@ -62,7 +67,7 @@ async def _receive_all(receive: Receive, announced: bytes, limit: int) -> bytes:
         raise MalformedBody("the connection ended before the body did")
     if size > limit:
         raise BodyTooLarge(f"expected a body of at most {limit} bytes, got more")
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return b"".join(chunks)
 
 
 def taken(model: Autoencoder, member: Member | None) -> tuple[str, ...]:

@@ -44,6 +44,10 @@ class Watch:
             if listener := self._listeners.pop(task, None):
                 listener.cancel()
 
+    def anybody_waits(self) -> bool:
+        """Whether there are requests that have no answer yet."""
+        return bool(self._new or self._waiting)
+
     def has_gone(self) -> bool:
         """Whether the current task was cancelled since its client has gone; said once."""
         task = asyncio.current_task()

@@ -23,6 +23,7 @@ from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
 from app.api.bodies import Member, read_array, read_body, refuse_body, taken
+from app.api.connections import in_one_piece
 from app.api.disconnects import Watch
 from app.api.negotiation import choose, require
 from app.api.options import Options, read_options
@@ -105,8 +106,13 @@ class TaskEndpoint:
         except Exception as error:  # each becomes a problem document; what is not a ServiceError is a bug
             await failure(Request(scope), error)(scope, receive, send)
             return
-        await send({"type": "http.response.start", "status": 200, "headers": answer.headers})
-        await send({"type": "http.response.body", "body": answer.content})
+        release = in_one_piece(scope) if self._watch.anybody_waits() else None
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": answer.headers})
+            await send({"type": "http.response.body", "body": answer.content})
+        finally:
+            if release:
+                release()
 
     async def _answer(self, name: str, version: str | None, scope: Scope, receive: Receive) -> Answer:
         spec, service, trace = self.spec, self._service, trace_of(scope)

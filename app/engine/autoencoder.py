@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from app.engine.checks import accepted_shapes, check_rows, finite
+from app.engine.checks import RowCheck, accepted_shapes, finite
 from app.engine.corruption import Noise, corrupt
 from app.engine.labels import Labels, check_labels, label_rows
 from app.engine.signature import Tensor, check_signature
@@ -90,7 +90,8 @@ class Autoencoder:
         self._encoder = encoder
         self._decoder = decoder
         self._heads = ["mu", "logvar"] if manifest.latent.kind == "gaussian" else ["latents"]
-        self._sample_shapes = accepted_shapes(manifest)
+        self._check_samples = RowCheck("samples", accepted_shapes(manifest), manifest.input.value_range)
+        self._check_latents = RowCheck("latents", [(manifest.latent_dim,)], None)
         self.rows_per_run = max(1, min(CHUNK, CHUNK_NUMBERS // manifest.input_size))
         """Rows of one run of a graph, at most."""
         samples, latents = Tensor("samples", manifest.input_shape), Tensor("latents", (manifest.latent_dim,))
@@ -215,7 +216,7 @@ class Autoencoder:
 
         Raises EmptyBatch, WrongShape, NotFinite or OutOfRange.
         """
-        return check_rows("samples", samples, self._sample_shapes, self.manifest.input.value_range)
+        return self._check_samples(samples)
 
     def check_ends(self, samples: Array) -> Array:
         """The two samples that an interpolation runs between. Raises WrongShape, and as `check_samples`."""
@@ -226,7 +227,7 @@ class Autoencoder:
 
     def check_latents(self, latents: Array) -> Array:
         """The latents as they came. Raises EmptyBatch, WrongShape or NotFinite."""
-        return check_rows("latents", latents, [(self.manifest.latent_dim,)], None)
+        return self._check_latents(latents)
 
     def _run(
         self, session: onnxruntime.InferenceSession, outputs: list[str], inputs: Mapping[str, Array | Labels]

@@ -1,10 +1,12 @@
 """
 Rows of concurrent requests share a run.
 
-There is no timer and no added delay. What arrived in one turn of the event loop is one run on the loop where that takes
-less than 0.8 ms (`app.engine.pace` measured it), of which a hand-over to a thread would be much. Anything
-else waits for a thread, and a thread that is free takes all that waits, up to a bound in rows. So a lone request never
-waits, and under load the runs grow by themselves. Text-embeddings-inference batches in this way.
+There is no timer, and nothing waits while there is nothing to do. What arrives in successive turns of the event loop is
+one run on the loop where that takes less than 0.8 ms (`app.engine.pace` measured it), of which a hand-over to a thread
+would be much: the run begins when a turn brought nothing new, or when it is full. Until then the loop reads requests,
+which it would have to do anyway. Anything else waits for a thread, and a thread that is free takes all that waits, up
+to a bound in rows. So a lone request never waits, and under load the runs grow by themselves. Text-embeddings-inference
+batches in this way.
 
 A client that asks alone should not pay for what others could share: while requests come one by one, a short run needs
 no queue. Where there is one core, a thread has nothing to win: runs that are short enough stay on the loop, one a turn,
@@ -51,8 +53,6 @@ class Entry:
     """Shape of a row and dtype of each array: entries of different kinds never share a run."""
     since: float
     """Of `time.monotonic`; when it came."""
-    deadline: float
-    """Not computed after it."""
     times: RunTimes | None
     """Where to say how long it waited and how long its run took."""
     answer: asyncio.Future[tuple[Rows, ...]]
@@ -129,7 +129,9 @@ class Lane:
         self._rows_on_loop = min(rows_on_loop, rows_per_run)
         self._rows_per_run = rows_per_run
         self._arrived: deque[Entry] = deque()
-        """For the event loop, which alone touches it, and will flush it in its next turn where something is in it."""
+        """For the event loop, which alone touches it, and will look at it in its next turn where something is in it."""
+        self._seen = 0
+        """How many had arrived when the loop last looked."""
         self._waiting: deque[Entry] = deque()
         """For a thread: the event loop appends, threads take, one at a time."""
         self._taking = Lock()
@@ -156,7 +158,7 @@ class Lane:
             self._batcher.release(rows)
 
     def _run_at_once(self, arrays: tuple[Rows, ...]) -> tuple[Rows, ...]:
-        self.runs.waited(0)
+        self.runs.at_once += 1
         times, began = RUN_TIMES.get(), time.monotonic()
         try:
             return self._function(*arrays)
@@ -202,19 +204,24 @@ class Lane:
         answer: asyncio.Future[tuple[Rows, ...]] = loop.create_future()
         kind = tuple([(array.shape[1:], array.dtype) for array in arrays])
         if not self._arrived:
-            loop.call_soon(self._flush, loop)
-        now = time.monotonic()
-        self._arrived.append(Entry(arrays, rows, kind, now, now + self._batcher.queue_seconds, RUN_TIMES.get(), answer))
+            loop.call_soon(self._look, loop)
+        self._arrived.append(Entry(arrays, rows, kind, time.monotonic(), RUN_TIMES.get(), answer))
         return answer
 
-    def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Once in a turn of the event loop: run what arrived before it, or hand it to the threads."""
-        self._lonely_turns = 0 if len(self._arrived) > 1 else min(self._lonely_turns + 1, LONELY)
-        rows = self._arrived[0].rows if self._batcher.one_core else sum([entry.rows for entry in self._arrived])
-        if rows <= self._rows_on_loop:
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Once in a turn of the event loop: wait for the next one while more arrives, then run it or hand it over."""
+        arrived = len(self._arrived)
+        rows = sum([entry.rows for entry in self._arrived])
+        if arrived > self._seen and rows < self._rows_on_loop:
+            self._seen = arrived
+            loop.call_soon(self._look, loop)
+            return
+        self._seen = 0
+        self._lonely_turns = 0 if arrived > 1 else min(self._lonely_turns + 1, LONELY)
+        if rows <= self._rows_on_loop or (self._batcher.one_core and self._arrived[0].rows <= self._rows_on_loop):
             self._settle(self._compute(self._take(self._arrived, self._rows_on_loop)))
             if self._arrived:
-                loop.call_soon(self._flush, loop)
+                loop.call_soon(self._look, loop)
             return
         self._waiting.extend(self._arrived)
         self._arrived.clear()
@@ -243,21 +250,25 @@ class Lane:
     def _take(self, queue: deque[Entry], room: int) -> list[Entry]:
         """The next entries that may share a run; those whose caller has gone are dropped, the expired are told so."""
         taken: list[Entry] = []
+        waited, requests = 0.0, 0
         now = time.monotonic()
+        oldest = now - self._batcher.queue_seconds
         while queue and room:
             entry = queue[0]
             if entry.answer.done():
                 queue.popleft()
                 continue
-            if entry.deadline < now:
+            if entry.since < oldest:
                 entry.waited = now - entry.since
                 entry.outcome = Expired("no thread was free to run the model in time; send the request again later")
             elif entry.rows > room or (taken and not (self._batcher.share and entry.kind == taken[0].kind)):
                 break
             else:
                 room -= entry.rows
-                self.runs.waited(now - entry.since)
+                waited += now - entry.since
+                requests += 1
             taken.append(queue.popleft())
+        self.runs.waited(waited, requests)
         return taken
 
     def _compute(self, entries: list[Entry]) -> list[Entry]:

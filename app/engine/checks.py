@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -24,46 +25,68 @@ def accepted_shapes(manifest: Manifest) -> list[tuple[int, ...]]:
     return accepted
 
 
-def check_rows(what: str, rows: Array, accepted: Sequence[tuple[int, ...]], value_range: ValueRange | None) -> Array:
+class RowCheck:
     """
-    The rows in the first of the accepted shapes: contiguous, float32, finite, and within the range if there is one.
+    What the samples, or the latents, of a model must be. Called with rows, it gives them in the first of the accepted
+    shapes: contiguous, float32, finite, and within the range if there is one.
 
     Raises EmptyBatch, WrongShape, NotFinite or OutOfRange.
     """
-    if rows.ndim == 0 or len(rows) == 0:
-        raise EmptyBatch(f"{what}: expected at least one row, got none")
-    if rows.shape[1:] not in accepted:
-        expected = " or ".join(str(["rows", *shape]).replace("'", "") for shape in accepted)
-        hint = "; one row alone must still be in a list" if rows.shape in accepted else ""
-        raise WrongShape(f"{what}: expected shape {expected}, got {list(rows.shape)}{hint}")
-    if value_range and not _plainly_within(rows, value_range):
+
+    def __init__(self, what: str, accepted: Sequence[tuple[int, ...]], value_range: ValueRange | None) -> None:
+        self._what = what
+        self._accepted = accepted
+        self._range = value_range
+        self._highest = _highest_bits(value_range)
+
+    def __call__(self, rows: Array) -> Array:
+        """The same rows."""
+        if rows.ndim == 0 or len(rows) == 0:
+            raise EmptyBatch(f"{self._what}: expected at least one row, got none")
+        if rows.shape[1:] not in self._accepted:
+            self._tell_shape(rows)
+        if not self._plainly_within(rows):
+            self._look_closely(rows)
+        return np.ascontiguousarray(rows.reshape(len(rows), *self._accepted[0]), dtype=np.float32)
+
+    def _plainly_within(self, rows: Array) -> bool:
+        """
+        Whether all numbers lie in a range from 0, seen in one pass; False also where only the careful ones can tell.
+
+        float32 numbers from 0 on are in the order of their bits, read as whole numbers; negative ones and NaN come
+        after. Source: IEEE 754-2019, section 3.4
+        """
+        if self._highest is None or rows.dtype != np.float32:
+            return False
+        return bool(np.maximum.reduce(rows.view(np.uint32), axis=None) <= self._highest)
+
+    def _look_closely(self, rows: Array) -> None:
+        if self._range is None:
+            return _check_finite(self._what, rows)
         low, high = rows.min(), rows.max()  # of which both are NaN where one number is
-        if not (low >= value_range.low and high <= value_range.high):
-            _check_finite(what, rows)
+        if not (low >= self._range.low and high <= self._range.high):
+            _check_finite(self._what, rows)
             raise OutOfRange(
-                f"{what}: expected numbers from {value_range.low:g} to {value_range.high:g}, got {low} to {high}"
+                f"{self._what}: expected numbers from {self._range.low:g} to {self._range.high:g}, got {low} to {high}"
             )
-    elif not value_range:
-        _check_finite(what, rows)
-    return np.ascontiguousarray(rows.reshape(len(rows), *accepted[0]), dtype=np.float32)
+        return None
+
+    def _tell_shape(self, rows: Array) -> NoReturn:
+        expected = " or ".join(str(["rows", *shape]).replace("'", "") for shape in self._accepted)
+        hint = "; one row alone must still be in a list" if rows.shape in self._accepted else ""
+        raise WrongShape(f"{self._what}: expected shape {expected}, got {list(rows.shape)}{hint}")
 
 
-def _plainly_within(rows: Array, value_range: ValueRange) -> bool:
-    """
-    Whether all numbers lie in a range from 0, seen in one pass; False also where only the careful passes can tell.
-
-    float32 numbers from 0 on are in the order of their bits, read as whole numbers; negative ones and NaN come after.
-    Source: IEEE 754-2019, section 3.4
-    """
-    if value_range.low != 0 or rows.dtype != np.float32:
-        return False
-    highest = np.float32(value_range.high)
-    return bool(highest <= value_range.high and rows.view(np.uint32).max() <= highest.view(np.uint32))
+def _highest_bits(value_range: ValueRange | None) -> int | None:
+    """The bits of the end of a range from 0, as a whole number; None of another."""
+    if value_range is None or value_range.low != 0:
+        return None
+    return int(np.float32(value_range.high).view(np.uint32))
 
 
 def finite(what: str, result: Array) -> Array:
     """The same. Raises NotFinite, since JSON could only say null."""
-    if not np.isfinite(result).all():
+    if not np.logical_and.reduce(np.isfinite(result), axis=None):
         raise NotFinite(f"expected numbers that the model can calculate with, but they lead to infinite {what}")
     return result
 

@@ -17,9 +17,9 @@ class Total:
         self.count = 0
         self.nanoseconds = 0
 
-    def add(self, nanoseconds: int) -> None:
-        """It happened once more."""
-        self.count += 1
+    def add(self, nanoseconds: int, count: int = 1) -> None:
+        """It happened once more, or so often."""
+        self.count += count
         self.nanoseconds += nanoseconds
 
 
@@ -31,8 +31,9 @@ class Runs:
         self._lock = Lock()
         self.by_rows: dict[int, Total] = {}
         """Runs that gave an answer; of one function they have at most a few hundred different numbers of rows."""
-        self.queue = Total()
-        """What was taken out of the queue, or spared it."""
+        self._queued = Total()
+        self.at_once = 0
+        """Requests that were spared the queue; the event loop alone counts them."""
         self.last = 0.0
         """When the last run ended, in seconds since 1970; 0 where there was none."""
 
@@ -50,10 +51,18 @@ class Runs:
             total.add(nanoseconds)
         return answer
 
-    def waited(self, seconds: float) -> None:
-        """Count rows that a run takes after they waited."""
+    def waited(self, seconds: float, requests: int = 1) -> None:
+        """Count requests whose rows a run takes after they waited, so long together."""
         with self._lock:
-            self.queue.add(round(seconds * 1e9))
+            self._queued.add(round(seconds * 1e9), requests)
+
+    @property
+    def queue(self) -> Total:
+        """How long requests waited for their runs; those that were spared the queue did not."""
+        total = Total()
+        with self._lock:
+            total.add(self._queued.nanoseconds, self._queued.count + self.at_once)
+        return total
 
     def copy_by_rows(self) -> dict[int, Total]:
         """The totals by number of rows, which other threads may go on to change."""

@@ -157,7 +157,7 @@ def _sample(image: Image.Image, media: str, expected: ImageInput) -> Array:
         pixels = read_pixels(image, *expected.shape)
     except Exception as error:  # as in _open
         raise InvalidImage(f"expected a {FORMATS[media][0]} image, but it cannot be decoded") from error
-    sample: Array = _levels(expected.value_range)[pixels]
+    sample: Array = _levels(expected.value_range).take(pixels)
     return sample
 
 

@@ -9,6 +9,7 @@ no build for this Python.
 from __future__ import annotations
 
 import threading
+from contextvars import copy_context
 from itertools import islice
 from typing import Any, NoReturn
 
@@ -46,14 +47,17 @@ MAX_DEPTH = 8
 """Deeper nesting is no array of anything that is served."""
 
 
-class _Parsers(threading.local):
-    """One parser for each thread, made when it first reads."""
+class _Thread(threading.local):
+    """What each thread reads with, made when it first reads."""
 
     def __init__(self) -> None:
         self.parser: Any = simdjson.Parser() if DIRECT else None
+        self.quiet = copy_context()
+        """Where numpy does not warn of numbers that are too large for float32: `np.errstate` takes longer to enter."""
+        self.quiet.run(np.seterr, over="ignore")
 
 
-_parsers = _Parsers()
+_thread = _Thread()
 
 
 def read_rows(content: bytes, member: str) -> Array:
@@ -102,17 +106,20 @@ def _read_directly(content: bytes, member: str) -> Array | None:
     if content[:1] == b"\xef":  # simdjson would pass over a byte order mark, which is not JSON
         return None
     try:
-        parser = simdjson.Parser() if len(content) > KEPT else _parsers.parser
+        parser = simdjson.Parser() if len(content) > KEPT else _thread.parser
         body: Any = parser.parse(content)
-        rows = body[member]
+        values = body[member]
         if len(body) != 1:
             return None
-        shape = _shape(rows)
-        if shape is None or _has_more_lists(content, _lists(shape)):
-            return None
-        numbers = np.frombuffer(rows.as_buffer(of_type="d"))  # raises of anything that is not a number
-        with np.errstate(over="ignore"):
-            return numbers.astype(np.float32).reshape(shape)
+        if len(values) == 1 and isinstance(values[0], simdjson.Array) and not _has_more_lists(content, 2):
+            shape: tuple[int, ...] | None = (1, -1)  # one flat row, of which there is nothing more to be found out
+        else:
+            shape = _shape(values)
+            if shape is None or _has_more_lists(content, _lists(shape)):
+                return None
+        numbers = np.frombuffer(values.as_buffer(of_type="d"))  # raises of anything that is not a number
+        rows: Array = _thread.quiet.run(numbers.astype, np.float32).reshape(shape)
+        return rows
     except (ValueError, TypeError, KeyError, RuntimeError, AttributeError):
         return None
 
@@ -140,7 +147,7 @@ def _read_document_directly(content: bytes, member: str) -> Any:
         return np.frombuffer(value.as_buffer(of_type="d")).reshape(shape)
 
     try:
-        parser = simdjson.Parser() if len(content) > KEPT else _parsers.parser
+        parser = simdjson.Parser() if len(content) > KEPT else _thread.parser
         document = plain(parser.parse(content))
     except (ValueError, TypeError, KeyError, RuntimeError, AttributeError):
         return None

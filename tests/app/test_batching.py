@@ -63,6 +63,12 @@ def play(scenario: Scenario, pace: Pace = SLOW, rows_per_run: int = 8, threads: 
     return double
 
 
+async def turns(count: int) -> None:
+    """So many turns of the event loop."""
+    for _turn in range(count):
+        await asyncio.sleep(0)
+
+
 async def behind(lane: Lane, double: Doubling, number: float = 0) -> asyncio.Task[tuple[Rows, ...]]:
     """A request that occupies the thread until the gate is opened."""
     double.gate.clear()
@@ -279,6 +285,49 @@ def test_a_small_run_of_a_fast_model_stays_on_the_event_loop_and_is_shared() -> 
     assert [len(run) for run in play(scenario, pace=FAST, threads=2).runs] == [5, *[1] * 20, 6]
 
 
+def test_a_run_waits_while_every_turn_of_the_event_loop_brings_more() -> None:
+    async def scenario(lane: Lane, double: Doubling) -> None:
+        waiting = []
+        for n in range(3):
+            waiting.append(asyncio.create_task(lane.run(rows(n))))
+            await turns(1)
+        assert double.runs == []
+        await turns(2)  # the first of these brings nothing
+        assert double.runs == [[0, 1, 2]]
+        for n in range(3, 5):  # and again
+            waiting.append(asyncio.create_task(lane.run(rows(n))))
+            await turns(1)
+        assert double.runs == [[0, 1, 2]]
+        await asyncio.gather(*waiting)
+
+    assert play(scenario, pace=FAST, threads=2).runs == [[0, 1, 2], [3, 4]]
+
+
+def test_the_statistics_count_what_was_queued_and_what_was_spared_the_queue() -> None:
+    async def scenario(lane: Lane, _: Doubling) -> None:
+        await asyncio.gather(*(lane.run(rows(n)) for n in range(4)))
+        for n in range(LONELY + 3):
+            await lane.run(rows(n))
+            await turns(1)
+        assert lane.runs.at_once == 3
+        assert lane.runs.queue.count == 4 + LONELY + 3
+
+    play(scenario, pace=FAST, threads=2)
+
+
+def test_a_run_that_is_full_waits_for_nothing() -> None:
+    async def scenario(lane: Lane, double: Doubling) -> None:
+        waiting = [asyncio.create_task(lane.run(rows(n, n))) for n in range(2)]
+        await turns(1)
+        waiting.append(asyncio.create_task(lane.run(rows(9))))  # the fifth row
+        await turns(2)
+        waiting.append(asyncio.create_task(lane.run(rows(10))))
+        assert double.runs == [[0, 0, 1, 1, 9]]
+        await asyncio.gather(*waiting)
+
+    assert play(scenario, pace=FAST, threads=2).runs[1:] == [[10]]
+
+
 def test_on_one_core_short_runs_stay_on_the_event_loop_however_many_wait() -> None:
     async def scenario(lane: Lane, double: Doubling) -> None:
         turns: list[int] = []
@@ -422,7 +471,7 @@ def test_closing_finishes_what_was_accepted() -> None:
 def test_a_request_that_comes_alone_is_run_at_once_until_others_come() -> None:
     async def scenario(lane: Lane, _: Doubling) -> None:
         assert at_once(lane.run(rows(1))) is None  # nobody knows yet
-        await asyncio.sleep(0)
+        await turns(2)
         for n in range(LONELY):
             await lane.run(rows(n))
             await asyncio.sleep(0)
@@ -431,9 +480,9 @@ def test_a_request_that_comes_alone_is_run_at_once_until_others_come() -> None:
             await asyncio.sleep(0)
         assert at_once(lane.run(rows(1))) == [2]
         assert at_once(lane.run(rows(2))) is None  # the second one in a turn
-        await asyncio.sleep(0)
+        await turns(2)
         assert at_once(lane.run(rows(3))) is None
-        await asyncio.sleep(0)
+        await turns(2)
         answers = await asyncio.gather(*(lane.run(rows(n)) for n in range(5)))
         assert [answer[0].item() for answer in answers] == [0, 2, 4, 6, 8]
 

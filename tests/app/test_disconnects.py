@@ -71,6 +71,22 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 RUNS: list[int] = []
 
 
+def test_what_a_client_that_has_gone_asked_for_is_not_computed(tiny_models: Path) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    path = "/v1/models/tiny-vae/generate"
+    scope = {"type": "http", "method": "POST", "path": path, "headers": [], "query_string": b""}
+    asyncio.run(create_app(Settings(models_dir=tiny_models))(scope, receive, send))
+    assert sent[0]["status"] == 400
+    assert b"the connection ended before the body did" in sent[1]["body"]
+
+
 @pytest.mark.parametrize("path", BODIES)
 def test_what_waits_for_a_client_that_has_gone_is_not_computed(
     tiny_models: Path, gate: threading.Event, path: str

@@ -43,6 +43,11 @@ def test_versions(version: tuple[int, int]) -> None:
     assert read_npy(saved(NUMBERS.astype(np.float32), version), "samples").tolist() == NUMBERS.tolist()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_number_that_is_no_array_stays_one(dtype: type) -> None:
+    assert read_npy(saved(np.array(0.5, dtype)), "samples").shape == ()
+
+
 def test_float32_in_order_is_not_copied() -> None:
     content = saved(NUMBERS.astype(np.float32))
     read = read_npy(content, "samples")
