@@ -21,9 +21,9 @@ import numpy.typing as npt
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from app.api.bodies import Member, read_array, read_body, refuse_body, taken
-from app.api.connections import in_one_piece
 from app.api.disconnects import Watch
 from app.api.negotiation import choose, require
 from app.api.options import Options, read_options
@@ -32,6 +32,7 @@ from app.api.replies import Answer, Reply, offered
 from app.api.schemas import Answer as AnswerSchema
 from app.api.service import ModelName, Service, VersionNumber
 from app.api.tracing import Trace, trace_of
+from app.api.whole_answers import uvicorns_cycle, write_whole
 from app.engine.served import ServedModel
 from app.engine.times import RUN_TIMES
 from app.errors import UnsupportedTask
@@ -95,10 +96,23 @@ class TaskEndpoint:
         path = scope["path_params"]
         await self.answer(path["model"], path.get("version"), scope, receive, send)
 
-    async def answer(self, name: str, version: str | None, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request of a model; a client that has gone gets nothing, and nothing more is computed for it."""
+    async def answer(
+        self,
+        name: str,
+        version: str | None,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        cycle: RequestResponseCycle | None = None,
+    ) -> None:
+        """
+        Answer a request of a model; a client that has gone gets nothing, and nothing more is computed for it.
+
+        A cycle is uvicorn's, where nothing stands between it and `send` but the trace of the request.
+        """
+        trace = trace_of(scope)
         try:
-            answer = await self._answer(name, version, scope, receive)
+            answer = await self._answer(name, version, scope, receive, trace)
         except CancelledError:
             if not self._watch.has_gone():
                 raise
@@ -106,16 +120,15 @@ class TaskEndpoint:
         except Exception as error:  # each becomes a problem document; what is not a ServiceError is a bug
             await failure(Request(scope), error)(scope, receive, send)
             return
-        release = in_one_piece(scope) if self._watch.anybody_waits() else None
-        try:
-            await send({"type": "http.response.start", "status": 200, "headers": answer.headers})
-            await send({"type": "http.response.body", "body": answer.content})
-        finally:
-            if release:
-                release()
+        if cycle:
+            headers, together = [*answer.headers, *trace.announcements()], self._watch.anybody_waits()
+            if write_whole(cycle, headers, answer.content, together=together):
+                return
+        await send({"type": "http.response.start", "status": 200, "headers": answer.headers})
+        await send({"type": "http.response.body", "body": answer.content})
 
-    async def _answer(self, name: str, version: str | None, scope: Scope, receive: Receive) -> Answer:
-        spec, service, trace = self.spec, self._service, trace_of(scope)
+    async def _answer(self, name: str, version: str | None, scope: Scope, receive: Receive, trace: Trace) -> Answer:
+        spec, service = self.spec, self._service
         bound = self._bound.get((name, version)) or self._bind(name, version)
         query, headers = scope["query_string"], trace.headers
         options = read_options(spec.options, query) if query else self._defaults
@@ -169,15 +182,16 @@ class Application(FastAPI):
             return await super().__call__(scope, receive, send)
         trace = Trace(scope)
         RUN_TIMES.set(trace)
+        cycle = uvicorns_cycle(send)
         send = trace.announcing(send)
         if scope["method"] == "POST":
             parts = scope["path"].split("/")
             task = self.tasks.get(parts[-1])
             if task is not None and parts[:3] == PREFIX:
                 if len(parts) == 5:
-                    return await task.answer(parts[3], None, scope, receive, send)
+                    return await task.answer(parts[3], None, scope, receive, send, cycle)
                 if len(parts) == 7 and parts[4] == "versions":
-                    return await task.answer(parts[3], parts[5], scope, receive, send)
+                    return await task.answer(parts[3], parts[5], scope, receive, send, cycle)
         return await super().__call__(scope, receive, send)
 
 

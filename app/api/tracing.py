@@ -56,12 +56,12 @@ class Trace(RunTimes):
 
     def _announce(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
-            message["headers"] = [
-                *message.get("headers", ()),
-                (b"x-request-id", self.id),
-                (b"server-timing", self.timing()),
-            ]
+            message["headers"] = [*message.get("headers", ()), *self.announcements()]
         return self._send(message)
+
+    def announcements(self) -> tuple[tuple[bytes, bytes], ...]:
+        """The two headers."""
+        return (b"x-request-id", self.id), (b"server-timing", self.timing())
 
     def timing(self) -> bytes:
         """The value of Server-Timing."""

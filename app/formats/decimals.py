@@ -19,6 +19,7 @@ Array = npt.NDArray[np.float32]
 Text = npt.NDArray[np.uint8]
 """Characters."""
 
+TEN_MILLION, THOUSAND = np.uint32(10_000_000), np.uint32(1000)
 CLOSE = ord("]")
 NUMBER = 12
 """Characters of a number and the comma behind it."""
@@ -73,15 +74,16 @@ def _places(text: Text, shape: tuple[int, ...]) -> Text:
 def _digits(rows: Array) -> Text:
     """Each number with what is behind it: a comma, after the last of a list a bracket. Shape: (*rows.shape, NUMBER)"""
     billionths = np.multiply(rows, 1e9, dtype=np.float64)
-    left = np.rint(billionths, out=billionths).astype(np.int64)
+    left = np.rint(billionths, out=billionths).astype(np.uint32)  # dividing these is five times faster than int64
+    head = left // TEN_MILLION
+    left -= head * TEN_MILLION
+    middle = left // THOUSAND
+    left -= middle * THOUSAND
     words = np.empty((*rows.shape, 3), np.uint32)
-    head = left // 10_000_000
-    words[..., 0] = HEADS.take(head)
-    left -= head * 10_000_000
-    middle = left // 1000
-    words[..., 1] = MIDDLES.take(middle)
-    left -= middle * 1000
-    words[..., 2] = TAILS.take(left)
+    index = np.empty(rows.shape, np.intp)  # what `take` would make of others, each time anew
+    for place, (table, number) in enumerate(((HEADS, head), (MIDDLES, middle), (TAILS, left))):
+        index[...] = number
+        words[..., place] = table.take(index)
     text = words.view(np.uint8)
     text[..., -1, -1] = CLOSE
     return text
