@@ -8,9 +8,13 @@ import ctypes
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Source: glibc, malloc/malloc.h; mallopt(3)"""
 
-LARGE = 1024 * 1024
-"""Bytes from which a block is mapped by itself: freed among small ones, it would leave a hole that nothing fills."""
-SPARE = 16 * LARGE
+MEBIBYTE = 1024 * 1024
+LARGE = 2 * MEBIBYTE
+"""
+Bytes from which a block is mapped by itself: freed among small ones, it would leave a hole that nothing fills. What is
+between the layers of a small network should be smaller, since mapping it anew takes a fifth of its run.
+"""
+SPARE = 16 * MEBIBYTE
 """Bytes that may stay free at the end of the heap: to give them back and ask again costs more than a small run."""
 
 

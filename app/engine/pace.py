@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 LOOP_SECONDS = 0.0008
 """A run that takes longer never runs on the event loop, where every other request would wait for it."""
-RUN_SECONDS = 0.01
-"""About what a run of a full batch takes, at most: by then larger batches gain nothing, and others wait for it."""
+RUN_SECONDS = 0.005
+"""
+About what a run of a full batch takes, at most: by then larger batches gain nothing, others wait for it, and what is
+between the layers of a convolutional network outgrows the blocks of memory that are kept (`app.engine.allocator`).
+"""
 LARGEST = 256
 """Rows of a run, at most."""
 REPEATS = 3

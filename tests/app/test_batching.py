@@ -371,7 +371,7 @@ def test_a_slow_model_has_small_runs() -> None:
     async def scenario(lane: Lane, _: Doubling) -> None:
         await lane.run(rows(*range(5)))
 
-    assert sorted(len(run) for run in play(scenario, pace=Pace(first=1.0, per_row=0.005)).runs) == [1, 2, 2]
+    assert sorted(len(run) for run in play(scenario, pace=Pace(first=1.0, per_row=0.0025)).runs) == [1, 2, 2]
 
 
 def test_one_wake_up_of_the_event_loop_a_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ def test_a_slow_model_is_measured_with_one_row_alone(clock: Clock) -> None:
 def test_rows_follow_from_seconds() -> None:
     assert pace.LOOP_SECONDS == 0.0008
     assert Pace(first=50e-6, per_row=10e-6).rows_on_loop == 80
-    assert Pace(first=50e-6, per_row=100e-6).rows_per_run == 100
+    assert Pace(first=50e-6, per_row=100e-6).rows_per_run == 50
     assert Pace(first=0.9e-3, per_row=1e-6).rows_on_loop == 0
     assert Pace(first=3.0, per_row=3.0).rows_per_run == 1
     assert Pace(first=1e-6, per_row=1e-9).rows_per_run == pace.LARGEST
@@ -55,4 +55,4 @@ def test_rows_follow_from_seconds() -> None:
 def test_graphs_that_run_one_after_the_other_take_the_sum() -> None:
     both = Pace(first=0.6e-3, per_row=10e-6) + Pace(first=0.3e-3, per_row=40e-6)
     assert both.rows_on_loop == 0
-    assert both.rows_per_run == 200
+    assert both.rows_per_run == 100
