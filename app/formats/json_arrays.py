@@ -9,7 +9,7 @@ no build for this Python.
 from __future__ import annotations
 
 import threading
-from contextvars import copy_context
+from contextvars import Context
 from itertools import islice
 from typing import Any, NoReturn
 
@@ -52,7 +52,7 @@ class _Thread(threading.local):
 
     def __init__(self) -> None:
         self.parser: Any = simdjson.Parser() if DIRECT else None
-        self.quiet = copy_context()
+        self.quiet = Context()
         """Where numpy does not warn of numbers that are too large for float32: `np.errstate` takes longer to enter."""
         self.quiet.run(np.seterr, over="ignore")
 
