@@ -21,56 +21,21 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from threading import Lock
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from app.engine.entries import Entry, RowFunction, Rows
 from app.engine.pace import Pace
 from app.engine.statistics import Runs
-from app.engine.times import RUN_TIMES, RunTimes
+from app.engine.times import RUN_TIMES
 from app.errors import Expired, Overloaded
 
-Rows = npt.NDArray[Any]
-"""An array whose first axis counts rows."""
-RowFunction = Callable[..., tuple[Rows, ...]]
-"""Takes and gives arrays with as many rows; what it gives for a row depends on that row alone."""
 Result = TypeVar("Result")
 
 LONELY = 16
 """Turns of the event loop with one request each, after which a request is taken to come alone."""
-
-
-@dataclass(slots=True, eq=False)
-class Entry:
-    """One request's rows, or a part of them, and the caller that waits for theirs."""
-
-    arrays: tuple[Rows, ...]
-    rows: int
-    kind: tuple[Any, ...]
-    """Shape of a row and dtype of each array: entries of different kinds never share a run."""
-    since: float
-    """Of `time.monotonic`; when it came."""
-    times: RunTimes | None
-    """Where to say how long it waited and how long its run took."""
-    answer: asyncio.Future[tuple[Rows, ...]]
-    outcome: tuple[Rows, ...] | Exception | None = None
-    waited: float = 0.0
-    took: float = 0.0
-
-    def settle(self) -> None:
-        """Give the caller the outcome, on the event loop."""
-        if self.times:
-            self.times.queue += self.waited
-            self.times.compute += self.took
-        if self.answer.done():
-            return
-        if isinstance(self.outcome, Exception):
-            self.answer.set_exception(self.outcome)
-        elif self.outcome is not None:
-            self.answer.set_result(self.outcome)
 
 
 class Batcher:

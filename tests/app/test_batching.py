@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.engine.batching import LONELY, Batcher, Lane, Rows
+from app.engine.batching import LONELY, Batcher, Lane
+from app.engine.entries import Rows
 from app.engine.pace import Pace
 from app.errors import Expired, NotFinite, Overloaded
 
