@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -238,7 +237,7 @@ class Manifest(Contract):
         """The number of latent dimensions."""
         return self.latent.dimension
 
-    @cached_property
+    @property
     def input_size(self) -> int:
         """How many numbers one sample has."""
         return math.prod(self.input.shape)

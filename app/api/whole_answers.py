@@ -40,9 +40,7 @@ def write_whole(
 
     The headers must be such as HTTP allows: nobody looks at them again.
     """
-    if not cycle.keep_alive or cycle.access_log or cycle.response_started or cycle.disconnected:
-        return False
-    if cycle.flow.write_paused:
+    if not cycle.keep_alive or cycle.access_log or cycle.disconnected or cycle.flow.write_paused:
         return False
     lines = b"".join([b"%b: %b\r\n" % header for header in (*cycle.default_headers, *headers)])
     head = b"HTTP/1.1 200 OK\r\n%b\r\n" % lines

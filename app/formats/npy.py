@@ -41,7 +41,7 @@ def read_npy(content: bytes, member: str) -> Array:
         raise MalformedBody(f"expected {expected} bytes of {dtype} after the .npy header for shape {shape}, got {got}")
     rows = np.frombuffer(content, dtype, offset=start).reshape(shape, order="F" if fortran else "C")
     if dtype == np.float32 and shape:
-        return np.ascontiguousarray(rows)
+        return np.ascontiguousarray(rows)  # nothing can be too large, and `errstate` takes longer than this
     with np.errstate(over="ignore"):  # too large becomes infinite, which the engine refuses
         return np.ascontiguousarray(rows, np.float32) if shape else rows.astype(np.float32)
 

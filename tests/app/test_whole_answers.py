@@ -242,6 +242,19 @@ def test_a_connection_goes_on_after_a_whole_answer(app: ASGIApp, whole: list[boo
     assert whole == [True, True]
 
 
+def test_who_listens_for_the_client_is_told_that_the_answer_is_complete(app: ASGIApp, whole: list[bool]) -> None:
+    async def scenario(made: Connections) -> None:
+        [(connection, _)] = made
+        connection.data_received(request())
+        await asyncio.sleep(0)  # the body is read now, and the request waits for its run
+        listener = asyncio.create_task(connection.cycle.receive())
+        assert (await listener)["type"] == "http.disconnect"
+        assert connection.cycle.response_complete
+
+    play(scenario, app)
+    assert whole == [True]
+
+
 def test_a_client_that_asks_before_it_sends_its_body_is_told_to_go_on(app: ASGIApp) -> None:
     async def scenario(made: Connections) -> None:
         [(connection, wire)] = made
