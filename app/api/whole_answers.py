@@ -3,7 +3,7 @@ Answers that are written whole, where uvicorn would put them together bit by bit
 
 uvicorn's `send` is a coroutine for the head and one for the body. It looks at each header twice for characters that a
 header must not have, and writes both parts by themselves. Where requests share a run that takes 10 µs of each, that
-is a seventh of the request. An answer of a task is known as a whole, and so are its headers. Where nobody stands
+is a sixth of the request. An answer of a task is known as a whole, and so are its headers. Where nobody stands
 between the application and uvicorn, and it is a uvicorn that was looked at, the two are written here; everywhere else
 by `send`.
 """
