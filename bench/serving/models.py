@@ -39,8 +39,8 @@ from app.manifest import (
 from bench.serving.questions import KINDS, QUESTIONS, ROWS
 from training.config import AutoencoderObjective, Config, NetworkConfig, OptimisationConfig
 from training.data import DataSet, Split
-from training.export import write_golden
-from training.graphs import PARITY_BATCHES, DecoderGraph, EncoderGraph, write_graphs
+from training.exporting.export import write_golden
+from training.exporting.graphs import PARITY_BATCHES, DecoderGraph, EncoderGraph, write_graphs
 from training.networks import Network, build_network
 from training.preprocessing import fit_preprocessing
 
