@@ -28,8 +28,8 @@ from app.engine.repository import load_version
 from app.manifest import (
     DECODER,
     ENCODER,
+    FAMILY_TASKS,
     GOLDEN,
-    TASKS,
     DeterministicLatent,
     FileDigest,
     ImageInput,
@@ -103,7 +103,7 @@ def write_model(name: str, folder: Path, network_config: NetworkConfig) -> None:
         version=1,
         description=config.description,
         family="autoencoder",
-        tasks=TASKS["autoencoder"],
+        tasks=FAMILY_TASKS["autoencoder"],
         input=INPUT,
         latent=DeterministicLatent(dimension=config.network.latent_dim),
         preprocessing=preprocessing.record,

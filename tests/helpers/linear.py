@@ -21,8 +21,8 @@ from app.engine.autoencoder import Autoencoder
 from app.manifest import (
     DECODER,
     ENCODER,
+    FAMILY_TASKS,
     GOLDEN,
-    TASKS,
     FileDigest,
     GaussianLatent,
     GaussianLikelihood,
@@ -30,7 +30,7 @@ from app.manifest import (
     Preprocessing,
     VectorInput,
 )
-from tests.tiny import graph
+from tests.helpers.tiny import graph
 from training.data import DataSet, Split
 
 Array = npt.NDArray[np.float32]
@@ -82,7 +82,7 @@ def write_linear(folder: Path, rows: int = 30, features: int = 4, widening: floa
         version=1,
         description="Linear and Gaussian.",
         family="variational-autoencoder",
-        tasks=TASKS["variational-autoencoder"],
+        tasks=FAMILY_TASKS["variational-autoencoder"],
         input=VectorInput(shape=(features,)),
         latent=GaussianLatent(dimension=2),
         likelihood=GaussianLikelihood(logvar=tuple(np.log(variance).tolist())),

@@ -93,7 +93,7 @@ def test_the_next_export_is_the_next_version_and_leaves_the_first_alone(
 
 @pytest.mark.parametrize(
     "broken",
-    ["training.exporting.export.write_card", "training.exporting.export.evaluate", "app.engine.versions.load_version"],
+    ["training.exporting.export.write_card", "training.exporting.export.evaluate", "app.engine.repository.load_version"],
 )
 def test_an_export_that_fails_leaves_nothing(
     trained: Run, digits: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str

@@ -11,7 +11,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from app.manifest import ImageInput, Preprocessing, ValueRange
-from tests import tiny
+from tests.helpers import tiny
 from tests.training.conftest import shortened
 from training.errors import ExportError
 from training.exporting.graphs import (
