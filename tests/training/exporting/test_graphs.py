@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from app.engine.session import open_session
 from app.importing.tidy import forget_origin
-from app.manifest import ImageInput, Preprocessing, ValueRange
+from app.manifest import ImageInput, ValueRange
 from tests.helpers import tiny
 from tests.helpers.configurations import bundled_config
 from training.errors import ExportError
@@ -24,9 +24,6 @@ from training.exporting.graphs import (
     store_as_half,
 )
 from training.networks import build_network
-from training.networks.likelihoods import Gaussian
-from training.networks.user_units import DecoderGraph
-from training.preprocessing import Preprocessor
 
 
 class Sums(torch.nn.Module):
@@ -126,19 +123,6 @@ def test_only_large_weights_are_rounded_and_only_in_a_copy() -> None:
     for old, new in zip(before, rounded, strict=True):
         large = old.numel() >= MIN_HALF_SIZE
         assert torch.equal(new, old.half().float() if large else old)
-
-
-def test_decoded_samples_are_clipped_to_the_value_range() -> None:
-    image = ImageInput(shape=(3, 8, 8), value_range=ValueRange(low=0, high=1))
-    network = build_network(bundled_config("digits-vae"), image)
-    assert isinstance(network.likelihood, Gaussian)
-    record = Preprocessing(log1p=(False,) * 3, low=(None,) * 3, high=(None,) * 3, shift=(0.5,) * 3, scale=(9.0,) * 3)
-    latents = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
-    preprocessing = Preprocessor(record, 3)
-    free, clipped = (DecoderGraph(network, preprocessing, limits)(latents) for limits in (None, image.value_range))
-    assert free.min() < 0
-    assert free.max() > 1
-    assert torch.equal(clipped, free.clamp(0, 1))
 
 
 def test_only_weights_that_float16_represents_exactly_are_stored_as_float16(tmp_path: Path) -> None:
