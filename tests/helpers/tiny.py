@@ -1,0 +1,179 @@
+"""
+Real ONNX models whose results can be computed by hand.
+
+    encode([a, b, c, d]) = [a + b, c + d]          logvar = [log 1/4, log 1/4]: the standard deviation is 1/2
+    decode([p, q])       = [p/2, p/2, q/2, q/2], clipped to [0, 1]
+
+They take images with one channel and two rows, [a, b] and [c, d], or a table with four columns; a table's decoder does
+not clip. A conditional decoder adds a quarter of the label's index to every p/2 and q/2.
+
+A mirror has any shape, and its latents are the sample itself. It serves tests of files and limits.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from app.manifest import (
+    DECODER,
+    ENCODER,
+    FAMILY_TASKS,
+    GOLDEN,
+    DeterministicLatent,
+    Family,
+    FileDigest,
+    GaussianLatent,
+    ImageInput,
+    Manifest,
+    ValueRange,
+    VectorInput,
+)
+
+POOL = np.array([[1, 0], [1, 0], [0, 1], [0, 1]], np.float32)
+LOGVAR = math.log(0.25)
+IMAGE = ImageInput(shape=(1, 2, 2), value_range=ValueRange(low=0, high=1))
+TABLE = VectorInput(shape=(4,), feature_names=("a", "b", "c", "d"))
+LABELS = ("low", "middle & up", "high")
+
+
+def write_version(
+    root: Path,
+    name: str = "tiny",
+    version: int = 1,
+    family: Family = "autoencoder",
+    kind: ImageInput | VectorInput = IMAGE,
+    golden_offset: float = 0.0,
+    labels: tuple[str, ...] = (),
+) -> Path:
+    """Write a complete version of a tiny model. An offset makes its golden samples wrong by that much."""
+    folder = root / name / str(version)
+    folder.mkdir(parents=True)
+    variational = family == "variational-autoencoder"
+    shape = kind.shape
+    onnx.save(encoder_graph(shape, variational), folder / ENCODER)
+    onnx.save(decoder_graph(shape, clip=isinstance(kind, ImageInput), conditional=bool(labels)), folder / DECODER)
+    samples = np.array([[0, 0, 0, 0], [1, 1, 1, 1], [0.25, 0.75, 0.5, 0]], np.float32)
+    latents = np.array([[0, 0], [2, 2], [1, 0.5]], np.float32)
+    halves = np.array([[0, 0, 0, 0], [1, 1, 1, 1], [0.5, 0.5, 0.25, 0.25]], np.float32) + np.float32(golden_offset)
+    heads = {"mu": latents, "logvar": np.full_like(latents, LOGVAR)} if variational else {"latents": latents}
+    indices = {"labels": np.array([0, 0, 1])} if labels else {}
+    if labels:
+        halves[2] += np.float32(0.25)
+    np.savez(
+        folder / GOLDEN,
+        allow_pickle=False,
+        samples=samples.reshape(-1, *shape),
+        reconstructions=halves.reshape(-1, *shape),
+        **heads,
+        **indices,
+    )
+    write_manifest(folder, name, version, family, kind, labels)
+    return folder
+
+
+def write_mirror(root: Path, name: str, kind: ImageInput | VectorInput) -> Path:
+    """Write a variational model whose `mu` is the flat sample, whose `logvar` is 0, and whose decoder reshapes."""
+    folder = root / name / "1"
+    folder.mkdir(parents=True)
+    size = math.prod(kind.shape)
+    zero = numpy_helper.from_array(np.array(0, np.float32), "zero")
+    shape = numpy_helper.from_array(np.array([-1, *kind.shape]), "shape")
+    nodes = [helper.make_node("Flatten", ["samples"], ["mu"]), helper.make_node("Mul", ["mu", "zero"], ["logvar"])]
+    onnx.save(graph(nodes, [("samples", kind.shape)], [("mu", (size,)), ("logvar", (size,))], [zero]), folder / ENCODER)
+    nodes = [helper.make_node("Reshape", ["latents", "shape"], ["samples"])]
+    onnx.save(graph(nodes, [("latents", (size,))], [("samples", kind.shape)], [shape]), folder / DECODER)
+    flat = np.zeros((1, size), np.float32)
+    samples = flat.reshape(1, *kind.shape)
+    np.savez(folder / GOLDEN, samples=samples, mu=flat, logvar=flat, reconstructions=samples)
+    write_manifest(folder, name, 1, "variational-autoencoder", kind, dimension=size)
+    return folder
+
+
+def write_manifest(
+    folder: Path,
+    name: str,
+    version: int,
+    family: Family,
+    kind: ImageInput | VectorInput = IMAGE,
+    labels: tuple[str, ...] = (),
+    dimension: int = 2,
+) -> None:
+    """Write the manifest of the files that are in the folder now."""
+    variational = family == "variational-autoencoder"
+    Manifest(
+        name=name,
+        version=version,
+        description="Sums of pairs.",
+        family=family,
+        tasks=FAMILY_TASKS[family],
+        input=kind,
+        latent=GaussianLatent(dimension=dimension) if variational else DeterministicLatent(dimension=dimension),
+        labels=labels,
+        files={file: FileDigest.of(folder / file) for file in (ENCODER, DECODER, GOLDEN)},
+    ).write(folder)
+
+
+def encoder_graph(shape: tuple[int, ...], variational: bool) -> onnx.ModelProto:
+    """Build the graph samples -> latents, or samples -> mu and logvar if it is variational."""
+    nodes = [helper.make_node("Flatten", ["samples"], ["flat"])]
+    weights = [numpy_helper.from_array(POOL, "pool")]
+    nodes.append(helper.make_node("MatMul", ["flat", "pool"], ["mu" if variational else "latents"]))
+    outputs = ["mu", "logvar"] if variational else ["latents"]
+    if variational:
+        weights.append(numpy_helper.from_array(np.zeros((4, 2), np.float32), "zero"))
+        weights.append(numpy_helper.from_array(np.array(LOGVAR, np.float32), "constant"))
+        nodes.append(helper.make_node("MatMul", ["flat", "zero"], ["nothing"]))
+        nodes.append(helper.make_node("Add", ["nothing", "constant"], ["logvar"]))
+    return graph(nodes, [("samples", shape)], [(output, (2,)) for output in outputs], weights)
+
+
+def decoder_graph(shape: tuple[int, ...], clip: bool, conditional: bool = False) -> onnx.ModelProto:
+    """Build the graph latents -> samples, or latents and labels -> samples if it is conditional."""
+    inputs: list[tuple[str, tuple[int, ...]]] = [("latents", (2,))]
+    weights = [
+        numpy_helper.from_array(POOL.T / 2, "spread"),
+        numpy_helper.from_array(np.array([-1, *shape]), "shape"),
+        numpy_helper.from_array(np.array(0, np.float32), "low"),
+        numpy_helper.from_array(np.array(1, np.float32), "high"),
+    ]
+    nodes = [helper.make_node("MatMul", ["latents", "spread"], ["flat"])]
+    last = "flat"
+    if conditional:
+        inputs.append(("labels", ()))
+        weights.append(numpy_helper.from_array(np.array(0.25, np.float32), "quarter"))
+        weights.append(numpy_helper.from_array(np.array([-1, 1]), "column"))
+        nodes += [
+            helper.make_node("Cast", ["labels"], ["numbers"], to=TensorProto.FLOAT),
+            helper.make_node("Reshape", ["numbers", "column"], ["numbered"]),
+            helper.make_node("Mul", ["numbered", "quarter"], ["quarters"]),
+            helper.make_node("Add", ["flat", "quarters"], ["labelled"]),
+        ]
+        last = "labelled"
+    if clip:
+        nodes.append(helper.make_node("Clip", [last, "low", "high"], ["clipped"]))
+        last = "clipped"
+    nodes.append(helper.make_node("Reshape", [last, "shape"], ["samples"]))
+    return graph(nodes, inputs, [("samples", shape)], weights)
+
+
+def graph(
+    nodes: list[onnx.NodeProto],
+    inputs: list[tuple[str, tuple[int, ...]]],
+    outputs: list[tuple[str, tuple[int, ...]]],
+    weights: list[onnx.TensorProto],
+    batch: str | int = "batch",
+) -> onnx.ModelProto:
+    """Build a model. Inputs are float32, except `labels`, which are int64; the batch axis is symbolic by default."""
+
+    def value(name: str, shape: tuple[int, ...]) -> onnx.ValueInfoProto:
+        dtype = TensorProto.INT64 if name == "labels" else TensorProto.FLOAT
+        return helper.make_tensor_value_info(name, dtype, [batch, *shape])
+
+    input_infos, output_infos = ([value(*tensor) for tensor in tensors] for tensors in (inputs, outputs))
+    built = helper.make_graph(nodes, "tiny", input_infos, output_infos, weights)
+    return helper.make_model(built, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
