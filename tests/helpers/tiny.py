@@ -121,7 +121,7 @@ def write_manifest(
 
 
 def encoder_graph(shape: tuple[int, ...], variational: bool) -> onnx.ModelProto:
-    """samples -> latents, or mu and logvar."""
+    """Build the graph samples -> latents, or mu and logvar."""
     nodes = [helper.make_node("Flatten", ["samples"], ["flat"])]
     weights = [numpy_helper.from_array(POOL, "pool")]
     nodes.append(helper.make_node("MatMul", ["flat", "pool"], ["mu" if variational else "latents"]))
