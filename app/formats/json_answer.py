@@ -55,7 +55,7 @@ def write_object(members: dict[str, Any]) -> bytes:
 
 
 def decimals(rows: Array) -> Any:
-    """Return an array for `write_object`, as text with nine decimals if that is faster and its numbers are in [0, 1]."""
+    """Return an array for `write_object`, as text with nine decimals if that is faster and all are in [0, 1]."""
     text = write_decimals(rows) if rows.size >= MIN_DECIMAL_NUMBERS else None
     return np.ascontiguousarray(rows) if text is None else orjson.Fragment(text)
 

@@ -14,7 +14,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
-from tests.app.test_images import encoded
+from tests.helpers.images import encoded
 
 SAMPLE = [0.25, 0.75, 0.5, 0]
 HALVES = [[[0.5, 0.5], [0.25, 0.25]]]

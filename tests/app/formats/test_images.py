@@ -1,4 +1,4 @@
-"""Images of any size and colour become samples; samples become pictures."""
+"""Images of any size and colour become samples, and samples become PNGs."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from app.errors import InvalidImage, ServiceError, TooManyPixels
 from app.formats.images import read_image, read_images, write_png
 from app.manifest import ImageInput, ValueRange
+from tests.helpers.images import encoded
 
 GREY = ImageInput(shape=(1, 2, 3), value_range=ValueRange(low=0, high=1))
 RGB = ImageInput(shape=(3, 2, 3), value_range=ValueRange(low=0, high=1))
@@ -23,19 +24,12 @@ DIGITS = ImageInput(shape=(1, 2, 3), value_range=ValueRange(low=-1, high=16))
 PIXELS = np.array([[0, 51, 102], [153, 204, 255]], np.uint8)
 
 
-def encoded(image: Image.Image, name: str = "PNG", **options: object) -> bytes:
-    """The bytes of an image file."""
-    buffer = io.BytesIO()
-    image.save(buffer, name, **options)
-    return buffer.getvalue()
-
-
 def read(content: bytes, expected: ImageInput = GREY, media_type: str = "image/png") -> np.ndarray:
-    """One sample."""
+    """Read one sample."""
     return read_image(content, media_type, expected, max_pixels=10_000)
 
 
-def test_8_bits_stand_for_the_value_range() -> None:
+def test_8_bit_pixels_are_scaled_to_the_value_range() -> None:
     sample = read(encoded(Image.fromarray(PIXELS)))
     assert sample.shape == (1, 1, 2, 3)
     assert sample.dtype == np.float32
@@ -50,7 +44,7 @@ def test_16_bits_are_scaled_and_not_clipped() -> None:
     np.testing.assert_allclose(read(encoded(deep))[0, 0], PIXELS / 255, atol=1e-6)
 
 
-def test_alpha_is_laid_over_black() -> None:
+def test_transparent_images_are_laid_over_black() -> None:
     image = Image.new("RGBA", (3, 2), (255, 255, 255, 0))
     image.putpixel((1, 0), (255, 255, 255, 128))
     image.putpixel((2, 0), (255, 255, 255, 255))
@@ -60,7 +54,7 @@ def test_alpha_is_laid_over_black() -> None:
     assert not read(encoded(grey)).any()
 
 
-def test_a_palette_with_a_transparent_colour() -> None:
+def test_transparent_palette_colours_become_black() -> None:
     image = Image.new("P", (3, 2), 1)
     image.putpalette([255, 255, 255, 255, 255, 255])
     image.putpixel((0, 0), 0)
@@ -74,15 +68,15 @@ def test_colour_becomes_grey_by_luma_and_grey_becomes_rgb() -> None:
     assert (read(encoded(Image.fromarray(PIXELS)), RGB)[0, 0] == read(encoded(Image.fromarray(PIXELS)))[0, 0]).all()
 
 
-def test_another_size_is_resized() -> None:
+def test_images_of_another_size_are_resized() -> None:
     large = Image.fromarray(np.kron(PIXELS, np.ones((20, 20), np.uint8)))
     np.testing.assert_allclose(read(encoded(large))[0, 0], PIXELS / 255, atol=0.12)
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "RGB", "RGBA", "I;16"])
 @pytest.mark.parametrize("size", [(3000, 2000), (1500, 4099), (2_000_000, 2)])
-def test_a_large_image_becomes_what_a_small_one_does(mode: str, size: tuple[int, int]) -> None:
-    """Which is made smaller tile by tile: three bands of grey, from left to right, are where they were."""
+def test_large_images_are_reduced_tile_by_tile(mode: str, size: tuple[int, int]) -> None:
+    """Three bands of grey, from left to right, keep their places."""
     levels = np.repeat(np.array([0, 128, 255], np.uint8), -(-size[0] // 3))[: size[0]]
     bands = Image.fromarray(np.tile(levels, (size[1], 1)))
     deep = Image.fromarray(np.asarray(bands).astype(np.uint16) * 257)
@@ -91,7 +85,7 @@ def test_a_large_image_becomes_what_a_small_one_does(mode: str, size: tuple[int,
     np.testing.assert_allclose(sample[0, 0], [[0, 0.5, 1]] * 2, atol=0.1)
 
 
-def test_a_large_image_that_lies_on_its_side_is_turned() -> None:
+def test_large_images_follow_their_exif_orientation() -> None:
     upright = np.zeros((1200, 1800), np.uint8)
     upright[:600, :600] = 255
     exif = Image.Exif()
@@ -101,7 +95,7 @@ def test_a_large_image_that_lies_on_its_side_is_turned() -> None:
     np.testing.assert_allclose(sample[0, 0], [[1, 0, 0], [0, 0, 0]], atol=0.2)
 
 
-def test_a_webp_image_may_have_a_quarter_of_the_pixels() -> None:
+def test_pixels_of_webp_images_count_four_times() -> None:
     with pytest.raises(
         TooManyPixels, match="at most 10000 pixels in a request, got 51x50; a WebP image's count 4 times"
     ):
@@ -110,7 +104,7 @@ def test_a_webp_image_may_have_a_quarter_of_the_pixels() -> None:
 
 
 @pytest.mark.parametrize("name", ["PNG", "JPEG", "WEBP"])
-def test_the_exif_orientation_is_followed(name: str) -> None:
+def test_images_follow_their_exif_orientation(name: str) -> None:
     upright = np.zeros((20, 30), np.uint8)
     upright[:10, :10] = 255
     turned = Image.fromarray(np.rot90(upright).copy()).convert("RGB")
@@ -129,7 +123,7 @@ def test_cmyk_jpegs_can_be_read() -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"garbage", encoded(Image.fromarray(PIXELS))[:40], encoded(Image.fromarray(PIXELS), "GIF")]
 )
-def test_what_is_no_image_is_told(content: bytes) -> None:
+def test_other_bytes_are_refused_as_images(content: bytes) -> None:
     with pytest.raises(InvalidImage, match="expected a PNG image"):
         read(content)
 
@@ -143,7 +137,7 @@ def test_too_many_pixels_are_refused_before_they_are_decoded() -> None:
         read(b"\x89PNG\r\n\x1a\n" + chunk + encoded(Image.fromarray(PIXELS))[33:])
 
 
-def test_a_large_photo_is_decoded_no_larger_than_it_has_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_jpegs_are_decoded_at_a_reduced_size(monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = np.zeros((1600, 2400, 3), np.uint8)
     pixels[:800, :800] = 255
     photo = Image.fromarray(pixels)
@@ -162,7 +156,7 @@ def test_a_large_photo_is_decoded_no_larger_than_it_has_to_be(monkeypatch: pytes
         np.testing.assert_allclose(shrunk, sample, atol=0.02)
 
 
-def test_several_images_of_several_formats_are_one_batch() -> None:
+def test_images_of_several_formats_become_one_batch() -> None:
     flat = Image.fromarray(np.full((5, 4), 102, np.uint8))
     files = [encoded(Image.fromarray(PIXELS)), encoded(flat, "JPEG"), encoded(flat, "WEBP")]
     samples = read_images(files, GREY, max_pixels=106)  # 6, 20 and four times 20
@@ -172,7 +166,7 @@ def test_several_images_of_several_formats_are_one_batch() -> None:
 
 
 @given(st.binary(max_size=300), st.integers(0, 70))
-def test_any_bytes_are_an_image_or_a_clear_error(noise: bytes, keep: int) -> None:
+def test_any_bytes_give_an_image_or_a_known_error(noise: bytes, keep: int) -> None:
     content = encoded(Image.fromarray(PIXELS))[:keep] + noise
     try:
         read(content)
@@ -180,13 +174,13 @@ def test_any_bytes_are_an_image_or_a_clear_error(noise: bytes, keep: int) -> Non
         assert error.status in (413, 422)
 
 
-def test_one_sample_is_drawn_in_its_own_size() -> None:
+def test_one_sample_is_written_in_its_own_size() -> None:
     image = Image.open(io.BytesIO(write_png(np.array(PIXELS / 255, np.float32)[None, None], GREY)))
     assert image.mode == "L"
     assert np.asarray(image).tolist() == PIXELS.tolist()
 
 
-def test_several_samples_are_drawn_as_a_grid_from_left_to_right() -> None:
+def test_several_samples_are_written_as_a_grid_row_by_row() -> None:
     samples = np.stack([np.full((1, 2, 3), level, np.float32) for level in (0.2, 0.4, 0.6)])
     grid = np.asarray(Image.open(io.BytesIO(write_png(samples, GREY))))
     assert grid.shape == (4, 6)
@@ -198,13 +192,13 @@ def test_several_samples_are_drawn_as_a_grid_from_left_to_right() -> None:
     assert row[0].tolist() == [51] * 3 + [102] * 3 + [153] * 3
 
 
-def test_columns_may_be_chosen_and_are_never_more_than_the_samples() -> None:
+def test_a_grid_has_at_most_as_many_columns_as_samples() -> None:
     samples = np.ones((3, 1, 2, 3), np.float32)
     sizes = [Image.open(io.BytesIO(write_png(samples, GREY, columns))).size for columns in (1, 2, 3, 10**9)]
     assert sizes == [(3, 6), (6, 4), (9, 2), (9, 2)]
 
 
-def test_colour_is_drawn_and_values_beyond_the_range_are_clipped() -> None:
+def test_colours_are_written_and_numbers_outside_the_range_are_clipped() -> None:
     sample = np.zeros((1, 3, 2, 3), np.float32)
     sample[0, 0], sample[0, 2] = 2.0, -1.0
     image = Image.open(io.BytesIO(write_png(sample, RGB)))
