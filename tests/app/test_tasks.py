@@ -17,7 +17,8 @@ from starlette.testclient import TestClient
 
 from app.api import bodies, replies
 from app.engine.autoencoder import Autoencoder
-from app.formats.json_arrays import read_rows, write_object
+from app.formats.json_answer import write_object
+from app.formats.json_body import read_rows
 from app.main import create_app
 from app.settings import Settings
 from tests.helpers.npy import NPY, loaded, saved
