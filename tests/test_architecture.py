@@ -23,7 +23,16 @@ ALLOWED = {
     "app.importing": {"app.importing", "app.engine", "app.manifest", "app.errors", "onnx"},
     "app.commands": {"app.importing", "app.engine", "app.errors", "app.logs"},
     "app.__main__": {"app.main", "app.commands", "app.settings", "app.logs", "app.errors"},
-    "training": {"training", "app.formats", "app.manifest", "app.engine", "app.errors"},
+    "app.importing.tidy": {"onnx"},
+    "training": {
+        "training",
+        "app.arrays",
+        "app.engine",
+        "app.errors",
+        "app.formats",
+        "app.importing.tidy",
+        "app.manifest",
+    },
 }
 """For each room, the rooms that it may import; the most specific name counts."""
 

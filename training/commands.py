@@ -23,9 +23,9 @@ log = logging.getLogger(__name__)
 def train_command(options: argparse.Namespace) -> int:
     """Train a configuration; unless told otherwise, write a version of the model and print its folder."""
     from training.data import load_data
-    from training.ranks import is_first_rank
-    from training.runs import remove
-    from training.trainer import fit
+    from training.fitting.ranks import is_first_rank
+    from training.fitting.runs import remove
+    from training.fitting.trainer import fit
 
     if options.resume and options.overwrite:
         raise RunError("--resume and --overwrite exclude each other")
@@ -49,7 +49,7 @@ def train_command(options: argparse.Namespace) -> int:
     if options.no_export:
         print(folder)
         return 0
-    from training.export import export
+    from training.exporting.export import export
 
     print(export(run, data, options.models_dir))
     return 0
@@ -58,8 +58,8 @@ def train_command(options: argparse.Namespace) -> int:
 def export_command(options: argparse.Namespace) -> int:
     """Export a finished run and print the folder of the version."""
     from training.data import load_data
-    from training.export import export
-    from training.runs import load_run, read_config
+    from training.exporting.export import export
+    from training.fitting.runs import load_run, read_config
 
     config = read_config(options.run_dir)
     data = load_data(config.data, options.data_dir, config.optimisation.seed)
@@ -69,12 +69,12 @@ def export_command(options: argparse.Namespace) -> int:
 
 def evaluate_command(options: argparse.Namespace) -> int:
     """Measure the ONNX files of one version: JSON to stdout, a table to stderr, pictures into a folder."""
-    from app.engine.repository import load_version
     from app.engine.process import available_cores
-    from training.alarms import alarms
+    from app.engine.repository import load_version
     from training.data import load_data
     from training.evaluation import evaluate
-    from training.report import draw_report
+    from training.evaluation.alarms import alarms
+    from training.exporting.report import draw_report
 
     folder = find_version(options.model, options.models_dir)
     model = load_version(folder, folder.parent.name, int(folder.name), available_cores())
@@ -87,8 +87,8 @@ def evaluate_command(options: argparse.Namespace) -> int:
         log.warning("the data are not those that %s was trained with", model.manifest.name)
     blank = None
     if config and same_data:
+        from training.evaluation.untrained import untrained
         from training.preprocessing import fit_preprocessing
-        from training.untrained import untrained
 
         blank = untrained(config, data, fit_preprocessing(config, data))
     asked = evaluation_options(config, options)

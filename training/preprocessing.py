@@ -19,7 +19,7 @@ from app.manifest import Preprocessing as Record
 from training.config import Config, PreprocessingConfig
 from training.data import DataSet, Split
 from training.errors import DataError, InvalidConfiguration
-from training.likelihoods import likelihood_name
+from training.networks.likelihoods import likelihood_name
 
 Doubles = npt.NDArray[np.float64]
 

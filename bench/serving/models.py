@@ -28,8 +28,8 @@ from app.engine.repository import load_version
 from app.manifest import (
     DECODER,
     ENCODER,
+    FAMILY_TASKS,
     GOLDEN,
-    TASKS,
     DeterministicLatent,
     FileDigest,
     ImageInput,
@@ -39,8 +39,8 @@ from app.manifest import (
 from bench.serving.questions import KINDS, QUESTIONS, ROWS
 from training.config import AutoencoderObjective, Config, NetworkConfig, OptimisationConfig
 from training.data import DataSet, Split
-from training.export import write_golden
-from training.graphs import PARITY_BATCHES, DecoderGraph, EncoderGraph, write_graphs
+from training.exporting.export import write_golden
+from training.exporting.graphs import PARITY_BATCHES, DecoderGraph, EncoderGraph, write_graphs
 from training.networks import Network, build_network
 from training.preprocessing import fit_preprocessing
 
@@ -103,7 +103,7 @@ def write_model(name: str, folder: Path, network_config: NetworkConfig) -> None:
         version=1,
         description=config.description,
         family="autoencoder",
-        tasks=TASKS["autoencoder"],
+        tasks=FAMILY_TASKS["autoencoder"],
         input=INPUT,
         latent=DeterministicLatent(dimension=config.network.latent_dim),
         preprocessing=preprocessing.record,

@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.api.v1.reply import response_types
-from app.formats.json_arrays import write_object
+from app.formats.json_answer import write_object
 from app.main import create_app
 from app.settings import Settings
 from tests.helpers.npy import NPY, loaded, saved
