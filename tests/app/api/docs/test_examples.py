@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from app.api.docs.examples import MAX_EXAMPLE_NUMBERS, body_examples, example_model, parameter_examples
 from app.api.state import State
-from app.main import create_app
+from app.main import build_app, create_app
 from app.manifest import ImageInput, ValueRange
 from app.settings import Settings
 from app.tasks import TASKS as TABLE
@@ -61,6 +61,14 @@ def test_the_examples_use_the_smallest_model(mirrors: State) -> None:
     assert parameter_examples(model) == {"model": "rgb-8", "version": 1, "name": "rgb-8.encode"}
     body = body_examples(model, TABLE["reconstruct"])["samples"]["value"]
     assert np.shape(body["samples"]) == (1, 3 * 8 * 8)
+
+
+def test_the_document_has_the_examples_of_the_smallest_model(mirrors: State) -> None:
+    document = TestClient(build_app(mirrors)).get("/openapi.json").json()
+    operation = document["paths"]["/v1/models/{model}/reconstruct"]["post"]
+    body = operation["requestBody"]["content"]["application/json"]["examples"]["samples"]["value"]
+    assert np.shape(body["samples"]) == (1, 3 * 8 * 8)
+    assert [p["example"] for p in operation["parameters"] if p["name"] == "model"] == ["rgb-8"]
 
 
 def test_a_model_with_long_rows_has_no_example_of_a_body(mirrors: State) -> None:
