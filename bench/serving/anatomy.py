@@ -29,7 +29,7 @@ from fastapi import FastAPI
 from app.api.replies import Reply
 from app.api.tracing import Trace
 from app.engine.autoencoder import Autoencoder
-from app.formats.json_arrays import read_rows
+from app.formats.json_body import read_rows
 from app.formats.npy import read_npy
 from app.logs import configure_logging
 from app.main import create_app
