@@ -60,7 +60,7 @@ def check_no_body(content: bytes) -> None:
 
 
 def _read_rows(content: bytes, media_type: str, name: str, model: ServedModel) -> Array:
-    return model.check(name, READERS[media_type](content, name))
+    return model.checks[name](READERS[media_type](content, name))
 
 
 def _read_image(content: bytes, media_type: str, model: ServedModel, state: State) -> Samples:
