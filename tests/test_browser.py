@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -15,33 +13,14 @@ import pytest
 import uvicorn
 from fastapi.responses import HTMLResponse
 from PIL import Image
+from starlette.types import Receive, Scope, Send
 
 from app.main import create_app
 from app.settings import Settings
+from tests.helpers.browser import CHROMIUM, browse
 
 ROOT = Path(__file__).parent.parent
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-OPTIONS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-    "--virtual-time-budget=20000",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-]
-
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
-
-
-def browse(address: str, profile: Path, *more: str) -> str:
-    """What the browser prints."""
-    command = [str(CHROMIUM), *OPTIONS, f"--user-data-dir={profile}", *more, address]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
 
 
 TASKS = ["encode", "decode", "reconstruct", "denoise", "generate", "interpolate"]
@@ -52,7 +31,7 @@ SHOWN = {
 
 
 @pytest.mark.parametrize("page", SHOWN)
-def test_the_page_shows_every_route_and_asks_no_other_host(page: str, address: str, tmp_path: Path) -> None:
+def test_a_page_shows_every_route_and_asks_no_other_host(page: str, address: str, tmp_path: Path) -> None:
     log = tmp_path / "net.json"
     dom = browse(f"{address}/{page}", tmp_path / "profile", "--dump-dom", f"--log-net-log={log}")
     pictures = Path(os.environ.get("HOURGLASS_SCREENSHOTS", tmp_path))
@@ -70,12 +49,15 @@ def test_the_page_shows_every_route_and_asks_no_other_host(page: str, address: s
 
 
 def requests_of_pages(log: Path, address: str) -> set[str]:
-    """Every address that a page asked for, reached or not, by Chromium's log. The browser asks some hosts by itself."""
-    written = json.loads(log.read_text())
-    start = written["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"]
-    asked = [event.get("params", {}) for event in written["events"] if event["type"] == start]
-    ours = [one for one in asked if one.get("initiator") == address or one.get("request_type") == "main frame"]
-    return {one["url"] for one in ours}
+    """Return the addresses that pages asked for, by Chromium's log; the browser's own requests are left out."""
+    log_data = json.loads(log.read_text())
+    start = log_data["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"]
+    requests = [event.get("params", {}) for event in log_data["events"] if event["type"] == start]
+    return {
+        request["url"]
+        for request in requests
+        if request.get("initiator") == address or request.get("request_type") == "main frame"
+    }
 
 
 SCRIPT = """
@@ -97,13 +79,16 @@ const wait = (selector) => new Promise((found) => {
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    """The application over the bundled models, with a page for each task that holds /docs in a frame and uses it."""
-    app = create_app(Settings(models_dir=ROOT / "models"))
+    """Serve the bundled models, and for each task a page that uses /docs in a frame; give the address."""
+    api = create_app(Settings(models_dir=ROOT / "models"))
 
-    @app.get("/use/{task}", include_in_schema=False)
-    def use(task: str) -> HTMLResponse:
-        script = SCRIPT.replace("TASK", task)
-        return HTMLResponse(f'<iframe src="/docs" width="1200" height="2000"></iframe><script>{script}</script>')
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/use/"):
+            script = SCRIPT.replace("TASK", scope["path"].removeprefix("/use/"))
+            page = f'<iframe src="/docs" width="1200" height="2000"></iframe><script>{script}</script>'
+            await HTMLResponse(page)(scope, receive, send)
+        else:
+            await api(scope, receive, send)
 
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
     thread = threading.Thread(target=server.run)
