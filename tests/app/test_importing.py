@@ -515,7 +515,7 @@ def test_nothing_of_the_exporting_machine_is_left_in_the_graphs(tmp_path: Path) 
 KILLED = """
 import signal, sys, time
 from app.__main__ import main
-import app.engine.versions as versions
+import app.engine.repository as versions
 
 def wait(*_):
     print("written", flush=True)
