@@ -18,11 +18,11 @@ def import_command(options: argparse.Namespace) -> int:
     if find_spec("onnx") is None:
         raise HourglassError("import needs the package onnx: pip install 'onnx>=1.19'")
     from app.importing.pair import read_pair
-    from app.importing.request import Request
+    from app.importing.request import ImportRequest
     from app.importing.writing import write_pair
 
     pair = read_pair(
-        Request(
+        ImportRequest(
             encoder=options.encoder,
             decoder=options.decoder,
             name=options.name,
