@@ -1,5 +1,5 @@
 """
-Draw the strip of README.md from the bundled models and MNIST's test set.
+Draw the picture of README.md from the bundled models and MNIST's test set.
 
     .venv/bin/python -m bench.strip --data-dir DIR
 """
@@ -12,22 +12,21 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.figure import Figure
 from PIL import Image
 
+from app.arrays import Samples
 from app.engine.repository import load_version
 from training.config import DataConfig
 from training.data import load_data
 from training.exporting.figures import show, tile
 
-Array = npt.NDArray[np.float32]
-
 SEED = 3
+NOISE_STD = 0.5
 
 
 def main() -> int:
-    """Write docs/images/strip.png, and one digit as a file to send."""
+    """Write docs/images/strip.png, and one digit as a file for requests."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", type=Path, default=os.environ.get("HOURGLASS_DATA_DIR"))
     parser.add_argument("--models-dir", type=Path, default=Path("models"))
@@ -42,10 +41,10 @@ def main() -> int:
     return 0
 
 
-def draw_strip(digits: Array, models_dir: Path, path: Path) -> None:
-    """Five rows: what goes in, what the autoencoder gives back, noise, the denoiser's answer, new digits."""
+def draw_strip(digits: Samples, models_dir: Path, path: Path) -> None:
+    """Draw five rows: the samples, their reconstructions, the samples with noise, denoised, and generated samples."""
     ae, sdae, vae = (load_version(models_dir / name / "1", name, 1) for name in ("mnist-ae", "mnist-sdae", "mnist-vae"))
-    noisy = sdae.corrupt(digits, "gaussian", 0.5, SEED)
+    noisy = sdae.corrupt(digits, "gaussian", NOISE_STD, SEED)
     rows = {
         "input": digits,
         "reconstruction": ae.reconstruct(digits).samples,

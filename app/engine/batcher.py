@@ -1,4 +1,4 @@
-"""What all queues share: the threads that run models, and the bound on the rows that wait."""
+"""The threads that run models and the bound on the rows that wait, which all queues share."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from app.times import RequestTimes, now
 
 
 class Total:
-    """How often something happened, and how long it took in total."""
+    """A count of events, and the time that they took in total."""
 
     def __init__(self) -> None:
         self.count = 0

@@ -48,7 +48,8 @@ BYTE_ORDER_MARK = b"\xef"
 """First byte of UTF-8's byte order mark. simdjson skips the mark, but JSON does not allow it."""
 SIMDJSON_ERRORS = (ValueError, TypeError, KeyError, RuntimeError, AttributeError)
 
-IMAGES_BEGINNING = re.compile(rb'\s*\{\s*"images"\s*:')
+holds_images = re.compile(rb'\s*\{\s*"images"\s*:').match
+"""Matches a JSON body whose first member is `images`."""
 DATA_URL = re.compile(r"data:[^,;]*(?:;[^,;]*)*;base64,", re.IGNORECASE)
 
 
@@ -214,11 +215,6 @@ def _has_more_lists(content: bytes, count: int) -> bool:
     for _ in range(count + 1):
         at = content.find(b"[", at + 1)
     return at >= 0
-
-
-def holds_images(content: bytes) -> bool:
-    """Return whether the first member of a JSON body is `images`."""
-    return IMAGES_BEGINNING.match(content) is not None
 
 
 def read_json_images(content: bytes, max_images: int) -> list[bytes]:

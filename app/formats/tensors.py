@@ -1,5 +1,5 @@
 """
-Read tensors of the Open Inference Protocol, version 2, from JSON or from the bytes that follow it.
+The values of tensors of the Open Inference Protocol, version 2: from JSON, or from the bytes that follow it.
 
 Source: kserve/open-inference-protocol, and Triton's extension "binary tensor data"
 """
@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from app.arrays import Array, Rows
-from app.errors import EmptyBatch, InvalidInput, MalformedBody, NotNumbers, Refused, TooManyRows
+from app.errors import EmptyBatch, MalformedBody, NotNumbers, TooManyRows
 from app.formats.json_errors import describe, to_numbers
-
-MemberType = type[str] | type[list[Any]] | type[dict[str, Any]]
 
 DTYPES = {
     "BOOL": np.dtype(bool),
@@ -28,12 +25,8 @@ DTYPES = {
 }
 """The layout of each datatype in bytes. BF16 is the upper half of a float32."""
 BYTES = "BYTES"
-MAX_DIMENSIONS = 8
-MAX_DIMENSION = 2**31 - 1
 MAX_ELEMENTS = 65_536
 """Elements of a BYTES tensor, each of which becomes a Python object."""
-UNSUPPORTED_PARAMETERS = ("shared_memory_region", "shared_memory_offset", "shared_memory_byte_size", "classification")
-"""Parameters of a tensor that request something other than its numbers."""
 
 
 class Tensor(NamedTuple):
@@ -53,52 +46,6 @@ class Tensor(NamedTuple):
             return self.values.astype(np.float32, copy=False)
 
 
-class Blobs:
-    """The bytes after the JSON, read in the order of the inputs."""
-
-    def __init__(self, content: bytes, start: int) -> None:
-        self._content = content
-        self._at = start
-
-    def take(self, size: int, name: str) -> bytes:
-        """Return a copy of the next bytes, which aligns the numbers in memory. Raises MalformedBody."""
-        available = len(self._content) - self._at
-        if size > available:
-            raise MalformedBody(f"{name}: expected {size} bytes after the JSON, got {available}")
-        self._at += size
-        return self._content[self._at - size : self._at]
-
-    def require_end(self) -> None:
-        """Raise MalformedBody if bytes remain that belong to no input."""
-        if available := len(self._content) - self._at:
-            raise MalformedBody(f"expected nothing after the last input, got {available} bytes")
-
-
-def read_tensor(document: Mapping[str, Any], blobs: Blobs) -> Tensor:
-    """Read an input from its JSON object and, if it is binary, from `blobs`. Raises the errors of `read_request`."""
-    name = read_member(document, "name", str, None, "an input")
-    if not name:
-        raise MalformedBody("inputs: expected a name for each")
-    name = name[:100]
-    datatype = read_member(document, "datatype", str, "", name)
-    if datatype not in DTYPES and datatype != BYTES:
-        raise InvalidInput(f"{name}: expected a datatype of {', '.join([*DTYPES, BYTES])}, got {datatype[:20]!r}")
-    shape = check_shape(document.get("shape"), name)
-    parameters = tensor_parameters(document, name)
-    size, data = parameters.get("binary_data_size"), document.get("data")
-    if (size is None) == (data is None):
-        raise MalformedBody(f"{name}: expected either data or the parameter binary_data_size")
-    if size is None:
-        parse = _elements_from_json if datatype == BYTES else _numbers_from_json
-        return Tensor(name, datatype, shape, parse(data, name, datatype, shape))
-    if type(size) is not int or size < 0:
-        raise MalformedBody(f"{name}: expected binary_data_size to be a whole number from 0, got {size!r:.60}")
-    blob = blobs.take(size, name)
-    if datatype == BYTES:
-        return Tensor(name, datatype, shape, _elements_from_bytes(blob, name, shape))
-    return Tensor(name, datatype, shape, numbers_from_bytes(blob, name, datatype, shape))
-
-
 def numbers_from_bytes(blob: bytes, name: str, datatype: str, shape: tuple[int, ...]) -> Rows:
     """Return the numbers of a datatype from consecutive bytes. Raises MalformedBody."""
     dtype = DTYPES[datatype]
@@ -111,7 +58,7 @@ def numbers_from_bytes(blob: bytes, name: str, datatype: str, shape: tuple[int, 
     return (values.astype("<u4") << 16).view("<f4") if datatype == "BF16" else values
 
 
-def _numbers_from_json(data: Any, name: str, datatype: str, shape: tuple[int, ...]) -> Rows:
+def numbers_from_json(data: Any, name: str, datatype: str, shape: tuple[int, ...]) -> Rows:
     """
     Return numbers from a list that is flat or nested as the shape.
 
@@ -151,7 +98,7 @@ def _are_whole(values: Rows, dtype: np.dtype[Any]) -> bool:
     return bool((values == np.floor(values)).all() and values.min().item() >= low and values.max().item() <= high)
 
 
-def _elements_from_json(data: Any, name: str, datatype: str, shape: tuple[int, ...]) -> list[bytes]:
+def elements_from_json(data: Any, name: str, datatype: str, shape: tuple[int, ...]) -> list[bytes]:
     """Return the elements of BYTES from base64 strings, in a flat list or nested as the shape."""
     expected = _count_elements(name, shape)
     flat = data if isinstance(data, list) else []
@@ -166,7 +113,7 @@ def _elements_from_json(data: Any, name: str, datatype: str, shape: tuple[int, .
         raise MalformedBody(f"{name}: expected {datatype} in JSON to be strings of base64, got others") from error
 
 
-def _elements_from_bytes(blob: bytes, name: str, shape: tuple[int, ...]) -> list[bytes]:
+def elements_from_bytes(blob: bytes, name: str, shape: tuple[int, ...]) -> list[bytes]:
     """Return the elements of BYTES. Each follows its length, which is four bytes, the lowest first."""
     elements: list[bytes] = []
     at, expected = 0, _count_elements(name, shape)
@@ -190,35 +137,3 @@ def _count_elements(name: str, shape: tuple[int, ...]) -> int:
     if count > MAX_ELEMENTS:
         raise TooManyRows(f"{name}: expected at most {MAX_ELEMENTS} elements of {BYTES}, got {count}")
     return count
-
-
-def check_shape(shape: object, name: str) -> tuple[int, ...]:
-    """Return the shape as a tuple. Raises MalformedBody unless it holds whole numbers, EmptyBatch if one is 0."""
-    if not isinstance(shape, list) or not 0 < len(shape) <= MAX_DIMENSIONS:
-        got = f"{len(shape)} of them" if isinstance(shape, list) else describe(shape)
-        raise MalformedBody(f"{name}: expected a shape of 1 to {MAX_DIMENSIONS} numbers, got {got}")
-    if not all(type(length) is int and 0 <= length <= MAX_DIMENSION for length in shape):
-        raise MalformedBody(f"{name}: expected a shape of whole numbers from 0, got {shape!r:.60}")
-    if 0 in shape:
-        raise EmptyBatch(f"{name}: expected at least one row of at least one number, got shape {shape}")
-    return tuple(shape)
-
-
-def tensor_parameters(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """Return the parameters of an input or an output. Raises Refused if one requests something other than a tensor."""
-    parameters: Mapping[str, Any] = read_member(document, "parameters", dict, {}, name)
-    for parameter in UNSUPPORTED_PARAMETERS:
-        if parameter in parameters:
-            raise Refused(f"{name[:100]}: expected tensors in the body; {parameter} is not offered")
-    return parameters
-
-
-def read_member(document: Mapping[str, Any], name: str, expected_type: MemberType, default: Any, owner: str) -> Any:
-    """Return a member of a JSON object, or the default if it is missing or null. Raises MalformedBody."""
-    value = document.get(name)
-    if value is None:
-        return default
-    if not isinstance(value, expected_type):
-        expected = "a string" if expected_type is str else "a list" if expected_type is list else "an object"
-        raise MalformedBody(f"{owner[:100]}: expected {name} to be {expected}, got {describe(value)}")
-    return value

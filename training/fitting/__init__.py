@@ -1,5 +1,7 @@
 """
-Train the network of a configuration. A run, from the command line to the export:
+Train the network of a configuration.
+
+The way of a run, from the command line to the export:
 
     cli, commands                 read the options and the configuration; load the data (training.data)
     fitting.runs                  opens the run's folder: config.yaml, data.sha256; later run.json and network.pt

@@ -1,4 +1,4 @@
-"""Batches by index from memory: one permutation an epoch, drawn from the seed and the epoch's number alone."""
+"""The batches of an epoch, taken by index from memory. Only the seed and the epoch's number decide their order."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from training.data import Split
-from training.fitting.ranks import Share
+from training.fitting.ranks import BatchShare
 
-RESIDENT = 0.5
-"""Share of a GPU's free memory that a split may take; a larger one stays in the computer's, and its batches move."""
+MAX_GPU_MEMORY_SHARE = 0.5
+"""Share of a GPU's free memory that a split may take. A larger split stays on the CPU; its batches are copied."""
 
 
 def mixed_seed(*numbers: int) -> int:
-    """One 63-bit seed from several numbers, so that draws depend on (seed, stage, step) and on nothing else."""
+    """Combine several numbers, such as (seed, stage, step), into one 63-bit seed."""
     state = 0x9E3779B97F4A7C15
     for number in numbers:
         state ^= number & 0xFFFFFFFFFFFFFFFF
@@ -30,18 +30,18 @@ def mixed_seed(*numbers: int) -> int:
 
 class Batches:
     """
-    The batches of a split: (samples, labels), on the device.
+    An iterable of the batches of a split, (samples, labels), on the device.
 
         samples  (B, *input_shape)  float32, in the user's units
-        labels   (B,)               int64; zeros where the split has none
+        labels   (B,)               int64; zeros if the split has no labels
 
-    Shuffled with a seed, in order without one. `batch_size` is that of one process: with several, each gives its share
-    of a batch of `batch_size * world` rows. The last, smaller batch is kept: dropping it would drop rows of a small
-    data set. The split is not copied, and keeps its type until a batch is taken.
+    The rows are shuffled if there is a seed, otherwise in order. `batch_size` is the size for one process: several
+    processes share a batch of `batch_size * world` rows. The last, smaller batch is kept, because dropping it would
+    drop rows of a small data set. The split is not copied, and each batch is converted to float32 when it is taken.
     """
 
     batch_sampler = None
-    """Lightning looks for one where there is a `sampler`."""
+    """Lightning reads this attribute of a loader that has a `sampler`."""
 
     def __init__(
         self,
@@ -59,26 +59,32 @@ class Batches:
         self._batch_size, self._seed = batch_size * world, seed
         self._rank, self._world = rank, world
         self._epoch = 0
-        if self._device.type == "cuda" and self._samples.nbytes < RESIDENT * torch.cuda.mem_get_info(self._device)[0]:
+        if self._fits_on_gpu():
             self._samples = self._samples.to(self._device)
             self._labels = None if self._labels is None else self._labels.to(self._device)
 
+    def _fits_on_gpu(self) -> bool:
+        if self._device.type != "cuda":
+            return False
+        free_bytes, _ = torch.cuda.mem_get_info(self._device)
+        return self._samples.nbytes < MAX_GPU_MEMORY_SHARE * free_bytes
+
     @property
     def sampler(self) -> Batches:
-        """Lightning calls `set_epoch` on what stands under this name."""
+        """Return the object on which Lightning calls `set_epoch`."""
         return self
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the permutation, so that a resumed run sees the one that an uninterrupted run would have seen."""
+        """Choose the epoch's permutation, so that a resumed run sees the same order as an uninterrupted one."""
         self._epoch = epoch
 
     def __len__(self) -> int:
         return -(-len(self._samples) // self._batch_size)
 
-    def share(self, index: int) -> Share:
-        """Which rows of a batch are this process's."""
+    def share(self, index: int) -> BatchShare:
+        """Return this process's rows of a batch."""
         total = min(self._batch_size, len(self._samples) - index * self._batch_size)
-        return Share.of(total, self._rank, self._world)
+        return BatchShare.of(total, self._rank, self._world)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         order = torch.arange(len(self._samples))
@@ -100,9 +106,9 @@ class Batches:
 
 def as_tensor(array: npt.NDArray[Any]) -> Tensor:
     """
-    A tensor over the array's own memory, which must not be written to: data read from a file may be read-only.
+    Return a tensor over the array's own memory. Do not write to it: data read from a file may be read-only.
 
-    Copied only where torch cannot take the array: a foreign byte order, a negative stride.
+    An array that torch cannot use, because of a foreign byte order or a negative stride, is copied.
     """
     if not array.dtype.isnative or any(stride < 0 for stride in array.strides):
         array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))

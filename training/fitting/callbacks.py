@@ -1,4 +1,4 @@
-"""What watches a stage while it is trained: its checkpoints, its clock, its loss, and the average of its weights."""
+"""Lightning callbacks of a stage: checkpoints, the deadline, the check of the loss, the average of the weights."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from torch import Tensor
 from training.errors import RunError
 from training.fitting.ranks import sum_over_ranks, world
 
-CHECK_EVERY = 50
-"""Steps between looks at the loss where each look costs a wait for the GPU or for other processes."""
+LOSS_CHECK_STEPS = 50
+"""Steps between two checks of the loss if a check has to wait for a GPU or for other processes."""
 
 
 class Checkpoint(ModelCheckpoint):
-    """Lightning's, but its memory of the best one survives a move of the folder."""
+    """Lightning's ModelCheckpoint, which also finds its best checkpoint after the folder was moved."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the state up with this folder in the place of the one that it was saved in."""
+        """Load the state, with this folder in place of the folder that it was saved in."""
 
         def moved(path: str) -> str:
             return str(Path(str(self.dirpath)) / Path(path).name) if path else path
@@ -35,42 +35,43 @@ class Checkpoint(ModelCheckpoint):
 
 
 class Deadline(Callback):
-    """Stop at the end of the epoch in which the time runs out. What is left can be resumed."""
+    """Stops training at the end of the epoch in which the time runs out. The run can be resumed."""
 
-    def __init__(self, at: float) -> None:
-        self._at = at
+    def __init__(self, monotonic_seconds: float) -> None:
+        self._monotonic_seconds = monotonic_seconds
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Compare with the monotonic clock; all processes stop when the first one's time is over."""
-        if trainer.strategy.reduce_boolean_decision(time.monotonic() >= self._at, all=False):
+        """Stop all processes as soon as one is past the deadline."""
+        is_late = time.monotonic() >= self._monotonic_seconds
+        if trainer.strategy.reduce_boolean_decision(is_late, all=False):
             trainer.should_stop = True
 
 
 class FiniteLoss(Callback):
-    """Stop at the first training loss that is not finite, before a checkpoint is overwritten. Raises RunError."""
+    """Raises RunError at the first training loss that is not finite, before a checkpoint is overwritten."""
 
-    def __init__(self, stage: str) -> None:
-        self._stage = stage
+    def __init__(self, stage_name: str) -> None:
+        self._stage_name = stage_name
         self._losses: list[Tensor] = []
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Forget the epoch before."""
+        """Forget the losses of the previous epoch."""
         self._losses.clear()
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Look at each loss on a CPU; elsewhere at those of the last steps together, and at the end of an epoch."""
+        """Check each loss on a CPU; elsewhere, check the last steps together, and at the end of an epoch."""
         self._losses.append(outputs["loss"])
-        costly = world() > 1 or self._losses[0].device.type != "cpu"
+        is_slow = world() > 1 or self._losses[0].device.type != "cpu"
         steps = batch_idx + 1
-        if costly and steps % CHECK_EVERY and steps < trainer.num_training_batches:
+        if is_slow and steps % LOSS_CHECK_STEPS and steps < trainer.num_training_batches:
             return
-        spoilt = sum_over_ranks([not math.isfinite(loss) for loss in torch.stack(self._losses).tolist()])
-        if any(spoilt):
-            step = steps - len(self._losses) + 1 + next(index for index, count in enumerate(spoilt) if count)
+        counts = sum_over_ranks([not math.isfinite(loss) for loss in torch.stack(self._losses).tolist()])
+        if any(counts):
+            step = steps - len(self._losses) + 1 + next(index for index, count in enumerate(counts) if count)
             raise RunError(
-                f"{self._stage}: the loss was not finite at step {step} of epoch {trainer.current_epoch + 1}; "
+                f"{self._stage_name}: the loss was not finite at step {step} of epoch {trainer.current_epoch + 1}; "
                 "a smaller learning_rate or gradient_clip may help"
             )
         self._losses.clear()
@@ -78,9 +79,10 @@ class FiniteLoss(Callback):
 
 def moving_average(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor | int], None]:
     """
-    The update of an exponential moving average of weights whose decay rises to `decay`; all weights in one call.
+    Return the update of an exponential moving average of weights; its decay rises to `decay`.
 
-    With a fixed decay of 0.999 the random start would still be a third of the average after 1000 steps.
+    With a fixed decay of 0.999, the random initial weights would still be a third of the average after 1000 steps. The
+    update takes all weights in one call.
     Source of the rise, (1 + n) / (10 + n): the documentation of TensorFlow's ExponentialMovingAverage.
     """
 

@@ -1,11 +1,11 @@
-"""Corruption of inputs in training. The served demonstration has its own, in numpy: `app.engine.corruption`."""
+"""Noise on the inputs of training. The service adds its own noise with numpy: `app.engine.corruption`."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from training.config import NoiseKind
+from training.config import Binarisation, NoiseKind
 from training.fitting.draws import Draws
 
 Interval = tuple[float, float]
@@ -13,11 +13,11 @@ Interval = tuple[float, float]
 
 def corrupt(x: Tensor, noise: NoiseKind, amount: Interval, unit_interval: bool, draws: Draws) -> Tensor:
     """
-    Noisy x; each sample's amount is uniform in the interval.
+    Return noisy x; each sample's amount of noise is uniform in the interval.
 
-    gaussian: x plus noise of that standard deviation; masking: that share of the numbers becomes 0, which is black or
-    a standardised column's mean; salt-and-pepper: it becomes 0 or 1. With `unit_interval` the result is clipped to
-    [0, 1], since what the service takes lies in the value range too.
+    gaussian: adds noise of that standard deviation. masking: sets that share of the numbers to 0, which is black or the
+    mean of a standardised column. salt-and-pepper: sets that share to 0 or 1. `unit_interval` clips Gaussian noise to
+    [0, 1], because samples sent to the service lie in the value range too.
     Shapes: (B, *shape) -> (B, *shape)
     """
     low, high = amount
@@ -31,21 +31,24 @@ def corrupt(x: Tensor, noise: NoiseKind, amount: Interval, unit_interval: bool, 
     return torch.where(uniform < level / 2, 0.0, torch.where(uniform > 1 - level / 2, 1.0, x))
 
 
-def relative_noise(code: Tensor, std: float, draws: Draws) -> Tensor:
+def relative_noise(values: Tensor, std: float, draws: Draws) -> Tensor:
     """
-    A code plus Gaussian noise of `std` times the code's own standard deviation over the batch; not clipped.
+    Add Gaussian noise of `std` times the standard deviation that the values have over the batch; do not clip.
 
     Shapes: (B, *shape) -> (B, *shape)
     """
-    return code + std * draws.spread(code) * draws.normal(*code.shape).to(code.dtype)
+    return values + std * draws.spread(values) * draws.normal(*values.shape).to(values.dtype)
 
 
-def binarise(x: Tensor, how: str, draws: Draws) -> Tensor:
+def binarise(x: Tensor, method: Binarisation, draws: Draws) -> Tensor:
     """
-    X in [0, 1] as zeros and ones: `dynamic` draws each with probability x, `threshold` rounds at 1/2.
+    Replace x in [0, 1] by zeros and ones: `dynamic` draws 1 with probability x, `threshold` rounds at 1/2.
 
     Shapes: (B, *shape) -> (B, *shape)
     """
-    if how == "none":
-        return x
-    return (draws.uniform(*x.shape) < x).to(x.dtype) if how == "dynamic" else (x >= 0.5).to(x.dtype)
+    match method:
+        case "dynamic":
+            return (draws.uniform(*x.shape) < x).to(x.dtype)
+        case "threshold":
+            return (x >= 0.5).to(x.dtype)
+    return x

@@ -1,7 +1,7 @@
 """
 The processes of a run: one, or several that `torchrun` started, each with a share of every batch.
 
-With one process nothing here does anything; `torch.distributed` is not even asked.
+With one process nothing is shared or sent, and `torch.distributed` is never initialised.
 """
 
 from __future__ import annotations
@@ -21,20 +21,21 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Share:
-    """The rows of a batch that this process computes: of a batch of 7 rows on two processes, 4 and 3."""
+class BatchShare:
+    """The rows of a batch that this process computes. Two processes share a batch of 7 rows as 4 and 3."""
 
     first: int
+    """Index of the first row in the batch."""
     rows: int
-    """0 where a batch has fewer rows than there are processes; one row then stands in, with weight 0."""
+    """0 if the batch has fewer rows than there are processes; one row then stands in, with weight 0."""
     total: int
     """Rows of the batch, over all processes."""
     weight: float
-    """rows * processes / total: with it the mean of the processes' gradients is that of the batch."""
+    """rows * processes / total. Weighted by it, the mean of the processes' gradients is the batch's gradient."""
 
     @classmethod
-    def of(cls, total: int, rank: int, world: int) -> Share:
-        """Shares that follow one another and differ by one row at most."""
+    def of(cls, total: int, rank: int, world: int) -> BatchShare:
+        """Return the share of a process. Shares follow one another and differ by at most one row."""
         size, larger = divmod(total, world)
         rows = size + (rank < larger)
         first = min(rank * size + min(rank, larger), total - 1)
@@ -42,39 +43,39 @@ class Share:
 
 
 def world() -> int:
-    """How many processes train together."""
-    return int(os.environ["WORLD_SIZE"]) if _launched() else 1
+    """Return the number of processes that train together."""
+    return int(os.environ["WORLD_SIZE"]) if _started_by_torchrun() else 1
 
 
 def local_world() -> int:
-    """How many of them run on this machine."""
-    return int(os.environ["LOCAL_WORLD_SIZE"]) if _launched() else 1
+    """Return the number of these processes on this machine."""
+    return int(os.environ["LOCAL_WORLD_SIZE"]) if _started_by_torchrun() else 1
 
 
 def rank() -> int:
-    """This process's number, from 0."""
-    return int(os.environ["RANK"]) if _launched() else 0
+    """Return this process's number, from 0."""
+    return int(os.environ["RANK"]) if _started_by_torchrun() else 0
 
 
 def local_rank() -> int:
-    """Its number among those of this machine: which GPU is its own."""
-    return int(os.environ["LOCAL_RANK"]) if _launched() else 0
+    """Return this process's number on this machine, which is also the number of its GPU."""
+    return int(os.environ["LOCAL_RANK"]) if _started_by_torchrun() else 0
 
 
 def is_first_rank() -> bool:
-    """Whether this process is the one that writes files and speaks."""
+    """Return whether this process writes files and logs; exactly one does."""
     return rank() == 0
 
 
 def on_first_rank(work: Callable[[], T]) -> T | None:
     """
-    What `work` gives on rank 0, and None on the others, which wait for it.
+    Call `work` on rank 0 and return its result there; the other ranks wait and return None.
 
-    What it raises on rank 0 is raised there, and as a RunError on the others.
+    An error of `work` is raised on rank 0 as it is, and on the other ranks as a RunError with the same message.
     """
     if world() == 1:
         return work()
-    _join()
+    _join_process_group()
     result, message = None, [""]
     if not is_first_rank():
         distributed.broadcast_object_list(message)
@@ -91,23 +92,22 @@ def on_first_rank(work: Callable[[], T]) -> T | None:
 
 
 def sum_over_ranks(numbers: Sequence[Tensor | float]) -> list[float]:
-    """The sum of each number over all processes, the same on all of them."""
+    """Return the sum of each number over all processes, the same on every process."""
     sums = [float(number) for number in numbers]
     if world() == 1:
         return sums
-    _join()
+    _join_process_group()
     shared = torch.tensor(sums, dtype=torch.float64)
     distributed.all_reduce(shared)
     return [float(number) for number in shared]
 
 
-def _launched() -> bool:
-    """Whether torchrun started this process."""
+def _started_by_torchrun() -> bool:
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 
-def _join() -> None:
-    """Meet the others. Lightning takes the group that it finds; gloo carries what is on the CPU."""
+def _join_process_group() -> None:
+    """Initialise the process group, which Lightning then uses too. Tensors on the CPU travel by gloo."""
     if not distributed.is_initialized():
         distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
         atexit.register(distributed.destroy_process_group)

@@ -1,4 +1,4 @@
-"""The folder of a run: what was asked for, what it was trained on, what came of it."""
+"""The folder of a run: its configuration, the fingerprint of its data, its record and its weights."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from training.data import DataSet
 from training.errors import RunError
 from training.fitting.stages import Stage
 from training.networks import Network, build_network
-from training.preprocessing import Preprocessing, fit_preprocessing
+from training.preprocessing import Preprocessor, fit_preprocessing
 
 CONFIG, FINGERPRINT, RECORD, WEIGHTS = "config.yaml", "data.sha256", "run.json", "network.pt"
 LIBRARIES = ("torch", "lightning", "numpy", "onnx", "onnxscript", "onnxruntime", "scikit-learn")
 
 
-class Record(Section):
-    """What a finished run says of itself, in run.json."""
+class RunRecord(Section):
+    """The facts of a finished run, stored in run.json."""
 
     minutes: float
     data_fingerprint: str
@@ -35,22 +35,22 @@ class Record(Section):
     finished: str
     """Date, ISO 8601, UTC."""
     history: dict[str, list[dict[str, float]]]
-    """By stage, a record an epoch."""
+    """For each stage, one record per epoch."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: the network with its best weights, in evaluation mode, and what happened."""
+    """A finished run: the network with its best weights, in evaluation mode, and the record."""
 
     config: Config
     folder: Path
     network: Network
-    preprocessing: Preprocessing
-    record: Record
+    preprocessing: Preprocessor
+    record: RunRecord
 
 
 def start(config: Config, data: DataSet, folder: Path) -> None:
-    """Make the folder of a new run. Raises RunError where there is one already."""
+    """Make the folder of a new run. Raises RunError if it holds a run already."""
     if folder.exists() and any(folder.iterdir()):
         raise RunError(f"{folder} holds a run already: --resume continues it, --overwrite starts again")
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,26 +59,26 @@ def start(config: Config, data: DataSet, folder: Path) -> None:
 
 
 def read_config(folder: Path) -> Config:
-    """The configuration of a run. Raises RunError where the folder is not a run's."""
+    """Read the configuration of a run. Raises RunError if the folder is not a run's."""
     if not (folder / CONFIG).is_file():
         raise RunError(f"{folder} is not the folder of a run: it has no {CONFIG}")
     return load_config(str(folder / CONFIG))
 
 
 def load_run(folder: Path, data: DataSet) -> Run:
-    """A finished run from its folder. Raises RunError when it has not got so far."""
+    """Read a finished run from its folder. Raises RunError if it has not finished."""
     config = read_config(folder)
     if not (folder / WEIGHTS).is_file():
         raise RunError(f"{folder}: the run has not finished; --resume continues it")
     check_data(folder, data)
     network = build_network(config, data.input, len(data.classes))
     network.load_state_dict(torch.load(folder / WEIGHTS, weights_only=True))
-    record = Record.model_validate_json((folder / RECORD).read_text(encoding="utf-8"))
+    record = RunRecord.model_validate_json((folder / RECORD).read_text(encoding="utf-8"))
     return Run(config, folder, network.eval(), fit_preprocessing(config, data), record)
 
 
 def check_data(folder: Path, data: DataSet) -> None:
-    """Raise RunError unless the data are those that the run was started with."""
+    """Raise RunError unless the run was started with these data."""
     if (folder / FINGERPRINT).read_text(encoding="utf-8").strip() != data.fingerprint():
         raise RunError(f"{folder}: the data differ from those that the run was started with")
 
@@ -88,17 +88,17 @@ def finish(
     data: DataSet,
     folder: Path,
     network: Network,
-    preprocessing: Preprocessing,
-    done: Sequence[Stage],
+    preprocessing: Preprocessor,
+    stages: Sequence[Stage],
 ) -> Run:
-    """Write the record, then the weights, each whole or not at all."""
-    record = Record(
-        minutes=round(sum(stage.seconds for stage in done) / 60, 2),
+    """Write the record and then the weights. An interrupted write leaves no partial file of either name."""
+    record = RunRecord(
+        minutes=round(sum(stage.seconds for stage in stages) / 60, 2),
         data_fingerprint=data.fingerprint(),
-        hardware=describe_hardware(done[-1].device_name),
+        hardware=describe_hardware(stages[-1].device_name),
         libraries={name: importlib.metadata.version(name) for name in LIBRARIES},
         finished=datetime.now(UTC).date().isoformat(),
-        history={stage.plan.name: stage.history for stage in done},
+        history={stage.plan.name: stage.history for stage in stages},
     )
     partial = folder / "partial.tmp"
     partial.write_text(record.model_dump_json(indent=1), encoding="utf-8")
@@ -109,7 +109,7 @@ def finish(
 
 
 def describe_hardware(device: str) -> str:
-    """The GPU's name, or the number of cores and the processor's name where the system tells it."""
+    """Return the GPU's name; of a CPU, the number of cores and the processor's name if the system reports it."""
     if device != "cpu":
         return device
     name = platform.processor() or platform.machine()
@@ -122,13 +122,13 @@ def describe_hardware(device: str) -> str:
 
 
 def unfinish(folder: Path) -> None:
-    """Remove what a finished run wrote: it goes on."""
+    """Remove the record and the weights of a finished run that now continues."""
     for name in (WEIGHTS, RECORD):
         (folder / name).unlink(missing_ok=True)
 
 
 def remove(folder: Path) -> None:
-    """Delete a run, and nothing that is not one. Raises RunError."""
+    """Delete the folder of a run. Raises RunError if it holds anything else."""
     if folder.exists() and any(folder.iterdir()):
         read_config(folder)
         shutil.rmtree(folder)

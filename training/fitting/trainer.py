@@ -1,9 +1,8 @@
-"""Training: the stages of a run under Lightning's Trainer, and their resumption."""
+"""Train the stages of a run under Lightning's Trainer, and resume them."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
 import shutil
 import sys
@@ -32,9 +31,10 @@ from training.fitting.batches import Batches
 from training.fitting.callbacks import Checkpoint, Deadline, FiniteLoss, moving_average
 from training.fitting.ranks import is_first_rank, local_rank, local_world, on_first_rank, rank, world
 from training.fitting.runs import Run, check_data, finish, load_run, read_config, start, unfinish
-from training.fitting.stages import Plan, Stage, stages
+from training.fitting.stages import Stage, StagePlan, plan_stages
 from training.networks import Network, build_network
 from training.preprocessing import fit_preprocessing
+from training.quiet import only_errors
 
 
 def fit(
@@ -47,25 +47,24 @@ def fit(
     accelerator: str = "auto",
 ) -> Run:
     """
-    Train all stages in turn; each starts from the best weights of the one before.
+    Train all stages in turn; each starts from the best weights of the previous one.
 
-    With `resume`, stages that are finished are taken from their checkpoints and the one that was interrupted goes on
-    where its last whole epoch ended. Under torchrun each process gives its share of every batch, and rank 0 alone
-    writes. Raises RunError.
+    `resume` loads finished stages from their checkpoints and continues the interrupted one after its last complete
+    epoch. Under torchrun each process computes its share of every batch, and only rank 0 writes. Raises RunError.
     """
     device = _device(accelerator)
     preprocessing = fit_preprocessing(config, data)
     network = build_network(config, data.input, len(data.classes))
     steps_per_epoch = len(Batches(data.train, config.optimisation.batch_size, seed=None, world=world()))
-    planned = stages(network, preprocessing, config, steps_per_epoch, data.input.value_range)
+    stages = plan_stages(network, preprocessing, config, steps_per_epoch, data.input.value_range)
     on_first_rank(lambda: _open(config, data, folder, resume))
     if config.network.architecture == "conv":
-        _lay_out(network, torch.channels_last)  # twice as fast on a CPU
+        _order_weights(network, torch.channels_last)  # twice as fast on a CPU
     deadline = time.monotonic() + 60 * max_minutes if max_minutes else float("inf")
-    for stage in planned:
+    for stage in stages:
         _fit_stage(stage, data, folder, deadline, accelerator, device)
-    _lay_out(network, torch.contiguous_format)
-    run = on_first_rank(lambda: finish(config, data, folder, network, preprocessing, planned))
+    _order_weights(network, torch.contiguous_format)
+    run = on_first_rank(lambda: finish(config, data, folder, network, preprocessing, stages))
     return run or load_run(folder, data)
 
 
@@ -78,10 +77,10 @@ def _open(config: Config, data: DataSet, folder: Path, resume: bool) -> None:
 
 
 def _device(accelerator: str) -> torch.device:
-    """Where this process keeps its data: on its own GPU, or in the computer's memory."""
+    """Return the device that holds this process's data: its own GPU, or the CPU."""
     if accelerator == "cpu" or not torch.cuda.is_available():
         if accelerator == "gpu":
-            raise RunError("there is no GPU here that torch can use; --accelerator auto takes what there is")
+            raise RunError("there is no GPU here that torch can use; --accelerator auto uses the CPU then")
         return torch.device("cpu")
     if local_world() > torch.cuda.device_count():
         raise RunError(f"expected a GPU for each process, found {torch.cuda.device_count()} for {local_world()}")
@@ -94,17 +93,17 @@ def _fit_stage(stage: Stage, data: DataSet, run: Path, deadline: float, accelera
     last, best = folder / "last.ckpt", folder / "best.ckpt"
     if not _has_ended(last, plan):
         on_first_rank(lambda: _forget_later_stages(run, plan.index))
-        place: dict[str, Any] = {"device": device, "rank": rank(), "world": world()}
+        process: dict[str, Any] = {"device": device, "rank": rank(), "world": world()}
         loaders = (
-            Batches(data.train, options.batch_size, options.seed + plan.index, **place),
-            Batches(data.validation, 4 * options.batch_size, None, **place),
+            Batches(data.train, options.batch_size, options.seed + plan.index, **process),
+            Batches(data.validation, 4 * options.batch_size, None, **process),
         )
-        _train_only(stage.network, stage.trained())
+        _train_only(stage.network, stage.trained_parameters())
         try:
             with _quiet_lightning():
                 trainer = _trainer(stage, folder, deadline, accelerator, device)
                 trainer.fit(stage, *loaders, ckpt_path=last if last.exists() else None, weights_only=True)
-        except SystemExit as exit_:  # Lightning's answer to Ctrl-C
+        except SystemExit as exit_:  # which Lightning raises on Ctrl-C
             raise KeyboardInterrupt from exit_
         _train_only(stage.network, stage.network.parameters())
     checkpoint = torch.load(best, weights_only=True, map_location="cpu")
@@ -121,7 +120,7 @@ def _fit_stage(stage: Stage, data: DataSet, run: Path, deadline: float, accelera
 
 
 def _trainer(stage: Stage, folder: Path, deadline: float, accelerator: str, device: torch.device) -> lightning.Trainer:
-    """Lightning's loop over one stage: one device, or one a process."""
+    """Return Lightning's trainer of a stage, on one device or on one device per process."""
     options = stage.config.optimisation
     return lightning.Trainer(
         accelerator=accelerator if world() == 1 else device.type,
@@ -143,29 +142,22 @@ def _trainer(stage: Stage, folder: Path, deadline: float, accelerator: str, devi
 
 @contextlib.contextmanager
 def _quiet_lightning() -> Iterator[None]:
-    """Lightning advises worker processes for data that is in memory, and its own dependencies' deprecations."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"lightning\.")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+    """Suppress advice about worker processes, which data in memory do not need, and deprecations in dependencies."""
+    loggers = ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero")
+    with only_errors(*loggers), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"lightning\.")
+        yield
 
 
-def _has_ended(last: Path, plan: Plan) -> bool:
-    """Whether a stage has done all its epochs or was stopped early, by its last checkpoint. Raises RunError."""
+def _has_ended(last: Path, plan: StagePlan) -> bool:
+    """Return whether a stage's last checkpoint is after its last epoch or an early stop. Raises RunError."""
     if not last.exists():
         return False
     checkpoint = torch.load(last, weights_only=True, map_location="cpu")
     epochs = len(checkpoint["history"])
     if checkpoint["global_step"] != epochs * plan.steps_per_epoch:
         raise RunError(
-            f"{last}: expected {plan.steps_per_epoch} steps an epoch, found {checkpoint['global_step'] // epochs}; "
+            f"{last}: expected {plan.steps_per_epoch} steps per epoch, found {checkpoint['global_step'] // epochs}; "
             "the run was started with another number of processes"
         )
     states = [state for name, state in checkpoint["callbacks"].items() if name.startswith("EarlyStopping")]
@@ -173,7 +165,7 @@ def _has_ended(last: Path, plan: Plan) -> bool:
 
 
 def _forget_later_stages(run: Path, index: int) -> None:
-    """Remove what a run that ran out of time trained on top of a stage that now goes on."""
+    """Remove the stages that a run out of time trained after a stage that now continues."""
     unfinish(run)
     for folder in run.glob("[0-9]*-*"):
         if int(folder.name.partition("-")[0]) > index:
@@ -189,13 +181,13 @@ def _callbacks(stage: Stage, folder: Path, deadline: float, device: torch.device
         EarlyStopping(patience=options.patience, check_on_train_epoch_end=True, **monitored),
         Deadline(deadline),
         Checkpoint(folder, filename="best", **saved, **monitored),
-        Checkpoint(folder, filename="last", **saved),  # save_last of the one above saves only with a new best
+        Checkpoint(folder, filename="last", **saved),  # save_last of `best` would save only with a new best
     ]
     if options.ema_decay:
-        # by default the average stays on the CPU, and takes in the preprocessing's bounds, some of them infinite
-        place = device if device.type == "cuda" else None
+        # By default the average is on the CPU and includes the buffers: the preprocessing's bounds, some infinite.
+        average_device = device if device.type == "cuda" else None
         average = moving_average(options.ema_decay)
-        callbacks.insert(0, WeightAveraging(place, use_buffers=False, multi_avg_fn=average))
+        callbacks.insert(0, WeightAveraging(average_device, use_buffers=False, multi_avg_fn=average))
     if _shows_progress():
         callbacks.append(RichProgressBar(console_kwargs={"stderr": True}))
     return callbacks
@@ -206,14 +198,14 @@ def _shows_progress() -> bool:
 
 
 def _train_only(network: Network, weights: Iterable[nn.Parameter]) -> None:
-    """Freeze all others: DDP waits for the gradient of every weight that has not been frozen."""
+    """Freeze all other weights: DDP waits for the gradient of every weight that is not frozen."""
     network.requires_grad_(False)
     for weight in weights:
         weight.requires_grad_(True)
 
 
-def _lay_out(network: Network, memory_format: torch.memory_format) -> None:
-    """Order the weights of the convolutions in memory."""
+def _order_weights(network: Network, memory_format: torch.memory_format) -> None:
+    """Store the weights of the convolutions in a memory format."""
     for weight in network.parameters():
         if weight.ndim == 4:
             weight.data = weight.data.contiguous(memory_format=memory_format)

@@ -15,25 +15,25 @@ from training.networks.stacks import STACKS
 from training.networks.variational import VAE
 
 
-def build_network(config: Config, given: ImageInput | VectorInput, classes: int = 0) -> Network:
+def build_network(config: Config, input_spec: ImageInput | VectorInput, classes: int = 0) -> Network:
     """
-    The untrained network of a configuration for such samples; its weights are drawn with the configuration's seed.
+    Build the untrained network for such samples; the configuration's seed decides its weights.
 
-    `classes` is how many labels the data have; only a conditional network is told them. Raises InvalidConfiguration.
+    `classes` is the number of labels in the data; only a conditional network uses it. Raises InvalidConfiguration.
     """
     objective, latent_dim = config.objective, config.network.latent_dim
-    told = 0
-    if isinstance(objective, VariationalObjective) and objective.conditional:
-        told = classes
-        if classes < 2:
-            raise InvalidConfiguration("objective.conditional: the data have no labels, or one alone")
+    if not (isinstance(objective, VariationalObjective) and objective.conditional):
+        classes = 0
+    elif classes < 2:
+        raise InvalidConfiguration("objective.conditional: the data have no labels, or only one")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.optimisation.seed)
         head_dim = 2 * latent_dim if isinstance(objective, VariationalObjective) else latent_dim
-        stack = STACKS[config.network.architecture](config.network, tuple(given.shape), head_dim, latent_dim + told)
-        likelihood = build_likelihood(config, given)
+        shape = tuple(input_spec.shape)
+        stack = STACKS[config.network.architecture](config.network, shape, head_dim, latent_dim + classes)
+        likelihood = build_likelihood(config, input_spec)
         if isinstance(objective, VariationalObjective):
-            return VAE(stack, likelihood, objective, told)
+            return VAE(stack, likelihood, objective, classes)
         if isinstance(objective, DenoisingObjective):
             return StackedDenoisingAutoencoder(stack, likelihood)
         return Autoencoder(stack, likelihood, objective.sparsity)

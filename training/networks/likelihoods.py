@@ -1,6 +1,8 @@
-"""p(x|z): what a decoder's output says of a sample, and what it costs."""
+"""The distribution p(x|z) of the samples given the latents; the decoder's output is its parameter."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,29 +13,29 @@ from training.errors import InvalidConfiguration
 from training.networks.objectives import bernoulli_nll, gaussian_nll
 
 LOGVAR_FLOOR = -10.0
-"""A standard deviation of 0.7 % of a standardised feature's: below it, a constant column would buy unbounded nats."""
-LOGVAR_SPEED = 10.0
-"""The variance has to travel farther than a weight: as if its learning rate were so many times the others'."""
+"""A standard deviation of 0.7 % of a standardised feature's. Without it, a constant column earns unbounded nats."""
+LOGVAR_RATE = 10.0
+"""Factor on the learning rate of the variance, which has farther to travel than a weight."""
 
 
 class Likelihood(nn.Module):
     """
-    p(x|z) from the decoder's output, which has the shape of x.
+    p(x|z), given the decoder's output.
 
         output  (B, *input_shape)
         target  (B, *input_shape)
     """
 
     def nll(self, output: Tensor, target: Tensor) -> Tensor:
-        """-log p(target), in nats per sample: (B,)."""
+        """Return -log p(target), in nats per sample. Shape: (B,)."""
         raise NotImplementedError
 
     def mean(self, output: Tensor) -> Tensor:
-        """The reconstruction: the mean of p(x|z)."""
+        """Return the mean of p(x|z), which is the reconstruction."""
         raise NotImplementedError
 
     def record(self) -> BernoulliLikelihood | GaussianLikelihood:
-        """What the manifest says of it."""
+        """Return the likelihood's entry in the manifest."""
         raise NotImplementedError
 
 
@@ -41,23 +43,23 @@ class Bernoulli(Likelihood):
     """Bernoulli(sigmoid(output)), for x in [0, 1]."""
 
     def nll(self, output: Tensor, target: Tensor) -> Tensor:
-        """Cross-entropy in nats per sample."""
+        """Return the cross-entropy in nats per sample."""
         return bernoulli_nll(output, target)
 
     def mean(self, output: Tensor) -> Tensor:
-        """sigmoid(output), in [0, 1]."""
+        """Return sigmoid(output), in [0, 1]."""
         return output.sigmoid()
 
     def record(self) -> BernoulliLikelihood:
-        """It has no parameters."""
+        """Return an entry without parameters."""
         return BernoulliLikelihood()
 
 
 class Gaussian(Likelihood):
     """
-    N(output, diag(exp(logvar))) with a learned variance: one for each feature of a vector or channel of an image.
+    N(output, diag(exp(logvar))) with a learned variance: one per feature of a vector or per channel of an image.
 
-    A fixed variance would weigh the KL term arbitrarily.
+    A fixed variance would give the KL term an arbitrary weight.
     Source: Rybkin et al., "Simple and Effective VAE Training with Calibrated Decoders", arXiv:2006.13202, who share
     one variance among all numbers.
     """
@@ -68,37 +70,38 @@ class Gaussian(Likelihood):
 
     @property
     def logvar(self) -> Tensor:
-        """(features,) or (channels, 1, 1)"""
-        return (LOGVAR_SPEED * self.slow_logvar).clamp(min=LOGVAR_FLOOR)
+        """Return the logarithm of the variances. Shape: (features,) or (channels, 1, 1)."""
+        return (LOGVAR_RATE * self.slow_logvar).clamp(min=LOGVAR_FLOOR)
 
     def nll(self, output: Tensor, target: Tensor) -> Tensor:
-        """Negative log density in nats per sample."""
+        """Return the negative log density in nats per sample."""
         return gaussian_nll(output, self.logvar, target)
 
     def mean(self, output: Tensor) -> Tensor:
-        """The output itself."""
+        """Return the output itself."""
         return output
 
     def record(self) -> GaussianLikelihood:
-        """Its variances as they are now."""
+        """Return an entry with the present variances."""
         return GaussianLikelihood(logvar=tuple(self.logvar.detach().flatten().tolist()))
 
 
-def likelihood_name(config: Config, given: ImageInput | VectorInput) -> str:
-    """`bernoulli` or `gaussian`: what the configuration says, or what follows the data. Raises InvalidConfiguration."""
-    asked = config.objective.likelihood
-    chosen = asked
-    if asked == "auto":
-        grey = isinstance(given, ImageInput) and given.shape[0] == 1
-        chosen = "bernoulli" if grey else "gaussian"
-    if chosen == "gaussian" and config.binarisation != "none":
+def likelihood_name(config: Config, input_spec: ImageInput | VectorInput) -> Literal["bernoulli", "gaussian"]:
+    """Return the configured likelihood, or the one for such samples. Raises InvalidConfiguration."""
+    name = config.objective.likelihood
+    if name == "auto":
+        is_grey = isinstance(input_spec, ImageInput) and input_spec.shape[0] == 1
+        name = "bernoulli" if is_grey else "gaussian"
+    if name == "gaussian" and config.binarisation != "none":
         raise InvalidConfiguration(
             "objective.binarisation belongs to the Bernoulli likelihood, and these data call for a Gaussian one; "
             "set objective.likelihood: bernoulli"
         )
-    return chosen
+    return name
 
 
-def build_likelihood(config: Config, given: ImageInput | VectorInput) -> Likelihood:
-    """The likelihood of a configuration for such samples."""
-    return Bernoulli() if likelihood_name(config, given) == "bernoulli" else Gaussian(tuple(given.shape))
+def build_likelihood(config: Config, input_spec: ImageInput | VectorInput) -> Likelihood:
+    """Build the likelihood of a configuration for such samples."""
+    if likelihood_name(config, input_spec) == "bernoulli":
+        return Bernoulli()
+    return Gaussian(tuple(input_spec.shape))

@@ -128,15 +128,7 @@ class Entry:
                 "cache_miss": _duration(),
             },
             "response_stats": {},
-            "batch_stats": [
-                {
-                    "batch_size": rows,
-                    "compute_input": _duration(),
-                    "compute_infer": duration,
-                    "compute_output": _duration(),
-                }
-                for rows, duration in computed.items()
-            ],
+            "batch_stats": [_batch_statistics(rows, duration) for rows, duration in computed.items()],
             "memory_usage": [],
         }
 
@@ -171,6 +163,16 @@ class Entries:
     def __iter__(self) -> Iterator[Entry]:
         """Yield every version of every model."""
         return (entry for versions in self._entries.values() for entry in versions.values())
+
+
+def _batch_statistics(rows: int, duration: dict[str, int]) -> dict[str, Any]:
+    unknown = _duration()
+    return {
+        "batch_size": rows,
+        "compute_input": unknown,
+        "compute_infer": duration,
+        "compute_output": unknown,
+    }
 
 
 def _duration(*totals: Total) -> dict[str, int]:

@@ -204,7 +204,7 @@ def test_documents_hold_arrays_under_the_named_member() -> None:
     ],
 )
 def test_bodies_that_begin_with_images_hold_images(content: bytes, expected: bool) -> None:
-    assert holds_images(content) is expected
+    assert bool(holds_images(content)) is expected
 
 
 def test_images_are_base64_or_data_urls() -> None:

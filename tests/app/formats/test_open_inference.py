@@ -22,8 +22,16 @@ from app.errors import (
     ServiceError,
 )
 from app.formats import json_body
-from app.formats.open_inference import read_raw, read_request, write_answer
+from app.formats.open_inference import Blobs, read_raw, read_request, write_answer
 from tests.helpers.inference import NUMPY_TYPES, binary_input, json_input, only_input, read
+
+
+def test_blobs_are_read_in_order() -> None:
+    blobs = Blobs(b"{}abcd", 2)
+    assert (blobs.take(1, "x"), blobs.take(3, "y")) == (b"a", b"bcd")
+    blobs.require_end()
+    with pytest.raises(MalformedBody, match="z: expected 1 bytes after the JSON, got 0"):
+        blobs.take(1, "z")
 
 
 def test_a_request_written_by_hand_is_read() -> None:

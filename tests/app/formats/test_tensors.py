@@ -21,16 +21,7 @@ from app.errors import (
     TooManyRows,
 )
 from app.formats import json_body
-from app.formats.tensors import Blobs
 from tests.helpers.inference import NUMPY_TYPES, binary_input, json_input, only_input, read
-
-
-def test_blobs_are_read_in_order() -> None:
-    blobs = Blobs(b"{}abcd", 2)
-    assert (blobs.take(1, "x"), blobs.take(3, "y")) == (b"a", b"bcd")
-    blobs.require_end()
-    with pytest.raises(MalformedBody, match="z: expected 1 bytes after the JSON, got 0"):
-        blobs.take(1, "z")
 
 
 @pytest.mark.parametrize("datatype", NUMPY_TYPES)

@@ -154,7 +154,7 @@ def test_only_weights_that_float16_holds_are_stored_so(tmp_path: Path) -> None:
     check_graph(tmp_path / "after.onnx")
     stored = {tensor.name: tensor.data_type for tensor in model.graph.initializer}
     assert stored == {"exact.half": TensorProto.FLOAT16, "inexact": TensorProto.FLOAT}
-    from app.engine.autoencoder import open_session
+    from app.engine.session import open_session
 
     rows = np.random.default_rng(0).random((5, 64)).astype(np.float32)
     before, after = (open_session(tmp_path / f"{name}.onnx", 1) for name in ("before", "after"))
