@@ -15,7 +15,7 @@ Every error for a client or an operator, as one tree.
         ├── 413  BodyTooLarge, DecompressedTooLarge, TooManyRows, TooManyParts, TooManyPixels
         ├── 415  UnsupportedMedia, UnsupportedEncoding
         ├── 422  InvalidParameter
-        │        InvalidInput ── NotNumbers, RaggedRows, EmptyBatch, WrongShape, NotFinite, OutOfRange, InvalidImage
+        ├── 422  InvalidInput ── NotNumbers, RaggedRows, EmptyBatch, WrongShape, NotFinite, OutOfRange, InvalidImage
         ├── 500  InternalError
         ├── 503  Overloaded
         └── 504  Expired
