@@ -8,8 +8,7 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
-from app.engine.repository import candidates, load_version
-from app.engine.versions import next_version
+from app.engine.repository import candidates, load_version, next_version
 from app.errors import HourglassError, InvalidModel, NoModels, UnknownModel
 from app.logs import configure_logging
 

@@ -3,48 +3,44 @@
 from __future__ import annotations
 
 import gc
-import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from app.api import documentation, health, problems, tasks, v1, v2
-from app.api.connections import Connection
-from app.api.service import Service
-from app.api.tasks import Application
-from app.engine.allocator import keep_heap_small, return_memory
-from app.engine.batching import Batcher
-from app.engine.repository import ModelRepository
-from app.engine.threads import available_cores
+from app.api import health, problems
+from app.api.docs import pages
+from app.api.shortcut import Shortcut
+from app.api.state import State
+from app.api.v1 import routes as v1
+from app.api.v2 import routes as v2
+from app.api.v2.infer import InferEndpoint
+from app.engine.process import limit_heap, return_memory
 from app.logs import configure_logging
+from app.server.connection import Connection
+from app.server.gate import Gate
 from app.settings import Settings
 
 PROTOCOL = Connection
-"""What uvicorn is to speak HTTP with."""
+"""The HTTP protocol class for uvicorn."""
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """
-    The application, with every valid model of the repository loaded, checked and warm.
+def create_app(settings: Settings | None = None) -> Gate:
+    """Return the application, with every valid model of the repository loaded, checked and warm. Raises NoModels."""
+    return build_app(State.load(settings or Settings()))
 
-    A session has one thread and several run at once: for models of this size that serves more than one run on
-    several threads. Raises NoModels.
-    """
-    settings = settings or Settings()
-    repository = ModelRepository.load(settings.models_dir, threads=1)
-    cores = settings.threads or max(1, available_cores() // settings.workers)
-    batcher = Batcher(cores, settings.max_queued_rows, settings.queue_seconds or math.inf, share=settings.batching)
-    service = Service(settings, repository, batcher, cores)
+
+def build_app(state: State) -> Gate:
+    """Return the application over a state: the gate, then the short way to the tasks, then FastAPI."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        service.ready = True
+        state.ready = True
         yield
-        service.close()
+        state.close()
 
-    app = Application(
+    app = FastAPI(
         title="Hourglass",
         lifespan=lifespan,
         docs_url=None,
@@ -52,31 +48,31 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url="/openapi.json",
         redirect_slashes=False,
     )
-    app.state.service = service
+    app.state.hourglass = state
+    tasks, infer = v1.task_endpoints(state), InferEndpoint(state)
     problems.install(app)
-    app.include_router(v1.router)
-    tasks.install(app, service)
-    v2.install(app, service)
+    v1.install(app, tasks)
+    v2.install(app, infer)
     app.include_router(health.router)
-    documentation.install(app, repository, version("hourglass"))
-    return app
+    pages.install(app, state, version("hourglass"))
+    return Gate(Shortcut(app, tasks, infer), problems.translate)
 
 
-def create_worker() -> FastAPI:
-    """The application of one of several processes, each of which sets up its own log."""
+def create_worker() -> Gate:
+    """Return the application of one of several processes, which sets up its own log."""
     settings = Settings()
     configure_logging(settings.log_level)
     return create_process(settings)
 
 
-def create_process(settings: Settings) -> FastAPI:
+def create_process(settings: Settings) -> Gate:
     """
-    The application of a process that does nothing else.
+    Return the application for a process that does nothing else.
 
-    Its memory is kept small, and its garbage collector is told that what is loaded stays: to look through it takes tens
-    of milliseconds. Raises NoModels.
+    The process keeps its memory small. Its garbage collector ignores everything that is loaded, because a pass over it
+    takes tens of milliseconds. Raises NoModels.
     """
-    keep_heap_small()
+    limit_heap()
     app = create_app(settings)
     gc.collect()
     gc.freeze()

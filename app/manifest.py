@@ -1,8 +1,8 @@
 """
-The contract between training and serving: what `model.json` says of one version of one model.
+The contract between training and serving: `model.json`, the manifest of one version of a model.
 
-A version is a folder `<name>/<version>/`. Its manifest is frozen, refuses members that it does not know,
-and is written last, so that a folder that has one is whole.
+A version is a folder `<name>/<version>/`. Its manifest is frozen, refuses unknown members, and is written last, so that
+a folder with a manifest is complete.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ CARD = "card.md"
 FIGURES = "figures"
 LATENT_MAP = "latent_map.npz"
 
-Task = Literal["encode", "decode", "reconstruct", "denoise", "generate", "interpolate"]
+TaskName = Literal["encode", "decode", "reconstruct", "denoise", "generate", "interpolate"]
 Family = Literal["autoencoder", "denoising-autoencoder", "variational-autoencoder"]
 
-TASKS: dict[Family, tuple[Task, ...]] = {
+FAMILY_TASKS: dict[Family, tuple[TaskName, ...]] = {
     "autoencoder": ("encode", "decode", "reconstruct", "interpolate"),
     "denoising-autoencoder": ("encode", "decode", "reconstruct", "denoise", "interpolate"),
     "variational-autoencoder": ("encode", "decode", "reconstruct", "generate", "interpolate"),
 }
-"""What a model of each family can be asked for."""
+"""The tasks of each family."""
 
 ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Dimension = Annotated[int, Field(ge=1)]
@@ -58,12 +58,12 @@ class ValueRange(Contract):
 
     @property
     def span(self) -> float:
-        """The length of the interval: what one unit of noise is measured in."""
+        """The length of the interval. Amounts of noise are in units of it."""
         return self.high - self.low
 
 
 class ImageInput(Contract):
-    """Samples are images. An 8-bit file's 0..255 stand for `value_range`, linearly."""
+    """Samples are images. 0..255 of an 8-bit file map linearly to `value_range`."""
 
     kind: Literal["image"] = "image"
     shape: tuple[Dimension, Dimension, Dimension]
@@ -87,7 +87,7 @@ class VectorInput(Contract):
     value_range: ValueRange | None = None
     """None: any finite number."""
     feature_names: tuple[str, ...] = ()
-    """In the order of the columns; empty where they have no names."""
+    """Names in the order of the columns; empty if they have none."""
 
     @model_validator(mode="after")
     def _one_name_a_feature(self) -> Self:
@@ -97,19 +97,19 @@ class VectorInput(Contract):
 
 
 class DeterministicLatent(Contract):
-    """The encoder gives `latents`, (batch, dimension)."""
+    """The encoder returns `latents`, (batch, dimension)."""
 
     kind: Literal["deterministic"] = "deterministic"
     dimension: Dimension
 
 
 class GaussianLatent(Contract):
-    """The encoder gives `mu` and `logvar`, each (batch, dimension): a diagonal Gaussian posterior."""
+    """The encoder returns `mu` and `logvar`, each (batch, dimension): a diagonal Gaussian posterior."""
 
     kind: Literal["gaussian"] = "gaussian"
     dimension: Dimension
     prior: Literal["standard-normal"] = "standard-normal"
-    """What `generate` draws from."""
+    """The distribution that `generate` draws from."""
 
 
 class BernoulliLikelihood(Contract):
@@ -123,12 +123,12 @@ class GaussianLikelihood(Contract):
 
     kind: Literal["gaussian"] = "gaussian"
     logvar: tuple[float, ...]
-    """One for each feature of a vector, or for each channel of an image."""
+    """One number for each feature of a vector, or for each channel of an image."""
 
 
 class Preprocessing(Contract):
     """
-    What the graphs do to a sample first, and the decoder's undoes last: x = (clip(log1p(sample)) - shift) / scale.
+    The first step of the encoder, which the decoder reverses last: x = (clip(log1p(sample)) - shift) / scale.
 
     Each tuple has one number for each feature of a vector, or for each channel of an image.
     """
@@ -142,20 +142,20 @@ class Preprocessing(Contract):
 
 
 class FileDigest(Contract):
-    """What a file must be, byte for byte."""
+    """The checksum and size of a file."""
 
     sha256: Sha256
     bytes: Annotated[int, Field(ge=1)]
 
     @classmethod
     def of(cls, path: Path) -> FileDigest:
-        """The digest of a file on disk."""
+        """Return the digest of a file on disk."""
         content = path.read_bytes()
         return cls(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
 
 
 class Measurement(Contract):
-    """Numbers, and what they were measured on and how."""
+    """Measured numbers, with their data set and protocol."""
 
     data_set: str
     protocol: str
@@ -163,7 +163,7 @@ class Measurement(Contract):
 
 
 class Training(Contract):
-    """How the model was made, so that it can be made again."""
+    """Everything needed to train the model again."""
 
     configuration: dict[str, Any]
     data_fingerprint: Sha256
@@ -174,45 +174,45 @@ class Training(Contract):
     finished: str
     """Date, ISO 8601, UTC."""
     warnings: tuple[str, ...] = ()
-    """What went wrong without stopping the run: a collapsed posterior, an overfit, a PCA that does better."""
+    """Problems that did not stop the run: a collapsed posterior, overfitting, a PCA that does better."""
 
 
 class Parity(Contract):
-    """How far onnxruntime's outputs lay from torch's when the graphs were exported."""
+    """The difference between the outputs of onnxruntime and torch when the graphs were exported."""
 
     max_abs_difference: Annotated[float, Field(ge=0)]
     batch_sizes: tuple[Dimension, ...]
 
 
 class Manifest(Contract):
-    """Everything that a client, the server or an operator must know of one version of a model."""
+    """Everything that a client, the server or an operator must know about one version of a model."""
 
     format: Literal[1] = 1
     name: ModelName
     version: Annotated[int, Field(ge=1)]
     description: str
     family: Family
-    tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
+    tasks: Annotated[tuple[TaskName, ...], Field(min_length=1)]
     input: Annotated[ImageInput | VectorInput, Field(discriminator="kind")]
     latent: Annotated[DeterministicLatent | GaussianLatent, Field(discriminator="kind")]
     labels: tuple[str, ...] = ()
-    """Of a conditional model: what its decoder is told beside the latents, by number. Empty: latents alone."""
+    """Labels of a conditional model, whose decoder takes an index into them beside the latents; empty for others."""
     likelihood: Annotated[BernoulliLikelihood | GaussianLikelihood, Field(discriminator="kind")] | None = None
-    """What the model was trained to maximise; None where that is not known."""
+    """The likelihood that training maximised; None if it is unknown."""
     preprocessing: Preprocessing | None = None
-    """Inside the graphs, told here so that errors can be measured in the units that were trained on."""
+    """Part of the graphs, and repeated here so that errors can be measured in the units of training."""
     files: dict[FilePath, FileDigest]
-    """By path inside the version's folder; every file but the manifest itself."""
+    """Every file of the version's folder except the manifest, by its path inside the folder."""
     metrics: tuple[Measurement, ...] = ()
     training: Training | None = None
-    """None for a model that was not trained here."""
+    """None for an imported model."""
     parity: Parity | None = None
 
     @field_validator("labels")
     @classmethod
     def _labels_tell_rows_apart(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
         if len(labels) == 1:
-            raise ValueError(f"a conditional model has at least 2 labels, got {labels[0]!r} alone")
+            raise ValueError(f"a conditional model has at least 2 labels, got only {labels[0]!r}")
         wrong = [label for label in labels if not label or labels.count(label) > 1]
         if wrong:
             raise ValueError(f"labels must differ, and none be empty, got {wrong[0]!r}")
@@ -238,15 +238,20 @@ class Manifest(Contract):
         return self.latent.dimension
 
     @property
+    def encoder_outputs(self) -> tuple[str, ...]:
+        """The names of the encoder's outputs, each of shape (batch, latent_dim)."""
+        return ("mu", "logvar") if self.latent.kind == "gaussian" else ("latents",)
+
+    @property
     def input_size(self) -> int:
-        """How many numbers one sample has."""
+        """The number of values in one sample."""
         return math.prod(self.input.shape)
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
-        """The manifest of a version's folder. Raises OSError or pydantic's ValidationError."""
+        """Read the manifest of a version's folder. Raises OSError or pydantic's ValidationError."""
         return cls.model_validate_json((folder / MANIFEST).read_bytes())
 
     def write(self, folder: Path) -> None:
-        """Write `model.json`. Call it last: it says that the folder is whole."""
+        """Write `model.json`. Call this last: a folder with a manifest is complete."""
         (folder / MANIFEST).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from app.engine.autoencoder import Autoencoder
 from app.engine.repository import load_version
-from app.engine.threads import available_cores
+from app.engine.process import available_cores
 from app.manifest import Measurement
 from training.config import Config
 from training.data import load_data

@@ -18,7 +18,7 @@ from app import errors
 from app.engine.repository import load_version
 from app.manifest import Manifest
 from app.settings import FOR_TRAINING, Settings
-from tests.app.test_server import environment, serving
+from tests.helpers.process import environment, run_shell, serving, use_address
 
 ROOT = Path(__file__).parent.parent
 COLUMNS = ["mse", "pca_mse", "untrained_mse", "bce", "ssim", "knn_accuracy", "pca_knn_accuracy", "trustworthiness"]
@@ -106,11 +106,6 @@ def shell_blocks(document: str) -> list[str]:
     return re.findall(r"```sh\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
 
 
-def in_our_own_place(command: str, address: str) -> str:
-    """A command of the README, at the address of this test's server."""
-    return command.replace("http://127.0.0.1:8000", address).replace("curl ", "curl --silent --show-error ")
-
-
 def test_the_readmes_commands_give_what_it_shows(tmp_path: Path) -> None:
     text = (ROOT / "README.md").read_text()
     pairs = re.findall(r"```sh\n(curl [^`]*)```\n+```json\n([^`]*)```", text)
@@ -119,20 +114,13 @@ def test_the_readmes_commands_give_what_it_shows(tmp_path: Path) -> None:
     assert pictures
     with serving(models_dir=str(ROOT / "models")) as (_, address, _):
         for command, shown in pairs:
-            answer = run_shell(in_our_own_place(command, address), ROOT)
+            answer = run_shell(use_address(command, address), ROOT)
             assert_alike(json.loads(answer), json.loads(shown))
         (tmp_path / "docs").symlink_to(ROOT / "docs")
         for block in pictures:
-            run_shell(in_our_own_place(block, address), tmp_path)
+            run_shell(use_address(block, address), tmp_path)
             for name in re.findall(r"--output (\S+)", block):
                 assert np.asarray(Image.open(tmp_path / name)).max() > 200
-
-
-def run_shell(command: str, folder: Path) -> str:
-    """What a command prints."""
-    ended = subprocess.run(["bash", "-ec", command], capture_output=True, text=True, cwd=folder, timeout=60)
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
 
 
 def assert_alike(found: object, shown: object) -> None:

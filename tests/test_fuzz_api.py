@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +22,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.app.test_server import serving
+from tests.helpers.npy import saved
+from tests.helpers.process import serving
+from tests.helpers.report import print_line
 
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
@@ -47,19 +47,6 @@ HEADERS: list[dict[str, str]] = [
 """Sent with half of the requests; with the others, what schemathesis makes."""
 
 
-def tell(capsys: pytest.CaptureFixture[str], line: str) -> None:
-    """Print a line, also of a test that passes."""
-    with capsys.disabled():
-        sys.stdout.write(f"\n{line}\n")
-
-
-def npy(*shape: int) -> bytes:
-    """A `.npy` file of zeros."""
-    stream = io.BytesIO()
-    np.save(stream, np.zeros(shape, np.float32))
-    return stream.getvalue()
-
-
 @pytest.fixture(scope="module", autouse=True)
 def files() -> None:
     """Tell schemathesis how to make and to send bodies that are files: some that a tiny model takes, some not."""
@@ -69,7 +56,8 @@ def files() -> None:
 
     media = ("application/x-npy", "image/png", "image/jpeg", "image/webp")
     schemathesis.serializer(*media)(as_it_is)
-    arrays = [npy(1, 4), npy(2, 2), npy(2, 1, 2, 2), npy(1, 2), npy(0, 4), npy(65, 4), b"\x93NUMPY\x01\x00"]
+    shapes = [(1, 4), (2, 2), (2, 1, 2, 2), (1, 2), (0, 4), (65, 4)]
+    arrays = [*(saved(np.zeros(shape, np.float32)) for shape in shapes), b"\x93NUMPY\x01\x00"]
     schemathesis.openapi.media_type(media[0], st.sampled_from(arrays) | st.binary(max_size=64))
 
 
@@ -114,7 +102,7 @@ def test_no_answer_is_one_that_the_document_does_not_allow(
                 fuzz(operation, session, statuses)
     assert {200, 400, 404, 406, 413, 415, 422} <= statuses.keys(), "too tame a fuzzer"
     assert [line for line in log if "Traceback" in line or "unexpected exception" in line] == []
-    tell(capsys, f"schemathesis: {statuses.total()} requests of {len(operations)} operations: {dict(statuses)}")
+    print_line(capsys, f"schemathesis: {statuses.total()} requests of {len(operations)} operations: {dict(statuses)}")
 
 
 def fuzz(operation: Any, session: requests.Session, statuses: Counter[int]) -> None:

@@ -31,9 +31,9 @@ from app.formats.images import WEBP_COST
 from app.formats.json_arrays import DIRECT, MOST_LISTS, MOST_NUMBERS
 from app.manifest import ImageInput, ValueRange
 from app.settings import Settings
-from tests import tiny
-from tests.app.test_server import serving
-from tests.test_fuzz_api import tell
+from tests.helpers import tiny
+from tests.helpers.process import serving
+from tests.helpers.report import print_line
 
 CASES = 150
 """Bodies of each kind, which take about two seconds."""
@@ -241,7 +241,7 @@ def test_no_bytes_fail_or_cost_much(server: Server, kind: str, capsys: pytest.Ca
         server.post(path, content, media)
 
     grown = server.mebibytes_for(send)
-    tell(capsys, f"hypothesis: {server.answers.total()} bodies of {kind}: {dict(server.answers.most_common())}")
+    print_line(capsys, f"hypothesis: {server.answers.total()} bodies of {kind}: {dict(server.answers.most_common())}")
     assert grown < MEBIBYTES
     assert len(server.answers) > 1, "too tame, or too wild"
 

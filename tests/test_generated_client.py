@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.app.test_server import serving
+from tests.helpers.process import serving
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = [0.25, 0.75, 0.5, 0]

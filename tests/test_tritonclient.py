@@ -24,9 +24,9 @@ from tritonclient.http import InferInput, InferRequestedOutput, InferResult
 from tritonclient.utils import InferenceServerException
 
 from tests.app.test_images import encoded
-from tests.app.test_server import serving
-from tests.test_documentation import ROOT, in_our_own_place, run_shell
+from tests.helpers.process import run_shell, serving, use_address
 
+ROOT = Path(__file__).parent.parent
 SAMPLES = np.array([[0.25, 0.75, 0.5, 0], [1, 1, 1, 1]], np.float32)
 LATENTS = np.array([[1, 0.5], [2, 2]], np.float32)
 HALVES = np.array([[0.5, 0.5, 0.25, 0.25], [1, 1, 1, 1]], np.float32).reshape(2, 1, 2, 2)
@@ -282,7 +282,7 @@ def test_the_guide_works_to_the_letter() -> None:
     assert len(pairs) == 2
     with serving(models_dir=str(ROOT / "models")) as (_, url, _):
         for command, shown in pairs:
-            found, expected = json.loads(run_shell(in_our_own_place(command, url), ROOT)), json.loads(shown)
+            found, expected = json.loads(run_shell(use_address(command, url), ROOT)), json.loads(shown)
             if "outputs" in expected and "data" in expected["outputs"][0]:
                 got, shown_numbers = (document["outputs"][0].pop("data") for document in (found, expected))
                 np.testing.assert_allclose(got, shown_numbers, rtol=1e-3)

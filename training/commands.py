@@ -70,7 +70,7 @@ def export_command(options: argparse.Namespace) -> int:
 def evaluate_command(options: argparse.Namespace) -> int:
     """Measure the ONNX files of one version: JSON to stdout, a table to stderr, pictures into a folder."""
     from app.engine.repository import load_version
-    from app.engine.threads import available_cores
+    from app.engine.process import available_cores
     from training.alarms import alarms
     from training.data import load_data
     from training.evaluation import evaluate

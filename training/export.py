@@ -11,8 +11,8 @@ import torch
 
 from app.engine.autoencoder import Autoencoder
 from app.engine.golden import golden_samples
-from app.engine.threads import available_cores
-from app.engine.versions import write_version
+from app.engine.process import available_cores
+from app.engine.repository import write_version
 from app.manifest import (
     CARD,
     DECODER,
@@ -20,7 +20,7 @@ from app.manifest import (
     GOLDEN,
     LATENT_MAP,
     MANIFEST,
-    TASKS,
+    FAMILY_TASKS,
     DeterministicLatent,
     FileDigest,
     GaussianLatent,
@@ -80,7 +80,7 @@ def _write_version(run: Run, data: DataSet, folder: Path, version: int) -> Manif
         version=version,
         description=config.description,
         family=config.objective.family,
-        tasks=TASKS[config.objective.family],
+        tasks=FAMILY_TASKS[config.objective.family],
         input=data.input,
         latent=GaussianLatent(dimension=latent_dim) if variational else DeterministicLatent(dimension=latent_dim),
         labels=data.classes if network.classes else (),

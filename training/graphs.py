@@ -21,7 +21,7 @@ import torch
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
-from app.engine.autoencoder import open_session
+from app.engine.session import open_session
 from app.manifest import DECODER, ENCODER, Parity, ValueRange
 from training.errors import ExportError
 from training.networks import Network

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 import yaml
 
-from app.engine.threads import available_cores
+from app.engine.process import available_cores
 from training.config import Config, Section, load_config
 from training.data import DataSet
 from training.errors import RunError

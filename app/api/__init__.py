@@ -1,1 +1,1 @@
-"""HTTP: the only room that knows it."""
+"""The meaning of HTTP requests: `/v1`, `/v2` and the documentation."""

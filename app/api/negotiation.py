@@ -1,4 +1,4 @@
-"""Content negotiation: which of the formats that can be given or taken does the client mean."""
+"""Content negotiation: the media types of a request's body and of its answer."""
 
 from __future__ import annotations
 
@@ -10,41 +10,46 @@ JSON = "application/json"
 NPY = "application/x-npy"
 PNG = "image/png"
 FORM = "multipart/form-data"
+OCTETS = "application/octet-stream"
+
+MAX_REPEATED_CHARACTERS = 200
+"""Characters of a header that an error repeats."""
 
 
 @lru_cache(maxsize=64)
-def choose(accept: bytes | None, offered: tuple[str, ...]) -> str:
+def choose_response_type(accept: bytes | None, supported: tuple[str, ...]) -> str:
     """
-    The offered media type that the Accept header, as it came, likes best; among equals the first.
+    Return the supported media type that an Accept header prefers; among equals the first.
 
     Raises NotAcceptable. Source: RFC 9110, section 12.5.1
     """
     if accept is None or not accept.strip():
-        return offered[0]
+        return supported[0]
     text = accept.decode("latin-1")
     ranges = [_parse(part) for part in text.split(",") if part.strip()]
-    best = max(offered, key=lambda media: _quality(media, ranges))
+    best = max(supported, key=lambda media_type: _quality(media_type, ranges))
     if _quality(best, ranges) <= 0:
         raise NotAcceptable(
-            f"expected an Accept header that allows {' or '.join(offered)}, got {text[:200]!r}",
-            supported=list(offered),
+            f"expected an Accept header that allows {' or '.join(supported)}, got {text[:MAX_REPEATED_CHARACTERS]!r}",
+            supported=list(supported),
         )
     return best
 
 
 @lru_cache(maxsize=64)
-def require(content_type: bytes | None, taken: tuple[str, ...]) -> str:
-    """The body's media type, JSON where none is named. Raises UnsupportedMedia."""
-    media = content_type.decode("latin-1").partition(";")[0].strip().lower() if content_type else JSON
-    if media not in taken:
+def check_request_type(content_type: bytes | None, supported: tuple[str, ...]) -> str:
+    """Return the body's media type, by default JSON. Raises UnsupportedMedia unless it is supported."""
+    media_type = content_type.decode("latin-1").partition(";")[0].strip().lower() if content_type else JSON
+    if media_type not in supported:
         raise UnsupportedMedia(
-            f"expected a Content-Type of {' or '.join(taken)}, got {media[:200]!r}", supported=list(taken)
+            f"expected a Content-Type of {' or '.join(supported)}, got {media_type[:MAX_REPEATED_CHARACTERS]!r}",
+            supported=list(supported),
         )
-    return media
+    return media_type
 
 
 def _parse(media_range: str) -> tuple[str, float]:
-    media, *parameters = (part.strip().lower() for part in media_range.split(";"))
+    media_type, *parameters = (part.strip().lower() for part in media_range.split(";"))
     quality = 1.0
     for parameter in parameters:
         name, _, value = parameter.partition("=")
@@ -53,13 +58,13 @@ def _parse(media_range: str) -> tuple[str, float]:
                 quality = float(value)
             except ValueError:
                 quality = 0.0
-    return media, quality
+    return media_type, quality
 
 
-def _quality(media: str, ranges: list[tuple[str, float]]) -> float:
-    """The quality of the most specific range that covers a media type, 0 where none does."""
-    for pattern in (media, media.partition("/")[0] + "/*", "*/*"):
-        found = [quality for candidate, quality in ranges if candidate == pattern]
-        if found:
-            return max(found)
+def _quality(media_type: str, ranges: list[tuple[str, float]]) -> float:
+    """Return the quality of the most specific range that covers a media type, or 0 if none does."""
+    for pattern in (media_type, media_type.partition("/")[0] + "/*", "*/*"):
+        qualities = [quality for media_range, quality in ranges if media_range == pattern]
+        if qualities:
+            return max(qualities)
     return 0.0

@@ -2,7 +2,7 @@
 Models on onnxruntime: arrays in, arrays out. No HTTP.
 
 onnxruntime's Linux wheels send telemetry and write a device id into the home folder unless this variable is set before
-the first import; `disable_telemetry_events()` comes too late. So it is set here, where every import passes.
+the first import; `disable_telemetry_events()` comes too late. Every import of the engine passes here first.
 """
 
 import os

@@ -2,67 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime
 
-from app.engine.checks import RowCheck, accepted_shapes, finite
+from app.arrays import Array, Labels, Latents, Rows, Samples
+from app.engine.checks import RowCheck, accepted_shapes, check_finite, check_labels, label_rows
 from app.engine.corruption import Noise, corrupt
-from app.engine.labels import Labels, check_labels, label_rows
-from app.engine.signature import Tensor, check_signature
-from app.errors import InvalidModel, InvalidParameter, UnsupportedTask, WrongShape
-from app.manifest import DECODER, ENCODER, Manifest, Task
+from app.engine.session import TensorSpec, check_signature, open_session
+from app.errors import InvalidParameter, UnsupportedTask, WrongShape
+from app.manifest import DECODER, ENCODER, Manifest, TaskName
 
-Array = npt.NDArray[np.float32]
-
-CHUNK = 256
-"""Rows of one run of a graph, at most: bounds the memory that a large request takes."""
-CHUNK_NUMBERS = 2**20
-"""Numbers of the samples of one run, at most: a large image has as many as hundreds of small ones."""
-
-
-def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    """
-    A session on the CPU whose threads sleep when there is nothing to do, and without the memory arena, which grows
-    with every new batch size. Raises InvalidModel.
-    """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises a class of its own for each failure, under Exception alone
-        raise InvalidModel(f"{path.name} cannot be loaded: {str(error).splitlines()[0]}") from error
+MAX_RUN_ROWS = 256
+"""The most rows of one run of a graph: this bounds the memory that a large request takes."""
+MAX_RUN_NUMBERS = 2**20
+"""The most numbers in the samples of one run: a large image has as many as hundreds of small ones."""
 
 
 @dataclass(frozen=True)
 class Posterior:
-    """What an encoder says of samples; `logvar` is None where the latent space is deterministic."""
+    """An encoder's result; `logvar` is None if the latent space is deterministic. Shapes: (B, D) each."""
 
-    mu: Array
-    logvar: Array | None
+    mu: Latents
+    logvar: Latents | None
 
-    def sample(self, seed: int) -> Array:
-        """One seeded draw a row; the mean itself, of a deterministic encoder."""
+    def sample(self, seed: int) -> Latents:
+        """Return one seeded draw for each row, or the mean itself if the encoder is deterministic."""
         if self.logvar is None:
             return self.mu
         noise = np.random.default_rng(seed).standard_normal(self.mu.shape, dtype=np.float32)
         with np.errstate(over="ignore"):
-            return finite("latents", self.mu + np.exp(np.float32(0.5) * self.logvar) * noise)
+            return check_finite("latents", self.mu + np.exp(np.float32(0.5) * self.logvar) * noise)
 
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """Samples that came back, and each one's mean squared error in squared units of the samples."""
+    """Reconstructed samples, and the mean squared error of each in squared units of the samples."""
 
-    samples: Array
+    samples: Samples
     errors: Array
 
 
@@ -72,12 +52,12 @@ class Autoencoder:
 
         samples  (B, *manifest.input_shape)  float32, in the manifest's range
         latents  (B, manifest.latent_dim)    float32
-        labels   (B,)                        int64, numbers into manifest.labels; of a conditional model alone
+        labels   (B,)                        int64, indices into manifest.labels; only of a conditional model
 
-    Methods check what they are given and raise a ServiceError that says what was expected, but for those called
-    `run_…`: functions of rows that were checked, which several requests may share. All may be called from several
-    threads at once. What decodes takes `label`, the name of one label for all rows: a conditional model needs it, and
-    another refuses it.
+    Methods check their arguments and raise a ServiceError that says what was expected. The `run_…` methods do not: they
+    take rows that were checked, and several requests may share them. All methods are safe to call from several threads
+    at once. Methods that decode take `label`, the name of one label for all rows: a conditional model requires it, and
+    any other model refuses it.
     """
 
     def __init__(
@@ -89,106 +69,101 @@ class Autoencoder:
         self.manifest = manifest
         self._encoder = encoder
         self._decoder = decoder
-        self._heads = ["mu", "logvar"] if manifest.latent.kind == "gaussian" else ["latents"]
+        self._encoder_outputs = manifest.encoder_outputs
         self._check_samples = RowCheck("samples", accepted_shapes(manifest), manifest.input.value_range)
         self._check_latents = RowCheck("latents", [(manifest.latent_dim,)], None)
-        self.rows_per_run = max(1, min(CHUNK, CHUNK_NUMBERS // manifest.input_size))
-        """Rows of one run of a graph, at most."""
-        samples, latents = Tensor("samples", manifest.input_shape), Tensor("latents", (manifest.latent_dim,))
-        labels = [Tensor("labels", (), "int64")] if manifest.labels else []
-        check_signature(encoder, [samples], [Tensor(head, latents.shape) for head in self._heads])
+        self.rows_per_run = max(1, min(MAX_RUN_ROWS, MAX_RUN_NUMBERS // manifest.input_size))
+        """The most rows of one run of a graph."""
+        samples, latents = TensorSpec("samples", manifest.input_shape), TensorSpec("latents", (manifest.latent_dim,))
+        labels = [TensorSpec("labels", (), "int64")] if manifest.labels else []
+        check_signature(encoder, [samples], [TensorSpec(name, latents.shape) for name in self._encoder_outputs])
         check_signature(decoder, [latents, *labels], [samples])
 
     @classmethod
     def open(cls, folder: Path, manifest: Manifest, threads: int = 1) -> Autoencoder:
-        """The model of a version's folder. Raises InvalidModel; checksums are the repository's business."""
+        """Open the model in a version's folder. Raises InvalidModel. The repository checks the files' checksums."""
         return cls(manifest, open_session(folder / ENCODER, threads), open_session(folder / DECODER, threads))
 
-    def run_encoder(self, samples: Array) -> tuple[Array, ...]:
-        """All that the encoder says: latents, or mu and logvar."""
-        return self._run(self._encoder, self._heads, {"samples": samples})
+    def run_encoder(self, samples: Samples) -> tuple[Latents, ...]:
+        """Return all outputs of the encoder: latents, or mu and logvar."""
+        return self._run(self._encoder, self._encoder_outputs, {"samples": samples})
 
-    def run_mean(self, samples: Array) -> tuple[Array]:
-        """The latents, or mu alone."""
-        return (self._run(self._encoder, self._heads[:1], {"samples": samples})[0],)
+    def run_mean(self, samples: Samples) -> tuple[Latents]:
+        """Return the latents; of a variational model, mu."""
+        return (self._run(self._encoder, self._encoder_outputs[:1], {"samples": samples})[0],)
 
-    def run_decoder(self, latents: Array, labels: Labels | None = None) -> tuple[Array]:
-        """Samples. A conditional model needs a label's number for each row."""
-        inputs: dict[str, Array | Labels] = {"latents": latents}
+    def run_decoder(self, latents: Latents, labels: Labels | None = None) -> tuple[Samples]:
+        """Return the decoded samples. A conditional model needs a label for each row."""
+        inputs: dict[str, Rows] = {"latents": latents}
         if labels is not None:
             inputs["labels"] = labels
-        return (self._run(self._decoder, ["samples"], inputs)[0],)
+        return (self._run(self._decoder, ("samples",), inputs)[0],)
 
-    def run_both(self, samples: Array, labels: Labels | None = None) -> tuple[Array]:
-        """Samples, encoded and decoded."""
+    def run_round_trip(self, samples: Samples, labels: Labels | None = None) -> tuple[Samples]:
+        """Return samples that were encoded and decoded."""
         return self.run_decoder(*self.run_mean(samples), labels)
 
-    def run_reconstruction(self, samples: Array, labels: Labels | None = None) -> tuple[Array, Array]:
-        """Samples, encoded and decoded, and the mean squared error of each."""
-        (reconstructed,) = self.run_both(samples, labels)
+    def run_reconstruction(self, samples: Samples, labels: Labels | None = None) -> tuple[Samples, Array]:
+        """Return samples that were encoded and decoded, and the mean squared error of each."""
+        (reconstructed,) = self.run_round_trip(samples, labels)
         with np.errstate(over="ignore"):
             errors = np.square(reconstructed - samples).reshape(len(samples), -1).mean(axis=1)
-        return reconstructed, finite("errors", errors)
+        return reconstructed, check_finite("errors", errors)
 
-    def posterior(self, samples: Array) -> Posterior:
-        """The encoder's whole answer."""
+    def posterior(self, samples: Samples) -> Posterior:
+        """Return the encoder's whole result."""
         outputs = self.run_encoder(self.check_samples(samples))
         return Posterior(outputs[0], outputs[1] if len(outputs) > 1 else None)
 
-    def sample_posterior(self, samples: Array, seed: int) -> Array:
-        """One seeded draw from each sample's posterior. Raises InvalidParameter where the encoder has none."""
-        self.require_posterior()
-        return self.posterior(samples).sample(seed)
-
-    def encode(self, samples: Array) -> Array:
-        """Latents; the posterior mean, of a variational model."""
+    def encode(self, samples: Samples) -> Latents:
+        """Return the latents; of a variational model, the posterior mean."""
         return self.run_mean(self.check_samples(samples))[0]
 
-    def decode(self, latents: Array, label: str | None = None) -> Array:
-        """Samples. Raises InvalidParameter where the label does not fit the model."""
+    def decode(self, latents: Latents, label: str | None = None) -> Samples:
+        """Return the decoded samples. Raises InvalidParameter if the label does not fit the model."""
         latents = self.check_latents(latents)
         return self.decode_rows(latents, label_rows(self.manifest, label, len(latents)))
 
-    def decode_rows(self, latents: Array, labels: Labels | None = None) -> Array:
-        """Samples, each of the label with its own number; `labels` is None where the model is not conditional."""
+    def decode_rows(self, latents: Latents, labels: Labels | None = None) -> Samples:
+        """Return the decoded samples, each with a label of its own; `labels` is None for a model without labels."""
         latents = self.check_latents(latents)
         return self.run_decoder(latents, check_labels(self.manifest, labels, len(latents)))[0]
 
-    def reconstruct(self, samples: Array, label: str | None = None) -> Reconstruction:
-        """Encode, then decode, and compare."""
+    def reconstruct(self, samples: Samples, label: str | None = None) -> Reconstruction:
+        """Encode and decode samples, and compare the result with them."""
         samples = self.check_samples(samples)
         return Reconstruction(*self.run_reconstruction(samples, label_rows(self.manifest, label, len(samples))))
 
-    def denoise(self, samples: Array, label: str | None = None) -> Array:
-        """Encode, then decode, by a model that was trained to leave the noise out."""
-        self.require("denoise")
+    def denoise(self, samples: Samples, label: str | None = None) -> Samples:
+        """Remove noise from samples. Raises UnsupportedTask unless the model was trained for it."""
+        self._require("denoise")
         samples = self.check_samples(samples)
-        return self.run_both(samples, label_rows(self.manifest, label, len(samples)))[0]
+        return self.run_round_trip(samples, label_rows(self.manifest, label, len(samples)))[0]
 
-    def corrupt(self, samples: Array, noise: Noise, amount: float, seed: int) -> Array:
-        """Noisy samples, for a demonstration of `denoise`. Raises InvalidParameter where there is no value range."""
+    def corrupt(self, samples: Samples, noise: Noise, amount: float, seed: int) -> Samples:
+        """Add noise to samples, to demonstrate `denoise`. Raises InvalidParameter if the model has no value range."""
         value_range = self.manifest.input.value_range
         if value_range is None:
             raise InvalidParameter(f"the model {self.manifest.name!r} has no value range to measure noise in")
         return corrupt(self.check_samples(samples), noise, amount, value_range, seed)
 
-    def generate(self, count: int, seed: int, temperature: float = 1.0, label: str | None = None) -> Array:
+    def generate(self, count: int, seed: int, temperature: float = 1.0, label: str | None = None) -> Samples:
         """
-        Samples decoded from draws of the prior, whose standard deviation is multiplied by the temperature.
+        Decode draws from the prior, whose standard deviation is multiplied by the temperature.
 
-        A seed draws the same latents under every label.
+        A seed draws the same latents under every label. Raises UnsupportedTask unless the model has a prior.
         """
+        self._require("generate")
         return self.decode(self.draw_latents(count, seed, temperature), label)
 
-    def draw_latents(self, count: int, seed: int, temperature: float = 1.0) -> Array:
-        """Draws from the prior: drawing more leaves the first ones as they were."""
-        self.require("generate")
+    def draw_latents(self, count: int, seed: int, temperature: float = 1.0) -> Latents:
+        """Draw latents from the prior. A larger count leaves the first draws as they were."""
         noise = np.random.default_rng(seed).standard_normal((count, self.manifest.latent_dim), dtype=np.float32)
         return np.float32(temperature) * noise
 
-    def interpolate(self, samples: Array, steps: int, label: str | None = None) -> Array:
+    def interpolate(self, samples: Samples, steps: int, label: str | None = None) -> Samples:
         """
-        Samples decoded along the straight line between the latents of two, both ends included.
+        Decode the straight line between the latents of two samples, both ends included.
 
         Shapes: (2, *input_shape) -> (steps, *input_shape)
         """
@@ -196,53 +171,45 @@ class Autoencoder:
         labels = label_rows(self.manifest, label, steps)
         return self.run_decoder(straight_line(*self.run_mean(samples), steps), labels)[0]
 
-    def require(self, task: Task) -> None:
-        """Raise UnsupportedTask unless the model was made for this task."""
-        if task not in self.manifest.tasks:
-            raise UnsupportedTask(
-                f"the model {self.manifest.name!r} cannot {task}; it can {', '.join(self.manifest.tasks)}"
-            )
-
-    def require_posterior(self) -> None:
-        """Raise InvalidParameter of a deterministic model."""
-        if self.manifest.latent.kind != "gaussian":
-            raise InvalidParameter(
-                f"the model {self.manifest.name!r} is deterministic: it has no posterior to draw from"
-            )
-
-    def check_samples(self, samples: Array) -> Array:
+    def check_samples(self, samples: Samples) -> Samples:
         """
-        The samples with their full shape. They may come flat, and one-channel images without their channel axis.
+        Return the samples in their full shape. They may be flat, and one-channel images may lack the channel axis.
 
         Raises EmptyBatch, WrongShape, NotFinite or OutOfRange.
         """
         return self._check_samples(samples)
 
-    def check_ends(self, samples: Array) -> Array:
-        """The two samples that an interpolation runs between. Raises WrongShape, and as `check_samples`."""
+    def check_ends(self, samples: Samples) -> Samples:
+        """Return the two samples that an interpolation runs between. Raises WrongShape, and as `check_samples`."""
         samples = self.check_samples(samples)
         if len(samples) != 2:
             raise WrongShape(f"expected 2 samples to interpolate between, got {len(samples)}")
         return samples
 
-    def check_latents(self, latents: Array) -> Array:
-        """The latents as they came. Raises EmptyBatch, WrongShape or NotFinite."""
+    def check_latents(self, latents: Latents) -> Latents:
+        """Return the latents. Raises EmptyBatch, WrongShape or NotFinite."""
         return self._check_latents(latents)
 
+    def _require(self, task: TaskName) -> None:
+        if task not in self.manifest.tasks:
+            raise UnsupportedTask(
+                f"the model {self.manifest.name!r} cannot {task}; it can {', '.join(self.manifest.tasks)}"
+            )
+
     def _run(
-        self, session: onnxruntime.InferenceSession, outputs: list[str], inputs: Mapping[str, Array | Labels]
+        self, session: onnxruntime.InferenceSession, outputs: Sequence[str], inputs: Mapping[str, Rows]
     ) -> tuple[Array, ...]:
-        """The outputs for all rows, which the inputs share, calculated in chunks."""
-        rows, size = len(next(iter(inputs.values()))), self.rows_per_run
-        if rows <= size:
-            return tuple(map(finite, outputs, session.run(outputs, inputs)))
-        chunks = [{name: array[at : at + size] for name, array in inputs.items()} for at in range(0, rows, size)]
+        """Return the outputs for all rows, computed in as many runs as they need."""
+        count, size = len(next(iter(inputs.values()))), self.rows_per_run
+        if count <= size:
+            return tuple(map(check_finite, outputs, session.run(outputs, inputs)))
+        chunks = [{name: array[at : at + size] for name, array in inputs.items()} for at in range(0, count, size)]
         parts = [session.run(outputs, chunk) for chunk in chunks]
-        return tuple(map(finite, outputs, map(np.concatenate, zip(*parts, strict=True))))
+        return tuple(map(check_finite, outputs, map(np.concatenate, zip(*parts, strict=True))))
 
 
-def straight_line(ends: Array, steps: int) -> Array:
-    """Latents from the first to the second of two, both included. Shapes: (2, D) -> (steps, D)"""
+def straight_line(ends: Latents, steps: int) -> Latents:
+    """Return latents from the first to the second of two, both included. Shapes: (2, D) -> (steps, D)."""
     weight = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
-    along: Array = (1 - weight) * ends[0] + weight * ends[1]
-    return along
+    line: Latents = (1 - weight) * ends[0] + weight * ends[1]
+    return line

@@ -1,4 +1,4 @@
-"""What an autoencoder refuses to calculate with, and what it refuses to answer: in the user's words."""
+"""Checks of the arrays that go into a model and come out of it, with errors in the user's words."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import numpy as np
-import numpy.typing as npt
 
-from app.errors import EmptyBatch, NotFinite, OutOfRange, WrongShape
+from app.arrays import Array, Labels
+from app.errors import EmptyBatch, InvalidParameter, NotFinite, OutOfRange, WrongShape
 from app.manifest import ImageInput, Manifest, ValueRange
 
-Array = npt.NDArray[np.float32]
+MAX_LISTED_LABELS = 20
+"""Labels that an error message lists; if a model has more, the first ones."""
 
 
 def accepted_shapes(manifest: Manifest) -> list[tuple[int, ...]]:
-    """The shapes that a sample may come in: its own, flat, and a one-channel image's without the channel axis."""
+    """Return the shapes that a sample may have: full, flat, and without the channel axis if there is one channel."""
     shape = manifest.input_shape
     accepted = [shape]
     if len(shape) > 1:
@@ -26,72 +27,91 @@ def accepted_shapes(manifest: Manifest) -> list[tuple[int, ...]]:
 
 
 class RowCheck:
-    """
-    What the samples, or the latents, of a model must be. Called with rows, it gives them in the first of the accepted
-    shapes: contiguous, float32, finite, and within the range if there is one.
+    """The check of a model's samples, or of its latents: shape, finite numbers, and the value range if there is one."""
 
-    Raises EmptyBatch, WrongShape, NotFinite or OutOfRange.
-    """
-
-    def __init__(self, what: str, accepted: Sequence[tuple[int, ...]], value_range: ValueRange | None) -> None:
-        self._what = what
+    def __init__(self, name: str, accepted: Sequence[tuple[int, ...]], value_range: ValueRange | None) -> None:
+        self._name = name
         self._accepted = accepted
+        """Shapes of one row; the first is the one that the model takes."""
         self._range = value_range
-        self._highest = _highest_bits(value_range)
 
     def __call__(self, rows: Array) -> Array:
-        """The same rows."""
+        """
+        Return the rows in the model's shape: contiguous float32.
+
+        Raises EmptyBatch, WrongShape, NotFinite or OutOfRange.
+        """
         if rows.ndim == 0 or len(rows) == 0:
-            raise EmptyBatch(f"{self._what}: expected at least one row, got none")
+            raise EmptyBatch(f"{self._name}: expected at least one row, got none")
         if rows.shape[1:] not in self._accepted:
-            self._tell_shape(rows)
-        if not self._plainly_within(rows):
-            self._look_closely(rows)
+            self._raise_wrong_shape(rows)
+        if self._range is None:
+            _check_finite_input(self._name, rows)
+        elif not (rows.min() >= self._range.low and rows.max() <= self._range.high):  # False for NaN, too
+            self._raise_out_of_range(rows, self._range)
         return np.ascontiguousarray(rows.reshape(len(rows), *self._accepted[0]), dtype=np.float32)
 
-    def _plainly_within(self, rows: Array) -> bool:
-        """
-        Whether all numbers lie in a range from 0, seen in one pass; False also where only the careful ones can tell.
+    def _raise_out_of_range(self, rows: Array, value_range: ValueRange) -> NoReturn:
+        _check_finite_input(self._name, rows)
+        raise OutOfRange(
+            f"{self._name}: expected numbers from {value_range.low:g} to {value_range.high:g}, "
+            f"got {rows.min()} to {rows.max()}"
+        )
 
-        float32 numbers from 0 on are in the order of their bits, read as whole numbers; negative ones and NaN come
-        after. Source: IEEE 754-2019, section 3.4
-        """
-        if self._highest is None or rows.dtype != np.float32:
-            return False
-        return bool(np.maximum.reduce(rows.view(np.uint32), axis=None) <= self._highest)
-
-    def _look_closely(self, rows: Array) -> None:
-        if self._range is None:
-            return _check_finite(self._what, rows)
-        low, high = rows.min(), rows.max()  # of which both are NaN where one number is
-        if not (low >= self._range.low and high <= self._range.high):
-            _check_finite(self._what, rows)
-            raise OutOfRange(
-                f"{self._what}: expected numbers from {self._range.low:g} to {self._range.high:g}, got {low} to {high}"
-            )
-        return None
-
-    def _tell_shape(self, rows: Array) -> NoReturn:
+    def _raise_wrong_shape(self, rows: Array) -> NoReturn:
         expected = " or ".join(str(["rows", *shape]).replace("'", "") for shape in self._accepted)
-        hint = "; one row alone must still be in a list" if rows.shape in self._accepted else ""
-        raise WrongShape(f"{self._what}: expected shape {expected}, got {list(rows.shape)}{hint}")
+        hint = "; a single row must still be in a list" if rows.shape in self._accepted else ""
+        raise WrongShape(f"{self._name}: expected shape {expected}, got {list(rows.shape)}{hint}")
 
 
-def _highest_bits(value_range: ValueRange | None) -> int | None:
-    """The bits of the end of a range from 0, as a whole number; None of another."""
-    if value_range is None or value_range.low != 0:
-        return None
-    return int(np.float32(value_range.high).view(np.uint32))
-
-
-def finite(what: str, result: Array) -> Array:
-    """The same. Raises NotFinite, since JSON could only say null."""
+def check_finite(name: str, result: Array) -> Array:
+    """Return the result, or raise NotFinite: JSON has no NaN and no infinity."""
     if not np.logical_and.reduce(np.isfinite(result), axis=None):
-        raise NotFinite(f"expected numbers that the model can calculate with, but they lead to infinite {what}")
+        raise NotFinite(f"expected numbers that the model can calculate with, but they lead to infinite {name}")
     return result
 
 
-def _check_finite(what: str, rows: Array) -> None:
+def label_rows(manifest: Manifest, label: str | None, count: int) -> Labels | None:
+    """
+    Return the index of a label, repeated for each row, or None for a model without labels.
+
+    Shape: (count,)
+    Raises InvalidParameter if a conditional model gets no label or an unknown one, or if another model gets a label.
+    """
+    known, name = manifest.labels, manifest.name
+    if not known:
+        if label is None:
+            return None
+        raise InvalidParameter(f"the model {name!r} is not conditional: expected no label, got {label!r:.60}")
+    if label not in known:
+        more = f", … ({len(known)} in all)" if len(known) > MAX_LISTED_LABELS else ""
+        names = ", ".join(known[:MAX_LISTED_LABELS]) + more
+        got = "" if label is None else f", got {label!r:.60}"
+        raise InvalidParameter(f"the model {name!r} is conditional: expected label to be one of {names}{got}")
+    return np.full(count, known.index(label), np.int64)
+
+
+def check_labels(manifest: Manifest, labels: Labels | None, count: int) -> Labels | None:
+    """
+    Return the labels as int64, or None for a model without labels.
+
+    Shape: (count,)
+    Raises InvalidParameter unless there is one label for each row of a conditional model, and none for another model.
+    """
+    known = len(manifest.labels)
+    if labels is None and not known:
+        return None
+    if labels is None or not known:
+        expected, got = ("one label for each row", "none") if known else ("no labels", "some")
+        raise InvalidParameter(f"the model {manifest.name!r} has {known} labels: expected {expected}, got {got}")
+    if labels.shape != (count,) or labels.dtype.kind not in "iu":
+        raise InvalidParameter(f"labels: expected {count} integers, got {labels.dtype} of shape {list(labels.shape)}")
+    if labels.min() < 0 or labels.max() >= known:
+        raise InvalidParameter(f"labels: expected 0 to {known - 1}, got {labels.min()} to {labels.max()}")
+    return labels.astype(np.int64)
+
+
+def _check_finite_input(name: str, rows: Array) -> None:
     if not np.isfinite(rows).all():
         at = [int(index) for index in np.argwhere(~np.isfinite(rows))[0]]
-        raise NotFinite(f"{what}: expected finite float32 numbers, got {rows[tuple(at)]} at {at}")
+        raise NotFinite(f"{name}: expected finite float32 numbers, got {rows[tuple(at)]} at {at}")

@@ -1,21 +1,20 @@
-"""Noise for the demonstration of a denoiser. Seeded; sample i's noise does not depend on how many follow it."""
+"""Seeded noise, to demonstrate a denoiser. A sample's noise does not depend on how many samples follow it."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from app.arrays import Samples
 from app.manifest import ValueRange
 
-Array = npt.NDArray[np.float32]
 Noise = Literal["gaussian", "masking", "salt-and-pepper"]
 
 
-def corrupt(samples: Array, noise: Noise, amount: float, value_range: ValueRange, seed: int) -> Array:
+def corrupt(samples: Samples, noise: Noise, amount: float, value_range: ValueRange, seed: int) -> Samples:
     """
-    Noisy samples, still within the value range.
+    Return noisy samples, within the value range.
 
     `amount` is the standard deviation in units of the range's span (gaussian), or the share of numbers that are set
     to the low end (masking) or to either end (salt-and-pepper).

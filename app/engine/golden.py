@@ -1,29 +1,28 @@
-"""Golden samples: what the model answered when its version was written, and whether this machine answers the same."""
+"""Golden samples: a version's stored inputs and outputs, compared with the outputs on this machine."""
 
 from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from app.arrays import Array, Rows
 from app.engine.autoencoder import Autoencoder
 from app.errors import InvalidModel, ServiceError
 from app.manifest import GOLDEN
 
 TOLERANCE = 1e-3
 """
-Absolute, and relative to the golden number. Processors differ in the order of their sums by about 1e-5; a wrong
-graph differs by far more.
+Absolute, and relative to the stored number. Processors add in different orders and differ by about 1e-5; a wrong graph
+differs by far more.
 """
 
 GOLDEN_SEED = 7
 
 
-def golden_samples(shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
-    """Eight seeded inputs in [0, 1] that are no rows of any data set: both ends, ramps and noise."""
+def golden_samples(shape: tuple[int, ...]) -> Array:
+    """Return eight seeded inputs in [0, 1], which are not rows of any data set: both ends, ramps and noise."""
     random = np.random.default_rng(GOLDEN_SEED)
     size = int(np.prod(shape))
     ramp = np.linspace(0, 1, size)
@@ -41,9 +40,9 @@ def golden_samples(shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
     return unit.astype(np.float32).reshape(-1, *shape)
 
 
-def read_golden(folder: Path) -> dict[str, npt.NDArray[Any]]:
+def read_golden(folder: Path) -> dict[str, Rows]:
     """
-    The arrays `samples`, `latents` or `mu` and `logvar`, `reconstructions`, and `labels` of a conditional model.
+    Read the arrays `samples`, `latents` or `mu` and `logvar`, `reconstructions`, and `labels` of a conditional model.
 
     Raises InvalidModel.
     """
@@ -55,10 +54,9 @@ def read_golden(folder: Path) -> dict[str, npt.NDArray[Any]]:
 
 
 def check_golden(model: Autoencoder, folder: Path) -> None:
-    """Run the golden samples, which also warms the model up. Raises InvalidModel where an answer differs."""
+    """Run the golden samples, which also warms the model up. Raises InvalidModel if an output differs."""
     golden = read_golden(folder)
-    variational = model.manifest.latent.kind == "gaussian"
-    names = ["mu", "logvar"] if variational else ["latents"]
+    names = model.manifest.encoder_outputs
     labels = {"labels"} if model.manifest.labels else set()
     missing = {"samples", *names, "reconstructions", *labels} - golden.keys()
     if missing:
@@ -66,11 +64,11 @@ def check_golden(model: Autoencoder, folder: Path) -> None:
     try:
         posterior = model.posterior(golden["samples"])
         reconstructions = model.decode_rows(golden[names[0]], golden.get("labels"))
-        answers = {names[0]: posterior.mu, "reconstructions": reconstructions}
+        outputs = {names[0]: posterior.mu, "reconstructions": reconstructions}
     except ServiceError as error:
         raise InvalidModel(f"{GOLDEN}: {error}") from error
     if posterior.logvar is not None:
-        answers["logvar"] = posterior.logvar
-    for name, answer in answers.items():
-        if answer.shape != golden[name].shape or not np.allclose(answer, golden[name], TOLERANCE, TOLERANCE):
+        outputs["logvar"] = posterior.logvar
+    for name, output in outputs.items():
+        if output.shape != golden[name].shape or not np.allclose(output, golden[name], TOLERANCE, TOLERANCE):
             raise InvalidModel(f"{GOLDEN}: {name} differ from those that were stored when the version was written")

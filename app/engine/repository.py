@@ -1,29 +1,35 @@
-"""The model repository: folders `<name>/<version>/`, of which the whole and valid ones are served."""
+"""The model repository, a folder of versions `<name>/<version>/`: reading, checking and writing them."""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 from pydantic import ValidationError
 
 from app.engine.autoencoder import Autoencoder
 from app.engine.golden import check_golden
-from app.errors import InvalidModel, NoModels, UnknownModel, UnknownVersion
-from app.manifest import MANIFEST, FileDigest, Manifest, Task
+from app.errors import InvalidModel, NoModels, VersionTaken
+from app.manifest import MANIFEST, FileDigest, Manifest
+
+Written = TypeVar("Written")
 
 log = structlog.get_logger(__name__)
 
 VERSION = re.compile("[1-9][0-9]{0,8}")
+"""The name of a version's folder."""
 
 
 def load_version(folder: Path, name: str, version: int, threads: int = 1) -> Autoencoder:
     """
-    The model in a version's folder, after its manifest, checksums, graphs and golden samples were checked.
+    Load the model in a version's folder, and check its manifest, checksums, graphs and golden samples.
 
-    Raises InvalidModel, which says what is wrong.
+    Raises InvalidModel, whose message says what is wrong.
     """
     try:
         manifest = Manifest.read(folder)
@@ -42,81 +48,46 @@ def load_version(folder: Path, name: str, version: int, threads: int = 1) -> Aut
         check_golden(model, folder)
     except InvalidModel:
         raise
-    except Exception as error:  # whatever a graph or an archive leads to, the other versions are served
+    except Exception as error:  # whatever a graph or an archive raises, the other versions must be served
         raise InvalidModel(f"the model cannot be run: {type(error).__name__}: {str(error).splitlines()[:1]}") from error
     return model
 
 
 def check_files(folder: Path, manifest: Manifest) -> None:
-    """Raise InvalidModel unless every file that the manifest names is there with its checksum."""
+    """Raise InvalidModel unless every file in the manifest exists and has its checksum."""
     for name, digest in manifest.files.items():
         try:
-            found = FileDigest.of(folder / name)
+            actual = FileDigest.of(folder / name)
         except (OSError, ValidationError) as error:
             raise InvalidModel(f"{name} is missing or empty") from error
-        if found != digest:
+        if actual != digest:
             raise InvalidModel(f"{name} is not the file that the manifest names: its checksum differs")
 
 
-class ModelRepository:
-    """The models that are served, by name and version. The default version is the largest."""
+def load_repository(root: Path, threads: int = 1) -> list[Autoencoder]:
+    """
+    Load every valid version under a folder. Log the others and leave them out. Hidden folders are unfinished exports.
 
-    def __init__(self, models: dict[str, dict[int, Autoencoder]]) -> None:
-        self._models = models
-
-    @classmethod
-    def load(cls, root: Path, threads: int = 1) -> ModelRepository:
-        """
-        Every valid version under a folder; the others are reported in the log and left out.
-
-        Raises NoModels where none is left. Hidden folders are what an export left unfinished, and are passed over.
-        """
-        models: dict[str, dict[int, Autoencoder]] = {}
-        for folder, name, version in candidates(root):
-            try:
-                models.setdefault(name, {})[version] = load_version(folder, name, version, threads)
-            except InvalidModel as error:
-                log.warning("version skipped", model=name, version=version, reason=str(error))
-            else:
-                log.info("version loaded", model=name, version=version)
-        models = {name: dict(sorted(versions.items())) for name, versions in models.items() if versions}
-        if not models:
-            raise NoModels(
-                f"no valid model in {root.resolve()}: set HOURGLASS_MODELS_DIR to a folder that holds "
-                f"<name>/<version>/{MANIFEST}"
-            )
-        return cls(models)
-
-    def get(self, name: str, version: int | str | None = None) -> Autoencoder:
-        """A version of a model, by default the largest. Raises UnknownModel or UnknownVersion."""
-        versions = self.versions(name)
-        if version is None:
-            return versions[max(versions)]
-        if not isinstance(version, int) or version not in versions:
-            raise UnknownVersion(f"the model {name!r} has no version {version}; it has {', '.join(map(str, versions))}")
-        return versions[version]
-
-    def versions(self, name: str) -> dict[int, Autoencoder]:
-        """All versions of a model, the smallest first. Raises UnknownModel."""
-        if name not in self._models:
-            raise UnknownModel(f"there is no model {name!r}; there are {', '.join(self._models)}")
-        return self._models[name]
-
-    def all_versions(self) -> Iterator[Autoencoder]:
-        """Every version of every model."""
-        return (model for versions in self._models.values() for model in versions.values())
-
-    def able_to(self, task: Task) -> list[Autoencoder]:
-        """The default versions that were made for a task."""
-        return [model for model in self if task in model.manifest.tasks]
-
-    def __iter__(self) -> Iterator[Autoencoder]:
-        """The default version of every model, by name."""
-        return (self.get(name) for name in self._models)
+    Raises NoModels if no version is valid.
+    """
+    models: list[Autoencoder] = []
+    for folder, name, version in candidates(root):
+        try:
+            models.append(load_version(folder, name, version, threads))
+        except InvalidModel as error:
+            log.warning("version skipped", model=name, version=version, reason=str(error))
+        else:
+            log.info("version loaded", model=name, version=version)
+    if not models:
+        raise NoModels(
+            f"no valid model in {root.resolve()}: set HOURGLASS_MODELS_DIR to a folder that holds "
+            f"<name>/<version>/{MANIFEST}"
+        )
+    return models
 
 
 def candidates(root: Path) -> Iterator[tuple[Path, str, int]]:
-    """Folders that could be versions, by name; what is called otherwise is reported in the log."""
+    """Yield the folder, name and number of each possible version, in order of names. Log other folders."""
     for parent in (path for path in _entries(root) if path.is_dir()):
         for folder in _entries(parent):
             if folder.is_dir() and VERSION.fullmatch(folder.name):
@@ -126,9 +97,42 @@ def candidates(root: Path) -> Iterator[tuple[Path, str, int]]:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """What is in a folder, sorted, but for what is hidden; nothing, and a line in the log, where it cannot be read."""
+    """Return the sorted entries of a folder, except hidden ones; if it cannot be read, log that and return none."""
     try:
         return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as error:
         log.warning("folder skipped", path=str(folder), reason=error.strerror)
         return []
+
+
+def write_version(models_dir: Path, name: str, write: Callable[[Path, int], Written]) -> tuple[Path, Written]:
+    """
+    Write a model's next version, and return its folder and the result of `write(folder, number)`, which fills it.
+
+    The folder is hidden while it is filled, then loaded and checked like the server does, and then renamed. An existing
+    version is never touched. Raises InvalidModel, VersionTaken and whatever `write` raises; then nothing is left
+    behind.
+    """
+    parent = models_dir / name
+    version = next_version(parent)
+    staging = parent / f".{version}-{os.getpid()}.partial"
+    staging.mkdir(parents=True)
+    try:
+        written = write(staging, version)
+        load_version(staging, name, version)
+        target = parent / str(version)
+        if target.exists():
+            raise VersionTaken(f"{target} was written by another process in the meantime; try again")
+        staging.rename(target)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        if not any(parent.iterdir()):
+            parent.rmdir()
+        raise
+    return target, written
+
+
+def next_version(parent: Path) -> int:
+    """Return one more than the largest version in a model's folder."""
+    versions = [int(path.name) for path in parent.glob("[1-9]*") if path.name.isdecimal()]
+    return max(versions, default=0) + 1

@@ -1,112 +1,143 @@
-"""A version of a model behind its queues: the tasks of an autoencoder, awaited, in runs that requests share."""
+"""A served model: one version of an autoencoder, behind queues in which requests share runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from app.arrays import Array, Labels, Latents, Rows, Samples
 from app.engine.autoencoder import Autoencoder, Posterior, Reconstruction, straight_line
-from app.engine.batching import Batcher
+from app.engine.batcher import Batcher
+from app.engine.checks import label_rows
 from app.engine.corruption import Noise
-from app.engine.labels import Labels, label_rows
-from app.engine.pace import Pace, measure
-from app.engine.statistics import Runs
-from app.manifest import Manifest, Task
+from app.engine.offload import LoopLimit, Offload
+from app.engine.queue import Queue
+from app.engine.run_time import RunTime, measure
+from app.engine.statistics import RequestStatistics, RunStatistics
+from app.errors import InvalidParameter, TooManyRows
+from app.manifest import ImageInput, Manifest
 
-Array = npt.NDArray[np.float32]
-Result = TypeVar("Result")
+Drawn = TypeVar("Drawn")
 
-OFF_THE_LOOP = 32 * 1024
-"""Random numbers from which drawing them goes to a thread: about half a millisecond."""
+QueueName = Literal["mean", "posterior", "decode", "round trip", "reconstruct"]
+
+
+@dataclass(frozen=True)
+class RowLimits:
+    """The bounds on the rows of a request and of an answer."""
+
+    max_rows: int
+    max_numbers: int
+
+    def rows(self, manifest: Manifest) -> int:
+        """Return the most rows for a model."""
+        return min(self.max_rows, max(1, self.max_numbers // manifest.input_size))
 
 
 class ServedModel:
     """
-    What `Autoencoder` does, for many callers at once.
+    The methods of an autoencoder, for many callers at once.
 
-    Samples and latents must have been checked by its `check_…` methods; a label is checked here. Methods raise what
-    Autoencoder's do, and Overloaded or Expired.
+    `check` must have passed the samples and latents; labels are checked here. Methods raise what the methods of
+    Autoencoder raise, and Overloaded or Expired.
     """
 
-    def __init__(self, model: Autoencoder, batcher: Batcher) -> None:
-        self.model = model
-        self.manifest: Manifest = model.manifest
-        self.encoder, self.decoder = measure_graphs(model)
-        size = model.rows_per_run
-        self._batcher = batcher
-        self._means = batcher.lane(model.run_mean, self.encoder, size)
-        self._posteriors = batcher.lane(model.run_encoder, self.encoder, size)
-        self._samples = batcher.lane(model.run_decoder, self.decoder, size)
-        self._both = batcher.lane(model.run_both, self.encoder + self.decoder, size)
-        self._reconstructions = batcher.lane(model.run_reconstruction, self.encoder + self.decoder, size)
-
-    def require(self, task: Task) -> None:
-        """Raise UnsupportedTask unless the model was made for this task."""
-        self.model.require(task)
-
-    def runs(self, task: Task) -> tuple[Runs, ...]:
-        """The runs of the graphs that make a task's answers, which tasks may share."""
-        lanes = {
-            "encode": (self._means, self._posteriors),
-            "reconstruct": (self._reconstructions,),
-            "denoise": (self._both,),
+    def __init__(
+        self, autoencoder: Autoencoder, tasks: Iterable[str], batcher: Batcher, offload: Offload, limits: RowLimits
+    ) -> None:
+        self.autoencoder = autoencoder
+        self.manifest: Manifest = autoencoder.manifest
+        self.tasks = tuple(tasks)
+        """Names of the tasks that the model supports."""
+        self.takes_images = isinstance(self.manifest.input, ImageInput)
+        self.requests = {task: RequestStatistics() for task in self.tasks}
+        """The requests of /v2, by task."""
+        self.max_rows = limits.rows(self.manifest)
+        """The most rows of a request or an answer."""
+        encoder, decoder = measure_graphs(autoencoder)
+        both, rows = encoder + decoder, autoencoder.rows_per_run
+        self._offload = offload
+        self._checks = {"samples": autoencoder.check_samples, "latents": autoencoder.check_latents}
+        self._mean = Queue(batcher, autoencoder.run_mean, encoder, rows)
+        self._posterior = Queue(batcher, autoencoder.run_encoder, encoder, rows)
+        self._decode = Queue(batcher, autoencoder.run_decoder, decoder, rows)
+        self._round_trip = Queue(batcher, autoencoder.run_round_trip, both, rows)
+        self._reconstruct = Queue(batcher, autoencoder.run_reconstruction, both, rows)
+        self.runs: dict[QueueName, RunStatistics] = {
+            "mean": self._mean.statistics,
+            "posterior": self._posterior.statistics,
+            "decode": self._decode.statistics,
+            "round trip": self._round_trip.statistics,
+            "reconstruct": self._reconstruct.statistics,
         }
-        return tuple(lane.runs for lane in lanes.get(task, (self._samples,)))
+        """The runs of each queue, which several tasks may use."""
 
-    async def encode(self, samples: Array) -> Array:
-        """Latents; the posterior mean, of a variational model."""
-        return (await self._means.run(samples))[0]
+    def check(self, name: str, rows: Rows) -> Array:
+        """Return samples or latents as the model takes them. Raises TooManyRows, and as the checks of Autoencoder."""
+        if rows.ndim and len(rows) > self.max_rows:
+            self.check_row_count(len(rows))
+        return self._checks[name](rows)
 
-    async def sample_posterior(self, samples: Array, seed: int) -> Array:
-        """One seeded draw from each sample's posterior. Raises InvalidParameter where the encoder has none."""
-        self.model.require_posterior()
-        mu, logvar = await self._posteriors.run(samples)
+    def check_row_count(self, rows: int) -> None:
+        """Raise TooManyRows if a request or an answer would have more rows than the limits allow."""
+        if rows > self.max_rows:
+            raise TooManyRows(f"expected at most {self.max_rows} rows at once, got {rows}")
+
+    async def encode(self, samples: Samples) -> Latents:
+        """Return the latents; of a variational model, the posterior mean."""
+        return (await self._mean.run(samples))[0]
+
+    async def sample_posterior(self, samples: Samples, seed: int) -> Latents:
+        """Return one seeded draw from each sample's posterior. Raises InvalidParameter if the encoder has none."""
+        if self.manifest.latent.kind != "gaussian":
+            raise InvalidParameter(
+                f"the model {self.manifest.name!r} is deterministic: it has no posterior to draw from"
+            )
+        mu, logvar = await self._posterior.run(samples)
         return await self._draw(mu.size, lambda: Posterior(mu, logvar).sample(seed))
 
-    async def decode(self, latents: Array, label: str | None = None) -> Array:
-        """Samples. Raises InvalidParameter where the label does not fit the model."""
-        return (await self._samples.run(latents, *self._labels(label, len(latents))))[0]
+    async def decode(self, latents: Latents, label: str | None = None) -> Samples:
+        """Return the decoded samples. Raises InvalidParameter if the label does not fit the model."""
+        return (await self._decode.run(latents, *self._labels(label, len(latents))))[0]
 
-    async def reconstruct(self, samples: Array, label: str | None = None) -> Reconstruction:
-        """Encode, then decode, and compare."""
-        return Reconstruction(*await self._reconstructions.run(samples, *self._labels(label, len(samples))))
+    async def reconstruct(self, samples: Samples, label: str | None = None) -> Reconstruction:
+        """Encode and decode samples, and compare the result with them."""
+        return Reconstruction(*await self._reconstruct.run(samples, *self._labels(label, len(samples))))
 
-    async def denoise(self, samples: Array, label: str | None = None) -> Array:
-        """Encode, then decode, by a model that was trained to leave the noise out."""
-        self.model.require("denoise")
-        return (await self._both.run(samples, *self._labels(label, len(samples))))[0]
+    async def denoise(self, samples: Samples, label: str | None = None) -> Samples:
+        """Remove noise from samples."""
+        return (await self._round_trip.run(samples, *self._labels(label, len(samples))))[0]
 
-    async def corrupt(self, samples: Array, noise: Noise, amount: float, seed: int) -> Array:
-        """Noisy samples, for a demonstration of `denoise`. Raises InvalidParameter where there is no value range."""
-        return await self._draw(samples.size, lambda: self.model.corrupt(samples, noise, amount, seed))
+    async def corrupt(self, samples: Samples, noise: Noise, amount: float, seed: int) -> Samples:
+        """Add noise to samples. Raises InvalidParameter if the model has no value range."""
+        return await self._draw(samples.size, lambda: self.autoencoder.corrupt(samples, noise, amount, seed))
 
-    async def generate(self, count: int, seed: int, temperature: float = 1.0, label: str | None = None) -> Array:
-        """Samples decoded from draws of the prior; see `Autoencoder.generate`."""
-        self.model.require("generate")
-        size = count * self.manifest.latent_dim
-        latents = await self._draw(size, lambda: self.model.draw_latents(count, seed, temperature))
-        return await self.decode(self.model.check_latents(latents), label)
+    async def generate(self, count: int, seed: int, temperature: float = 1.0, label: str | None = None) -> Samples:
+        """Decode draws from the prior; see `Autoencoder.generate`."""
+        draw = self.autoencoder.draw_latents
+        latents = await self._draw(count * self.manifest.latent_dim, lambda: draw(count, seed, temperature))
+        return await self.decode(self.autoencoder.check_latents(latents), label)
 
-    async def interpolate(self, samples: Array, steps: int, label: str | None = None) -> Array:
-        """Samples decoded along the straight line between the latents of two; see `Autoencoder.interpolate`."""
-        samples = self.model.check_ends(samples)
+    async def interpolate(self, samples: Samples, steps: int, label: str | None = None) -> Samples:
+        """Decode the straight line between the latents of two samples; see `Autoencoder.interpolate`."""
+        samples = self.autoencoder.check_ends(samples)
         labels = self._labels(label, steps)
         latents = straight_line(await self.encode(samples), steps)
-        return (await self._samples.run(latents, *labels))[0]
+        return (await self._decode.run(latents, *labels))[0]
 
-    def _labels(self, label: str | None, rows: int) -> tuple[Labels, ...]:
-        labels = label_rows(self.manifest, label, rows)
+    def _labels(self, label: str | None, count: int) -> tuple[Labels, ...]:
+        labels = label_rows(self.manifest, label, count)
         return () if labels is None else (labels,)
 
-    async def _draw(self, numbers: int, draw: Callable[[], Result]) -> Result:
-        return draw() if numbers < OFF_THE_LOOP else await self._batcher.call(draw)
+    async def _draw(self, count: int, draw: Callable[[], Drawn]) -> Drawn:
+        return await self._offload.run(count, LoopLimit.DRAW_NUMBERS, draw)
 
 
-def measure_graphs(model: Autoencoder) -> tuple[Pace, Pace]:
-    """The pace of the encoder and of the decoder, in the middle of the value range and of the latent space."""
+def measure_graphs(model: Autoencoder) -> tuple[RunTime, RunTime]:
+    """Measure the encoder and the decoder, at the middle of the value range and of the latent space."""
     value_range = model.manifest.input.value_range
     middle = value_range.low + value_range.span / 2 if value_range else 0.0
 

@@ -1,70 +1,71 @@
-"""What runs have taken so far: counts and nanoseconds, for whoever asks."""
+"""Counts and nanoseconds of the runs of a queue, and of the requests of /v2."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from threading import Lock
-from typing import Any
-
-Rows = Any
 
 
 class Total:
-    """How often something happened, and how long it took altogether."""
+    """How often something happened, and how long it took in total."""
 
     def __init__(self) -> None:
         self.count = 0
         self.nanoseconds = 0
 
-    def add(self, nanoseconds: int, count: int = 1) -> None:
-        """It happened once more, or so often."""
+    def add(self, seconds: float, count: int = 1) -> None:
+        """Add `count` events that took `seconds` in total."""
         self.count += count
-        self.nanoseconds += nanoseconds
+        self.nanoseconds += round(seconds * 1e9)
 
 
-class Runs:
-    """A function of rows that counts its runs, from whichever thread, by their number of rows."""
+class RunStatistics:
+    """The runs of one queue. Any thread may add to them."""
 
-    def __init__(self, function: Callable[..., tuple[Rows, ...]]) -> None:
-        self._function = function
+    def __init__(self) -> None:
         self._lock = Lock()
-        self.by_rows: dict[int, Total] = {}
-        """Runs that gave an answer; of one function they have at most a few hundred different numbers of rows."""
-        self._queued = Total()
-        self.at_once = 0
-        """Requests that were spared the queue; the event loop alone counts them."""
+        self._by_rows: dict[int, Total] = {}
+        """Successful runs by their number of rows; one queue has at most a few hundred different numbers."""
+        self._queue = Total()
+        self.unqueued = 0
+        """Requests that ran without waiting in the queue; only the event loop counts them."""
         self.last = 0.0
-        """When the last run ended, in seconds since 1970; 0 where there was none."""
+        """The end of the last run, in seconds since 1970; 0 before the first."""
 
-    def __call__(self, *arrays: Rows) -> tuple[Rows, ...]:
-        """What the function gives."""
-        start = time.perf_counter_ns()
-        answer = self._function(*arrays)
-        nanoseconds = time.perf_counter_ns() - start
-        rows = len(arrays[0])
+    def add_run(self, rows: int, seconds: float) -> None:
+        """Count a successful run."""
         with self._lock:
             self.last = time.time()
-            total = self.by_rows.get(rows)
+            total = self._by_rows.get(rows)
             if total is None:
-                total = self.by_rows[rows] = Total()
-            total.add(nanoseconds)
-        return answer
+                total = self._by_rows[rows] = Total()
+            total.add(seconds)
 
-    def waited(self, seconds: float, requests: int = 1) -> None:
-        """Count requests whose rows a run takes after they waited, so long together."""
+    def add_waiting(self, seconds: float, requests: int) -> None:
+        """Count requests that left the queue for a run after waiting `seconds` in total."""
         with self._lock:
-            self._queued.add(round(seconds * 1e9), requests)
+            self._queue.add(seconds, requests)
 
     @property
     def queue(self) -> Total:
-        """How long requests waited for their runs; those that were spared the queue did not."""
+        """All requests, and how long they waited; those that did not queue waited for no time."""
         total = Total()
         with self._lock:
-            total.add(self._queued.nanoseconds, self._queued.count + self.at_once)
+            total.count = self._queue.count + self.unqueued
+            total.nanoseconds = self._queue.nanoseconds
         return total
 
-    def copy_by_rows(self) -> dict[int, Total]:
-        """The totals by number of rows, which other threads may go on to change."""
+    @property
+    def by_rows(self) -> dict[int, Total]:
+        """A copy of the totals by number of rows, safe while other threads add runs."""
         with self._lock:
-            return dict(self.by_rows)
+            return dict(self._by_rows)
+
+
+class RequestStatistics:
+    """The requests of /v2 for one task of one version."""
+
+    def __init__(self) -> None:
+        self.success, self.fail = Total(), Total()
+        self.read, self.write = Total(), Total()
+        """Of successful requests: until the tensors are arrays, and from the result to the end."""

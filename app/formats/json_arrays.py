@@ -253,7 +253,7 @@ def describe(value: Any) -> str:
 
 
 def _holds_boolean(rows: Any) -> bool:
-    """numpy takes true for 1 where numbers stand beside it."""
+    """Numpy takes true for 1 where numbers stand beside it."""
     if isinstance(rows, list):
         return any(map(_holds_boolean, rows)) if rows and isinstance(rows[0], list) else bool in set(map(type, rows))
     return isinstance(rows, bool)

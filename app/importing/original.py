@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from app.engine.autoencoder import open_session
+from app.engine.session import open_session
 from app.errors import InvalidModel, UnfitGraph
 from app.importing.reading import opset_of, read_model
 from app.importing.steps import TYPES, Rows

@@ -19,12 +19,12 @@ from app.importing.request import Request, check_name, read_input
 from app.importing.rewriting import Plan, Port
 from app.importing.steps import Rows, Step, apply, cast, clip, reshape, sigmoid, to_bytes
 from app.manifest import (
-    TASKS,
+    FAMILY_TASKS,
     DeterministicLatent,
     Family,
     GaussianLatent,
     ImageInput,
-    Task,
+    TaskName,
     ValueRange,
     VectorInput,
 )
@@ -54,10 +54,10 @@ class Pair:
         return "denoising-autoencoder" if self.request.denoises else "autoencoder"
 
     @property
-    def tasks(self) -> tuple[Task, ...]:
+    def tasks(self) -> tuple[TaskName, ...]:
         """Those of the family, and denoise where that was asked for."""
-        able = {*TASKS[self.family], *(["denoise"] if self.request.denoises else [])}
-        return tuple(task for task in get_args(Task) if task in able)
+        able = {*FAMILY_TASKS[self.family], *(["denoise"] if self.request.denoises else [])}
+        return tuple(task for task in get_args(TaskName) if task in able)
 
     @property
     def description(self) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from app.engine.autoencoder import open_session
+from app.engine.session import open_session
 from app.errors import UnfitGraph
 from app.importing.original import in_short, quietly
 from app.importing.rewriting import Plan

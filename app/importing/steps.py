@@ -77,7 +77,7 @@ def reshape(shape: tuple[int, ...]) -> Step:
 
 
 def scale(factor: float, offset: float, words: str) -> Step:
-    """factor * x + offset, in float32."""
+    """Factor * x + offset, in float32."""
     by, add = np.array(factor, np.float32), np.array(offset, np.float32)
     return Step(words, (Operator("Mul", (by,)), Operator("Add", (add,))), lambda rows: rows * by + add)
 
@@ -109,7 +109,7 @@ def sigmoid(value_range: ValueRange) -> list[Step]:
 
 
 def logarithm(factor: float, words: str) -> Step:
-    """factor * ln x."""
+    """Factor * ln x."""
     by = np.array(factor, np.float32)
 
     def calculate(rows: Rows) -> Rows:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from app.engine.versions import write_version
+from app.engine.repository import write_version
 from app.importing.pair import Pair
 from app.importing.proof import prove
 from app.manifest import CARD, DECODER, ENCODER, GOLDEN, FileDigest, Manifest

@@ -24,7 +24,7 @@ from app.errors import (
     WrongShape,
 )
 from app.manifest import ENCODER
-from tests import tiny
+from tests.helpers import tiny
 
 Array = npt.NDArray[np.float32]
 

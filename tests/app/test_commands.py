@@ -13,7 +13,7 @@ import pytest
 from app.__main__ import main
 from app.manifest import DECODER, ENCODER, GOLDEN, MANIFEST
 from app.settings import Settings
-from tests import tiny
+from tests.helpers import tiny
 
 
 def flipped_byte(folder: Path) -> None:

@@ -19,9 +19,9 @@ from app.errors import InvalidModel, InvalidParameter
 from app.main import create_app
 from app.manifest import DECODER, GOLDEN
 from app.settings import Settings
-from tests import tiny
-from tests.app.test_openapi import PREFIXES, assert_that_the_examples_work
-from tests.app.test_openapi import TASKS as ROUTES
+from tests.helpers import tiny
+from tests.helpers.openapi import PREFIXES, assert_that_the_examples_work
+from tests.helpers.openapi import TASKS as ROUTES
 
 Array = npt.NDArray[np.float32]
 

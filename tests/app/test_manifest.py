@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.manifest import FileDigest, Manifest
-from tests import tiny
+from tests.helpers import tiny
 
 
 @pytest.fixture

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import ServiceError
 from app.formats.npy import read_npy, write_npy
-
-
-def saved(array: npt.NDArray[Any], version: tuple[int, int] | None = None) -> bytes:
-    """The file that numpy writes."""
-    stream = io.BytesIO()
-    np.lib.format.write_array(stream, array, version=version)
-    return stream.getvalue()
-
+from tests.helpers.npy import saved
 
 NUMBERS = np.array([[0, 1, 2], [3, 4, 5]])
 

@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from jsonschema_rs import Draft202012Validator
 from openapi_spec_validator import validate
 from starlette.testclient import TestClient
 
 from app.api.documented_errors import DETAILS, service_errors
 from app.api.problems import Problem
-
-TASKS = ["encode", "decode", "reconstruct", "denoise", "generate", "interpolate"]
+from tests.helpers.openapi import PREFIXES, TASKS, assert_that_the_examples_work
 
 
 @pytest.fixture(scope="module")
@@ -22,10 +20,6 @@ def document(client: TestClient) -> dict[str, Any]:
     """/openapi.json"""
     found: dict[str, Any] = client.get("/openapi.json").json()
     return found
-
-
-PREFIXES = ["/v1/models/{model}/", "/v1/models/{model}/versions/{version}/"]
-JSON = "application/json"
 
 
 def test_the_document_is_valid(document: dict[str, Any]) -> None:
@@ -47,23 +41,6 @@ def test_the_examples_of_every_manifest_work(client: TestClient, document: dict[
 @pytest.mark.parametrize("version", ["", "/versions/{version}"])
 def test_the_example_of_inference_works(client: TestClient, document: dict[str, Any], version: str) -> None:
     assert_that_the_examples_work(client, document, f"/v2/models/{{name}}{version}/infer", "post")
-
-
-def assert_that_the_examples_work(client: TestClient, document: dict[str, Any], path: str, method: str) -> None:
-    """Send a route each body that its documentation shows, with the parameters that it shows."""
-    operation = document["paths"][path][method]
-    shown = {p["name"]: p["example"] for p in operation.get("parameters", ()) if "example" in p}
-    query = {p["name"] for p in operation.get("parameters", ()) if p["in"] == "query"}
-    address = path.format_map(shown)
-    options = {name: value for name, value in shown.items() if name in query}
-    content = operation.get("requestBody", {"content": {}})["content"]
-    bodies = [example["value"] for media in content.values() for example in media.get("examples", {}).values()]
-    assert bodies or not content
-    for body in bodies or [None]:
-        response = client.request(method, address, params=options, json=body)
-        assert response.status_code == 200, response.text
-        schema = {**operation["responses"]["200"]["content"][JSON]["schema"], "components": document["components"]}
-        Draft202012Validator(schema).validate(response.json())
 
 
 def test_pictures_are_documented_as_binary(document: dict[str, Any]) -> None:

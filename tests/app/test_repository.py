@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from app.engine.repository import ModelRepository, load_version
 from app.errors import InvalidModel, NoModels, UnknownModel, UnknownVersion
 from app.manifest import DECODER, ENCODER, GOLDEN, MANIFEST
-from tests import tiny
+from tests.helpers import tiny
 
 
 def edit_manifest(folder: Path, **changes: object) -> None:

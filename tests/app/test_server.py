@@ -3,70 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import signal
 import socket
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
 from app.settings import Settings, unknown_variables
-
-
-def environment(**settings: str) -> dict[str, str]:
-    """This process's, with HOURGLASS_* as given and nothing else of that name."""
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("HOURGLASS_")}
-    return {**plain, **{f"HOURGLASS_{name.upper()}": value for name, value in settings.items()}}
-
-
-def run(**settings: str) -> subprocess.CompletedProcess[str]:
-    """The command, when it is expected to end by itself."""
-    return subprocess.run(
-        [sys.executable, "-m", "app"], env=environment(**settings), capture_output=True, text=True, timeout=60
-    )
-
-
-@contextmanager
-def serving(**settings: str) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
-    """The process, its address and its log, once it says where it listens."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "app"],
-        env=environment(port="0", **settings),
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,  # so that worker processes can be ended with it
-    )
-    assert process.stderr is not None
-    lines: list[str] = []
-    drain = threading.Thread(target=lambda: lines.extend(process.stderr or []))
-    try:
-        for line in process.stderr:
-            lines.append(line)
-            if found := re.search(r"Uvicorn running on (http://[\d.]+:\d+)", line):
-                address = found.group(1)
-                break
-        else:
-            raise AssertionError("".join(lines))
-        drain.start()
-        yield process, address, lines
-    finally:
-        process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=10)
-        with suppress(ProcessLookupError):  # whatever is left of its group
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        if drain.ident:
-            drain.join()
-        process.stderr.close()
+from tests.helpers.process import run, serving
 
 
 def test_no_valid_model_stops_the_start_with_one_sentence(tmp_path: Path) -> None:

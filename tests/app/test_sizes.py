@@ -18,8 +18,8 @@ from app.engine.repository import load_version
 from app.main import create_app
 from app.manifest import ImageInput, ValueRange, VectorInput
 from app.settings import Settings
-from tests import tiny
 from tests.app.test_images import encoded
+from tests.helpers import tiny
 
 UNIT = ValueRange(low=0, high=1)
 COLUMNS = 3000

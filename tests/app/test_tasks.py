@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import threading
 from pathlib import Path
 from typing import Any
@@ -21,25 +20,11 @@ from app.engine.autoencoder import Autoencoder
 from app.formats.json_arrays import read_rows, write_object
 from app.main import create_app
 from app.settings import Settings
+from tests.helpers.npy import NPY, loaded, saved
 
-NPY = "application/x-npy"
 SAMPLES = np.array([[0.25, 0.75, 0.5, 0], [1, 1, 1, 1]], np.float32)
 HALVES = np.array([[0.5, 0.5, 0.25, 0.25], [1, 1, 1, 1]], np.float32)
 LATENTS = np.array([[1, 0.5], [2, 2]], np.float32)
-
-
-def saved(array: npt.NDArray[Any]) -> bytes:
-    """A `.npy` file."""
-    stream = io.BytesIO()
-    np.save(stream, array, allow_pickle=False)
-    return stream.getvalue()
-
-
-def loaded(response: httpx.Response) -> npt.NDArray[Any]:
-    """The array of a `.npy` answer."""
-    assert response.headers["content-type"] == NPY, response.text
-    array: npt.NDArray[Any] = np.load(io.BytesIO(response.content), allow_pickle=False)
-    return array
 
 
 ROUTES: list[tuple[str, npt.NDArray[Any] | None, npt.NDArray[Any]]] = [

@@ -20,8 +20,8 @@ from starlette.testclient import TestClient
 from app.main import create_app
 from app.manifest import TASKS as TASKS_OF
 from app.settings import Settings
-from tests import tiny
 from tests.app.test_images import encoded
+from tests.helpers import tiny
 
 SAMPLE = [0.25, 0.75, 0.5, 0]
 LENGTH = "inference-header-content-length"

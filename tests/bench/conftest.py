@@ -8,7 +8,7 @@ import pytest
 
 from bench.serving.contender import Load
 from bench.serving.results import BareRun, Footprint, LeftOut, Measurement, Results, Start
-from tests import tiny
+from tests.helpers import tiny
 
 
 def measured(

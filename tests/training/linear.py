@@ -30,7 +30,7 @@ from app.manifest import (
     Preprocessing,
     VectorInput,
 )
-from tests.tiny import graph
+from tests.helpers.tiny import graph
 from training.data import DataSet, Split
 
 Array = npt.NDArray[np.float32]

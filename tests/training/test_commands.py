@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from app.manifest import ImageInput, Manifest, ValueRange
-from tests import tiny
+from tests.helpers import tiny
 from training.commands import data_to_measure
 from training.config import Config, DataConfig, load_config
 from training.data import load_data

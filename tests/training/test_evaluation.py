@@ -16,7 +16,7 @@ from torch.distributions import Normal, kl_divergence
 from app.engine.autoencoder import Autoencoder
 from app.engine.repository import load_version
 from app.manifest import Family, ImageInput, Manifest, ValueRange, VectorInput
-from tests import tiny
+from tests.helpers import tiny
 from tests.training.linear import Linear, write_linear
 from training.config import Config, EvaluationConfig
 from training.data import DataSet, Split

@@ -13,7 +13,7 @@ from scipy.stats import norm
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from app.engine.repository import load_version
-from tests import tiny
+from tests.helpers import tiny
 from tests.training.linear import Linear, write_linear
 from training.config import Binarisation
 from training.data import DataSet, Split

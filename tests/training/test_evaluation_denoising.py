@@ -12,7 +12,7 @@ from sklearn.linear_model import Ridge
 from app.engine.autoencoder import Autoencoder
 from app.engine.repository import load_version
 from app.manifest import ImageInput, ValueRange
-from tests import tiny
+from tests.helpers import tiny
 from tests.training.linear import Linear, write_linear
 from training.config import NoiseKind
 from training.data import DataSet, Split

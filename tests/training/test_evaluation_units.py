@@ -16,7 +16,7 @@ from app.manifest import (
     ValueRange,
     VectorInput,
 )
-from tests import tiny
+from tests.helpers import tiny
 from training.evaluation import to_unit, to_x
 from training.evaluation.units import from_x, in_unit_interval
 

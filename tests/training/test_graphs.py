@@ -11,7 +11,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from app.manifest import ImageInput, Preprocessing, ValueRange
-from tests import tiny
+from tests.helpers import tiny
 from tests.training.conftest import shortened
 from training.errors import ExportError
 from training.graphs import (
@@ -40,7 +40,7 @@ class Sums(torch.nn.Module):
 
 
 def encoder(tmp_path: Path) -> Path:
-    """tiny's encoder in a file."""
+    """Tiny's encoder in a file."""
     path = tmp_path / "encoder.onnx"
     onnx.save(tiny.encoder_graph((1, 2, 2), variational=False), path)
     return path

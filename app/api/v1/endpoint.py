@@ -1,0 +1,70 @@
+"""The endpoint of a task: one request from its headers to its answer."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl
+
+from starlette.types import Receive, Scope, Send
+
+from app.api.negotiation import check_request_type, choose_response_type
+from app.api.request_body import read_body
+from app.api.state import State
+from app.api.v1.body import check_no_body, read_array, request_types
+from app.api.v1.reply import render, response_types
+from app.engine.served import ServedModel
+from app.errors import UnsupportedTask
+from app.options import parse_options
+from app.server.gate import EXCHANGE, Exchange
+from app.tasks import Task
+from app.times import now
+
+
+class TaskEndpoint:
+    """A task of `/v1/models/{model}[/versions/{version}]/{task}`, as an ASGI application."""
+
+    def __init__(self, name: str, task: Task, state: State) -> None:
+        self.name = name
+        self.task = task
+        self._state = state
+        self._defaults = task.options()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request. Errors are raised for the gate."""
+        exchange: Exchange = scope[EXCHANGE]
+        task, state, times, headers = self.task, self._state, exchange.times, exchange.headers
+        model = self._find_model(**scope["path_params"])
+        query = scope["query_string"]
+        options = parse_options(task.options, _parse_query(query), "query") if query else self._defaults
+        response_type = choose_response_type(headers.get(b"accept"), response_types(model.takes_images, task.gives))
+        if task.takes:
+            content_type = headers.get(b"content-type")
+            request_type = check_request_type(content_type, request_types(model.takes_images, task.takes))
+        content = await read_body(receive, headers, state)
+        exchange.watch(receive)
+        times.received = times.decoded = now()
+        if task.takes:
+            rows = await read_array(content, request_type, content_type or b"", task.takes, model, state)
+            times.decoded = now()
+            result = await task.function(model, options, rows)
+        else:
+            check_no_body(content)
+            result = await task.function(model, options)
+        times.computed = now()
+        reply_headers, content = await render(result, response_type, task, options, model.manifest, state)
+        times.encoded = now()
+        await exchange.respond(reply_headers, content)
+
+    def _find_model(self, model: str, version: str | None = None) -> ServedModel:
+        """Return the served model. Raises UnknownModel, UnknownVersion or UnsupportedTask."""
+        served = self._state.catalog.get(model, version)
+        if self.name not in served.tasks:
+            able = [other.manifest.name for other in self._state.catalog.able_to(self.name)]
+            raise UnsupportedTask(
+                f"the model {model!r} cannot {self.name}; it can {', '.join(served.tasks)}; "
+                f"models that can: {', '.join(able) or 'none'}"
+            )
+        return served
+
+
+def _parse_query(query: bytes) -> dict[str, str]:
+    return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))

@@ -1,0 +1,72 @@
+"""Results of tasks as answers of /v1, in the media type that the client accepts."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from app.api.negotiation import JSON, NPY, PNG
+from app.api.state import State
+from app.arrays import Array
+from app.engine.offload import LoopLimit
+from app.formats.images import write_png
+from app.formats.json_arrays import decimals, write_object
+from app.formats.npy import write_npy
+from app.manifest import ImageInput, Manifest
+from app.options import Options
+from app.server.gate import Headers
+from app.tasks import Result, Task
+
+LOOP_LIMITS = {
+    JSON: LoopLimit.WRITE_JSON_NUMBERS,
+    NPY: LoopLimit.WRITE_BINARY_NUMBERS,
+    PNG: LoopLimit.WRITE_PNG_NUMBERS,
+}
+
+
+def response_types(draws_images: bool, name: str) -> tuple[str, ...]:
+    """Return the media types of an answer with samples or latents, for a model of images or of vectors."""
+    return (JSON, NPY, PNG) if draws_images and name == "samples" else (JSON, NPY)
+
+
+async def render(
+    result: Result, media_type: str, task: Task, options: Options, manifest: Manifest, state: State
+) -> tuple[Headers, bytes]:
+    """
+    Return the headers and the body of an answer.
+
+    JSON holds the whole result; a `.npy` file or a picture holds only its array.
+    """
+    size = result.array.size
+    for extra in result.extras.values():
+        size += extra.size
+    write = partial(_write, result, media_type, task, options, manifest)
+    content = await state.offload.run(size, LOOP_LIMITS[media_type], write)
+    headers = [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(content))]
+    if result.seed is not None:
+        headers.append((b"x-seed", b"%d" % result.seed))
+    return headers, content
+
+
+def _write(result: Result, media_type: str, task: Task, options: Options, manifest: Manifest) -> bytes:
+    if media_type == NPY:
+        return write_npy(result.array)
+    if media_type == PNG:
+        assert isinstance(manifest.input, ImageInput)  # `response_types` has no PNG for other models
+        return write_png(result.array, manifest.input, options.png_columns)
+    body: dict[str, Any] = {"model": manifest.name, "version": manifest.version}
+    if result.seed is not None:
+        body["seed"] = result.seed
+    body[task.gives] = _numbers(result.array, manifest)
+    for name, extra in result.extras.items():
+        body[name] = _numbers(extra, manifest)
+    return write_object(body)
+
+
+def _numbers(array: Array, manifest: Manifest) -> Any:
+    """Return an array for `write_object`: many pixels get nine decimals, other numbers the digits that restore them."""
+    if isinstance(manifest.input, ImageInput) and array.shape[1:] == manifest.input.shape:
+        return decimals(array)
+    return np.ascontiguousarray(array)

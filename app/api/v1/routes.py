@@ -1,0 +1,72 @@
+"""The routes of /v1."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, FastAPI, Path
+from starlette.routing import Route
+
+from app.api.state import CurrentState, State
+from app.api.v1.endpoint import TaskEndpoint
+from app.api.v1.schemas import ModelList
+from app.engine.served import ServedModel
+from app.manifest import Manifest
+from app.tasks import TASKS
+
+ModelName = Annotated[str, Path(description="Name of a model, as GET /v1/models lists them.")]
+VersionNumber = Annotated[str, Path(description="A version of the model: a whole number from 1.")]
+
+router = APIRouter(prefix="/v1", tags=["models"])
+
+
+def default_version(state: CurrentState, model: ModelName) -> ServedModel:
+    """Return the default version of the model in the path."""
+    return state.catalog.get(model)
+
+
+def named_version(state: CurrentState, model: ModelName, version: VersionNumber) -> ServedModel:
+    """Return the version in the path."""
+    return state.catalog.get(model, version)
+
+
+DefaultVersion = Annotated[ServedModel, Depends(default_version)]
+NamedVersion = Annotated[ServedModel, Depends(named_version)]
+
+
+@router.get("/models", operation_id="list_models", summary="List models")
+async def list_models(state: CurrentState) -> ModelList:
+    """Return the manifest of every model's default version."""
+    return ModelList(models=[model.manifest for model in state.catalog])
+
+
+@router.get("/models/{model}", operation_id="get_model", summary="Get a model")
+async def get_model(model: DefaultVersion) -> Manifest:
+    """Return the manifest of a model's default version, the largest."""
+    return model.manifest
+
+
+@router.get("/models/{model}/versions", operation_id="list_versions", summary="List versions")
+async def list_versions(model: DefaultVersion, state: CurrentState) -> ModelList:
+    """Return the manifests of all served versions of a model."""
+    versions = state.catalog.versions(model.manifest.name)
+    return ModelList(models=[version.manifest for version in versions.values()])
+
+
+@router.get("/models/{model}/versions/{version}", operation_id="get_version", summary="Get a version")
+async def get_version(model: NamedVersion) -> Manifest:
+    """Return the manifest of one version of a model."""
+    return model.manifest
+
+
+def task_endpoints(state: State) -> dict[str, TaskEndpoint]:
+    """Return the endpoint of every task, by its name."""
+    return {name: TaskEndpoint(name, task, state) for name, task in TASKS.items()}
+
+
+def install(app: FastAPI, endpoints: dict[str, TaskEndpoint]) -> None:
+    """Add the routes of /v1 to the application: each task has one for the default version and one for any version."""
+    app.include_router(router)
+    for name, endpoint in endpoints.items():
+        for version in ("", "/versions/{version}"):
+            app.router.routes.append(Route(f"/v1/models/{{model}}{version}/{name}", endpoint, methods=["POST"]))

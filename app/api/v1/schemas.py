@@ -1,0 +1,101 @@
+"""The shapes of JSON bodies and answers, for the OpenAPI document and for generated clients."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
+
+from app.arrays import ARRAYS
+from app.arrays import Row as RowKind
+from app.manifest import Manifest
+from app.tasks import TASKS, Task
+
+Row = list[float]
+Image = list[list[list[float]]]
+"""[channel][row][column]"""
+Plane = list[list[float]]
+"""[row][column], of an image with one channel"""
+EncodedImage = Annotated[str, Field(description="A PNG, JPEG or WebP image, as base64 or as a data URL.")]
+Item = TypeVar("Item")
+NonEmpty = Annotated[list[Item], Field(min_length=1)]
+FILE = WithJsonSchema({"type": "string", "format": "binary"})
+
+ROWS: dict[RowKind, Any] = {"sample": list[Row] | list[Image], "latent vector": list[Row], "number": list[float]}
+"""The JSON of an array, by the kind of its rows."""
+ANSWER_NAMES = {"reconstruct": "Reconstructions", "denoise": "Denoised"}
+"""Names of answers with further arrays; by default `<Task>Answer`."""
+
+
+class Body(BaseModel):
+    """A request's body, which has one member."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class SamplesIn(Body):
+    """Samples, all nested as the model's input shape, without the channel axis if there is one channel, or flat."""
+
+    samples: NonEmpty[Row] | NonEmpty[Plane] | NonEmpty[Image]
+
+
+class LatentsIn(Body):
+    """Latent vectors."""
+
+    latents: NonEmpty[Row]
+
+
+class ImagesIn(Body):
+    """Samples, each an image of any size and colour, for models of images."""
+
+    images: NonEmpty[EncodedImage]
+
+
+class ImageFiles(BaseModel):
+    """The files of a form: samples, each a PNG, JPEG or WebP image. The field may have any other name."""
+
+    images: NonEmpty[Annotated[bytes, FILE]]
+
+
+class Answer(BaseModel):
+    """The model and version that every answer with arrays names."""
+
+    model: str
+    version: int
+
+
+class ModelList(BaseModel):
+    """Manifests."""
+
+    models: list[Manifest]
+
+
+class Health(BaseModel):
+    """The result of a probe."""
+
+    status: str
+
+
+def answer_name(name: str, task: Task) -> str:
+    """Return the name of a task's answer in the document; tasks without further arrays share one."""
+    if not task.extras:
+        return task.gives.capitalize()
+    return ANSWER_NAMES.get(name, f"{name.capitalize()}Answer")
+
+
+def answer_models() -> dict[str, type[BaseModel]]:
+    """Return the model of each kind of answer, by its name."""
+    return {answer_name(name, task): _answer_model(answer_name(name, task), task) for name, task in TASKS.items()}
+
+
+def _answer_model(name: str, task: Task) -> type[BaseModel]:
+    seed = (int | None, Field(None, description="The seed of the draws, which repeats them; only if there were draws."))
+    fields: dict[str, Any] = {task.gives: (ROWS[ARRAYS[task.gives].row], ...), "seed": seed}
+    for extra in task.extras:
+        kind = ROWS[ARRAYS[extra].row]
+        description = ARRAYS[extra].description
+        optional = extra in task.echoes
+        fields[extra] = (
+            (kind | None, Field(None, description=description)) if optional else (kind, Field(description=description))
+        )
+    return create_model(name, __base__=Answer, __doc__=ARRAYS[task.gives].description, **fields)

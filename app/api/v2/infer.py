@@ -1,0 +1,185 @@
+"""
+The endpoint of inference requests of the Open Inference Protocol.
+
+It ignores the Content-Type: tritonclient sends none, and its asyncio client always sends the same. A header of its own
+says whether bytes follow the JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from functools import partial
+
+from starlette.types import Receive, Scope, Send
+
+from app.api.request_body import read_body
+from app.api.state import State
+from app.api.v2.models import COUNT, Entries, Entry
+from app.api.v2.reply import HEADER_LENGTH, answer_encoding, render
+from app.arrays import Array
+from app.engine.offload import LoopLimit
+from app.errors import Expired, InvalidInput, InvalidParameter, MalformedBody, WrongShape
+from app.formats.images import is_tiny, media_type, read_images
+from app.formats.inference import InferenceRequest, read_raw, read_request
+from app.formats.tensors import BYTES, Tensor
+from app.manifest import ImageInput
+from app.options import Options, parse_options
+from app.server.gate import EXCHANGE, Exchange, Headers
+from app.tasks import Result
+from app.times import now
+
+IGNORED_PARAMETERS = ("sequence_id", "sequence_start", "sequence_end", "priority")
+"""Parameters that change no answer here: requests do not depend on each other, and none overtakes another."""
+MAX_PARAMETERS = 32
+MAX_PARAMETER_NAME_LENGTH = 60
+"""Characters; an error repeats the names of wrong parameters."""
+MAX_LENGTH_DIGITS = 18
+
+
+class InferEndpoint:
+    """`/v2/models/{name}[/versions/{version}]/infer`, as an ASGI application."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request. Errors are raised for the gate."""
+        exchange: Exchange = scope[EXCHANGE]
+        entry = self._state.catalog.view(Entries).get(**scope["path_params"])
+        try:
+            headers, content = await self._answer(entry, exchange, receive)
+        except BaseException:  # a cancelled request counts too
+            entry.count_failure(exchange.times)
+            raise
+        entry.count_success(exchange.times)
+        await exchange.respond(headers, content)
+
+    async def _answer(self, entry: Entry, exchange: Exchange, receive: Receive) -> tuple[Headers, bytes]:
+        state, times, headers = self._state, exchange.times, exchange.headers
+        content = await read_body(receive, headers, state)
+        exchange.watch(receive)
+        times.received = now()
+        request = await self._parse(entry, content, headers)
+        outputs = wanted_outputs(entry, request)
+        options, timeout = read_parameters(entry, request)
+        rows = await self._read_rows(entry, request)
+        times.decoded = now()
+        try:
+            async with asyncio.timeout(timeout):
+                result = await self._run(entry, options, rows)
+                times.computed = now()
+                answer = await render(result, entry, request.id, outputs, rows, answer_encoding(headers), state)
+        except TimeoutError as error:
+            raise Expired(f"there was no answer within the {timeout:g} s of the parameter timeout") from error
+        times.encoded = now()
+        return answer
+
+    async def _run(self, entry: Entry, options: Options, rows: Array | None) -> Result:
+        if rows is None:
+            return await entry.task.function(entry.served, options)
+        return await entry.task.function(entry.served, options, rows)
+
+    async def _parse(self, entry: Entry, content: bytes, headers: Mapping[bytes, bytes]) -> InferenceRequest:
+        length = _header_length(headers)
+        json_length = len(content) if length is None else length
+        parse = partial(_parse, entry, content, length)
+        if len(content) > LoopLimit.READ_BINARY_BYTES:
+            return await self._state.offload.run(len(content), LoopLimit.READ_BINARY_BYTES, parse)
+        return await self._state.offload.run(json_length, LoopLimit.READ_JSON_BYTES, parse)
+
+    async def _read_rows(self, entry: Entry, request: InferenceRequest) -> Array | None:
+        """Return the checked rows of a request, or None if the task takes none."""
+        name = entry.task.takes
+        if name is None:
+            return None
+        tensor = request.inputs[name]
+        entry.served.check_row_count(tensor.shape[0])
+        size, limit = 0, LoopLimit.READ_BINARY_BYTES
+        if isinstance(tensor.values, list) and entry.takes_images:
+            images = tensor.values
+            read = partial(_read_images, entry, tensor, images, self._state.settings.max_pixels)
+            if len(images) != 1 or not is_tiny(images[0], media_type(images[0])):
+                limit = -1
+        else:
+            read = partial(_read_numbers, entry, name, tensor)
+            size = 0 if isinstance(tensor.values, list) else tensor.values.nbytes
+        return await self._state.offload.run(size, limit, read)
+
+
+def wanted_outputs(entry: Entry, request: InferenceRequest) -> Mapping[str, bool]:
+    """Return the wanted outputs, in the request's order, each True if it shall come as bytes. Raises InvalidInput."""
+    if request.outputs is None:
+        return dict.fromkeys(entry.output_names, request.binary)
+    for name in request.outputs:
+        if name not in entry.output_names:
+            raise InvalidInput(f"outputs: expected {' or '.join(entry.output_names)}, got {name[:100]!r}")
+    return request.outputs
+
+
+def read_parameters(entry: Entry, request: InferenceRequest) -> tuple[Options, float | None]:
+    """
+    Return the options of the task, and the request's time limit in seconds. The input `count` is an option, too.
+
+    Raises InvalidParameter or InvalidInput.
+    """
+    expected = entry.task.takes or COUNT.name
+    if unknown := request.inputs.keys() - {expected}:
+        raise InvalidInput(f"inputs: expected {expected!r}, got {', '.join(sorted(unknown))[:100]!r}")
+    if entry.task.takes and expected not in request.inputs:
+        raise InvalidInput(f"inputs: expected {expected!r}, got none")
+    if not request.parameters and entry.task.takes:
+        return entry.defaults, None
+    if len(request.parameters) > MAX_PARAMETERS or any(
+        len(name) > MAX_PARAMETER_NAME_LENGTH for name in request.parameters
+    ):
+        raise InvalidParameter(
+            f"expected at most {MAX_PARAMETERS} parameters of at most {MAX_PARAMETER_NAME_LENGTH} letters"
+        )
+    parameters = {name: value for name, value in request.parameters.items() if name not in IGNORED_PARAMETERS}
+    timeout = parameters.pop("timeout", 0)
+    if type(timeout) is not int or timeout < 0:
+        raise InvalidParameter(f"timeout: expected a whole number of microseconds from 0, got {timeout!r:.60}")
+    if not entry.task.takes and expected in request.inputs:
+        if expected in parameters:
+            raise InvalidInput(f"expected {expected!r} as an input or as a parameter, got both")
+        parameters[expected] = _count(request.inputs[expected])
+    options = parse_options(entry.task.options, parameters, "request") if parameters else entry.defaults
+    return options, timeout / 1e6 or None
+
+
+def _count(tensor: Tensor) -> float:
+    """Return the one number of an input. Raises WrongShape or NotNumbers."""
+    if tensor.shape != COUNT.shape:
+        raise WrongShape(f"{tensor.name}: expected shape {list(COUNT.shape)}, got {list(tensor.shape)}")
+    return float(tensor.numbers()[0])
+
+
+def _header_length(headers: Mapping[bytes, bytes]) -> int | None:
+    """Return the length of the JSON in the body, or None if the whole body is JSON. Raises MalformedBody."""
+    length = headers.get(HEADER_LENGTH)
+    if length is None:
+        return None
+    if not length.isdigit() or len(length) > MAX_LENGTH_DIGITS:
+        raise MalformedBody(f"Inference-Header-Content-Length: expected a number of bytes, got {length[:60]!r}")
+    return int(length)
+
+
+def _parse(entry: Entry, content: bytes, header_length: int | None) -> InferenceRequest:
+    if header_length == 0:
+        tensor = entry.inputs[0]
+        return read_raw(content, tensor.name, tensor.datatype, tensor.shape[1:])
+    return read_request(content, header_length)
+
+
+def _read_numbers(entry: Entry, name: str, tensor: Tensor) -> Array:
+    return entry.served.check(name, tensor.numbers())
+
+
+def _read_images(entry: Entry, tensor: Tensor, images: list[bytes], max_pixels: int) -> Array:
+    """Return samples from encoded images, which models of images take as BYTES."""
+    expected = entry.served.manifest.input
+    assert isinstance(expected, ImageInput)
+    if tensor.shape not in ((len(images),), (len(images), 1)):
+        raise WrongShape(f"{tensor.name}: expected {BYTES} of shape [images], got {list(tensor.shape)}")
+    return read_images(images, expected, max_pixels)

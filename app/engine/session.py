@@ -1,0 +1,62 @@
+"""onnxruntime sessions: how a graph is opened, and the check that it takes and gives the expected tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import onnxruntime
+
+from app.errors import InvalidModel
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """An input or output of a graph; its first axis is the batch, `shape` is the shape of one row."""
+
+    name: str
+    shape: tuple[int, ...]
+    type: Literal["float", "int64"] = "float"
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.type} {list(self.shape)}"
+
+
+def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    """
+    Open a graph on the CPU. Raises InvalidModel.
+
+    Idle threads sleep instead of spinning. The memory arena is off: it grows with every new batch size.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has a class for each failure, with no common base but Exception
+        raise InvalidModel(f"{path.name} cannot be loaded: {str(error).splitlines()[0]}") from error
+
+
+def check_signature(
+    session: onnxruntime.InferenceSession, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
+) -> None:
+    """Raise InvalidModel unless a graph takes and gives these tensors, each with a symbolic batch axis."""
+    for kind, specs, nodes in (("inputs", inputs, session.get_inputs()), ("outputs", outputs, session.get_outputs())):
+        expected, actual = [str(spec) for spec in specs], [_describe(node) for node in nodes]
+        if actual != expected:
+            raise InvalidModel(
+                f"graph: expected the {kind} {', '.join(expected)} for each row, found {', '.join(actual)}"
+            )
+        for node in nodes:
+            if not node.shape or isinstance(node.shape[0], int):
+                raise InvalidModel(f"graph: {node.name} must have a symbolic batch axis, found shape {node.shape}")
+
+
+def _describe(node: Any) -> str:
+    """Describe a node of a graph as `TensorSpec.__str__` does, even if its type is one that TensorSpec cannot hold."""
+    return f"{node.name} {node.type.removeprefix('tensor(').removesuffix(')')} {list(node.shape[1:])}"

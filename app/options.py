@@ -1,0 +1,141 @@
+"""The options of each task. An unknown option is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from app.engine.corruption import Noise
+from app.errors import InvalidParameter
+
+Seed = Annotated[
+    int | None,
+    Field(
+        ge=0,
+        le=2**53 - 1,
+        description="The same seed gives the same draws. Without a seed, the answer names the one that was used.",
+    ),
+]
+
+
+class Options(BaseModel):
+    """The options of a task."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @property
+    def png_columns(self) -> int | None:
+        """The number of samples in a row of a PNG answer; None for a square."""
+        return None
+
+
+AnyOptions = TypeVar("AnyOptions", bound=Options)
+
+
+def parse_options(kind: type[AnyOptions], values: Mapping[str, object], place: str) -> AnyOptions:
+    """Return the options in a part of a request, such as its query. Raises InvalidParameter, which names the part."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        problems = [{**problem, "loc": (place, *problem["loc"])} for problem in error.errors()]
+        raise invalid_parameter(problems) from error
+
+
+def invalid_parameter(problems: Iterable[Mapping[str, Any]]) -> InvalidParameter:
+    """Return the error for problems as pydantic lists them, whose `loc` begins with the part of the request."""
+    parameters, sentences = [], []
+    for problem in problems:
+        option = problem.get("ctx", {}).get("option")  # set by `meaningless`, whose error is about all options
+        place, name = str(problem["loc"][0]), str(option or problem["loc"][-1])
+        parameters.append({"name": name, "in": place, "problem": str(problem["msg"])})
+        got = "" if option else f", got {problem.get('input')!r:.60}"
+        sentences.append(f"{place} parameter {name!r}: {problem['msg']}{got}")
+    return InvalidParameter("; ".join(sentences), parameters=parameters)
+
+
+def meaningless(option: str, without: str) -> PydanticCustomError:
+    """Return the error of an option that has no meaning without another."""
+    return PydanticCustomError(
+        "meaningless", "has no meaning without {without}", {"option": option, "without": without}
+    )
+
+
+class EncodeOptions(Options):
+    """The options of `encode`."""
+
+    sample: bool = Field(False, description="Draw from the posterior instead of taking its mean (variational models).")
+    seed: Seed = None
+
+    @model_validator(mode="after")
+    def _seed_needs_sample(self) -> Self:
+        if self.seed is not None and not self.sample:
+            raise meaningless("seed", "sample=true: the mean is not random")
+        return self
+
+
+class DecodeOptions(Options):
+    """The options of `decode` and `reconstruct`, which every task that decodes has too."""
+
+    columns: Annotated[int | None, Field(ge=1)] = Field(
+        None, description="Samples in a row of a PNG answer; by default the square root of their number."
+    )
+
+    label: str | None = Field(
+        None,
+        description="The label to decode with: one of the manifest's `labels`, which a conditional model requires. "
+        "Other models have no labels and refuse it.",
+    )
+
+    @property
+    def png_columns(self) -> int | None:
+        """The number of samples in a row of a PNG answer; None for a square."""
+        return self.columns
+
+
+class DenoiseOptions(DecodeOptions):
+    """The options of `denoise`."""
+
+    noise: Noise | None = Field(None, description="Corrupt the samples first, for a demonstration.")
+    amount: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = Field(
+        None,
+        description="The amount of noise, by default 0.5: the standard deviation in units of the value range "
+        "(gaussian), or the share of numbers that are replaced.",
+    )
+    seed: Seed = None
+
+    @model_validator(mode="after")
+    def _amount_and_seed_need_noise(self) -> Self:
+        if self.noise is None and (self.amount is not None or self.seed is not None):
+            option = "seed" if self.amount is None else "amount"
+            raise meaningless(option, "noise: denoising itself is not random")
+        return self
+
+
+class GenerateOptions(DecodeOptions):
+    """The options of `generate`."""
+
+    count: Annotated[int, Field(ge=1)] = Field(
+        16, description="The number of samples. A larger count leaves the first samples as they were."
+    )
+    seed: Seed = None
+    temperature: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = Field(
+        1.0, description="Factor on the prior's standard deviation: below 1, more typical samples."
+    )
+
+
+class InterpolateOptions(DecodeOptions):
+    """The options of `interpolate`."""
+
+    columns: Annotated[int | None, Field(ge=1)] = Field(
+        None, description="Samples in a row of a PNG answer; by default all of them."
+    )
+
+    steps: Annotated[int, Field(ge=2)] = Field(8, description="The number of samples, both ends included.")
+
+    @property
+    def png_columns(self) -> int | None:
+        """The number of samples in a row of a PNG answer: by default all of them."""
+        return self.columns or self.steps

@@ -1,0 +1,137 @@
+"""
+The gate: the outermost ASGI application, which does once what is true of every request.
+
+It gives each request an id and a clock, lets it through, and turns any error into a problem document. A complete answer
+leaves through `Exchange.respond`; what FastAPI answers leaves through `Exchange.send`, and both carry the same headers.
+"""
+
+from __future__ import annotations
+
+import re
+from asyncio import CancelledError
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.errors import InternalError, ServiceError
+from app.server.connection import write_response
+from app.server.disconnects import DisconnectWatcher, RequestTask
+from app.server.ids import new_request_id
+from app.server.problems import PROBLEM_JSON, problem_document
+from app.times import REQUEST_TIMES, RequestTimes
+
+log = structlog.get_logger(__name__)
+
+VALID_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._~+/=:@-]{0,127}")
+"""An X-Request-ID that a client or a proxy may choose: safe to log as it is. Others are replaced."""
+EXCHANGE = "hourglass.exchange"
+"""The key of the exchange in the ASGI scope."""
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Exchange:
+    """One request and its answer."""
+
+    __slots__ = ("_send", "_task", "_watcher", "headers", "request_id", "started", "times")
+
+    def __init__(self, scope: Scope, send: Send, watcher: DisconnectWatcher) -> None:
+        self._send = send
+        self._watcher = watcher
+        self._task: RequestTask | None = None
+        self.started = False
+        """True once the answer has begun."""
+        self.times = RequestTimes()
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        """The request's headers by their names in lower case; if a name is repeated, the last."""
+        chosen = self.headers.get(b"x-request-id")
+        self.request_id: bytes = chosen if chosen and VALID_ID.fullmatch(chosen) else new_request_id()
+
+    def watch(self, receive: Receive) -> None:
+        """Cancel the current task from now on if the client disconnects. The request's body must have been read."""
+        self._task = self._watcher.add(receive)
+
+    def stop_watching(self) -> None:
+        """Stop watching the client, if it is watched."""
+        if self._task is not None:
+            self._watcher.remove(self._task)
+            self._task = None
+
+    async def respond(self, headers: Headers, content: bytes) -> None:
+        """Send a complete answer with status 200, whose length is among the headers."""
+        headers = [*headers, (b"x-request-id", self.request_id), (b"server-timing", self.times.server_timing())]
+        self.stop_watching()
+        self.started = True
+        if write_response(self._send, headers, content, together=self._watcher.is_watching()):
+            return
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self._send({"type": "http.response.body", "body": content})
+
+    async def fail(self, error: ServiceError) -> None:
+        """Send the problem document of an error."""
+        document = problem_document(error, self.request_id)
+        headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in error.headers.items()]
+        headers += [(b"content-length", b"%d" % len(document)), (b"content-type", PROBLEM_JSON.encode())]
+        await self.send({"type": "http.response.start", "status": error.status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": document})
+
+    def send(self, message: Message) -> Awaitable[None]:
+        """Send an ASGI message; the head of the answer gets the request's id and times."""
+        if message["type"] == "http.response.start":
+            self.started = True
+            message["headers"] = [
+                *message.get("headers", ()),
+                (b"x-request-id", self.request_id),
+                (b"server-timing", self.times.server_timing()),
+            ]
+        return self._send(message)
+
+
+class Gate:
+    """
+    The outermost ASGI application.
+
+    `translate` returns the ServiceError for an exception of the framework, or None for any other exception, which is a
+    bug: its text goes to the log, and the client gets InternalError. A client that disconnects gets nothing.
+    """
+
+    def __init__(self, app: ASGIApp, translate: Callable[[Scope, Exception], ServiceError | None]) -> None:
+        self.app: Any = app
+        """The application inside."""
+        self._translate = translate
+        self._watcher = DisconnectWatcher()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)  # type: ignore[no-any-return]
+        scope[EXCHANGE] = exchange = Exchange(scope, send, self._watcher)
+        REQUEST_TIMES.set(exchange.times)
+        try:
+            await self.app(scope, receive, exchange.send)
+        except CancelledError:
+            if not self._watcher.client_disconnected():
+                raise
+        except Exception as error:
+            if exchange.started:
+                raise
+            exchange.stop_watching()
+            await exchange.fail(self._service_error(scope, exchange, error))
+        finally:
+            exchange.stop_watching()
+        return None
+
+    def _service_error(self, scope: Scope, exchange: Exchange, error: Exception) -> ServiceError:
+        translated = error if isinstance(error, ServiceError) else self._translate(scope, error)
+        if translated is not None:
+            return translated
+        log.error(
+            "unexpected exception",
+            request_id=exchange.request_id.decode(),
+            method=scope["method"],
+            path=scope["path"],
+            exc_info=error,
+        )
+        return InternalError("the server failed; its log says why")

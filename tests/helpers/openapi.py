@@ -1,0 +1,29 @@
+"""Checks of the OpenAPI document that several test files make."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jsonschema_rs import Draft202012Validator
+from starlette.testclient import TestClient
+
+TASKS = ["encode", "decode", "reconstruct", "denoise", "generate", "interpolate"]
+PREFIXES = ["/v1/models/{model}/", "/v1/models/{model}/versions/{version}/"]
+
+
+def assert_that_the_examples_work(client: TestClient, document: dict[str, Any], path: str, method: str) -> None:
+    """Send a route each body that its documentation shows, with the parameters that it shows."""
+    operation = document["paths"][path][method]
+    shown = {p["name"]: p["example"] for p in operation.get("parameters", ()) if "example" in p}
+    query = {p["name"] for p in operation.get("parameters", ()) if p["in"] == "query"}
+    address = path.format_map(shown)
+    options = {name: value for name, value in shown.items() if name in query}
+    content = operation.get("requestBody", {"content": {}})["content"]
+    bodies = [example["value"] for media in content.values() for example in media.get("examples", {}).values()]
+    assert bodies or not content
+    for body in bodies or [None]:
+        response = client.request(method, address, params=options, json=body)
+        assert response.status_code == 200, response.text
+        answer = operation["responses"]["200"]["content"]["application/json"]
+        schema = {**answer["schema"], "components": document["components"]}
+        Draft202012Validator(schema).validate(response.json())

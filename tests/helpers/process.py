@@ -1,0 +1,73 @@
+"""The command `hourglass` as a process of its own, and shell commands as users type them."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """Return this process's variables, with these HOURGLASS_* ones in place of its own."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("HOURGLASS_")}
+    return {**plain, **{f"HOURGLASS_{name.upper()}": value for name, value in settings.items()}}
+
+
+def run(**settings: str) -> subprocess.CompletedProcess[str]:
+    """Run the command until it ends by itself."""
+    return subprocess.run(
+        [sys.executable, "-m", "app"], env=environment(**settings), capture_output=True, text=True, timeout=60
+    )
+
+
+@contextmanager
+def serving(**settings: str) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
+    """Start the command; give the process, its address and the lines of its log, once it listens."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app"],
+        env=environment(port="0", **settings),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # so that worker processes can be ended with it
+    )
+    assert process.stderr is not None
+    lines: list[str] = []
+    drain = threading.Thread(target=lambda: lines.extend(process.stderr or []))
+    try:
+        for line in process.stderr:
+            lines.append(line)
+            if found := re.search(r"Uvicorn running on (http://[\d.]+:\d+)", line):
+                address = found.group(1)
+                break
+        else:
+            raise AssertionError("".join(lines))
+        drain.start()
+        yield process, address, lines
+    finally:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=10)
+        with suppress(ProcessLookupError):  # whatever is left of its group
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if drain.ident:
+            drain.join()
+        process.stderr.close()
+
+
+def run_shell(command: str, folder: Path) -> str:
+    """Run a command in a folder and return its output. It must succeed."""
+    ended = subprocess.run(["bash", "-ec", command], capture_output=True, text=True, cwd=folder, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def use_address(command: str, address: str) -> str:
+    """Return a documented curl command with another server's address."""
+    return command.replace("http://127.0.0.1:8000", address).replace("curl ", "curl --silent --show-error ")
