@@ -23,8 +23,8 @@ from onnx import TensorProto, helper, numpy_helper
 from app.manifest import (
     DECODER,
     ENCODER,
+    FAMILY_TASKS,
     GOLDEN,
-    TASKS,
     DeterministicLatent,
     Family,
     FileDigest,
@@ -112,7 +112,7 @@ def write_manifest(
         version=version,
         description="Sums of pairs.",
         family=family,
-        tasks=TASKS[family],
+        tasks=FAMILY_TASKS[family],
         input=kind,
         latent=GaussianLatent(dimension=dimension) if variational else DeterministicLatent(dimension=dimension),
         labels=labels,
