@@ -15,12 +15,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 MANIFEST = "model.json"
-ENCODER = "encoder.onnx"
-DECODER = "decoder.onnx"
-GOLDEN = "golden.npz"
-CARD = "card.md"
-FIGURES = "figures"
-LATENT_MAP = "latent_map.npz"
+ENCODER, DECODER, GOLDEN = "encoder.onnx", "decoder.onnx", "golden.npz"
+CARD, FIGURES, LATENT_MAP = "card.md", "figures", "latent_map.npz"
 
 TaskName = Literal["encode", "decode", "reconstruct", "denoise", "generate", "interpolate"]
 Family = Literal["autoencoder", "denoising-autoencoder", "variational-autoencoder"]
@@ -90,7 +86,7 @@ class VectorInput(Contract):
     """Names in the order of the columns; empty if they have none."""
 
     @model_validator(mode="after")
-    def _one_name_a_feature(self) -> Self:
+    def _features_have_one_name_each(self) -> Self:
         if self.feature_names and len(self.feature_names) != self.shape[0]:
             raise ValueError(f"{self.shape[0]} features, but {len(self.feature_names)} feature names")
         return self
@@ -150,8 +146,7 @@ class FileDigest(Contract):
     @classmethod
     def of(cls, path: Path) -> FileDigest:
         """Return the digest of a file on disk."""
-        content = path.read_bytes()
-        return cls(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+        return cls(sha256=hashlib.sha256(content := path.read_bytes()).hexdigest(), bytes=len(content))
 
 
 class Measurement(Contract):
@@ -210,21 +205,19 @@ class Manifest(Contract):
 
     @field_validator("labels")
     @classmethod
-    def _labels_tell_rows_apart(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+    def _labels_differ(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
         if len(labels) == 1:
             raise ValueError(f"a conditional model has at least 2 labels, got only {labels[0]!r}")
-        wrong = [label for label in labels if not label or labels.count(label) > 1]
-        if wrong:
+        if wrong := [label for label in labels if not label or labels.count(label) > 1]:
             raise ValueError(f"labels must differ, and none be empty, got {wrong[0]!r}")
         return labels
 
     @model_validator(mode="after")
-    def _tasks_fit_the_latent_space(self) -> Self:
+    def _is_complete(self) -> Self:
         if "generate" in self.tasks and self.latent.kind != "gaussian":
             raise ValueError("the task 'generate' needs a latent space with a prior (kind 'gaussian')")
-        for required in (ENCODER, DECODER, GOLDEN):
-            if required not in self.files:
-                raise ValueError(f"files: {required} is missing")
+        if missing := [name for name in (ENCODER, DECODER, GOLDEN) if name not in self.files]:
+            raise ValueError(f"files: {missing[0]} is missing")
         return self
 
     @property

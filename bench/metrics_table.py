@@ -12,14 +12,14 @@ import sys
 from pathlib import Path
 
 from app.engine.autoencoder import Autoencoder
-from app.engine.repository import load_version
 from app.engine.process import available_cores
+from app.engine.repository import load_version
 from app.manifest import Measurement
 from training.config import Config
 from training.data import load_data
 from training.evaluation import evaluate
+from training.evaluation.untrained import untrained
 from training.preprocessing import fit_preprocessing
-from training.untrained import untrained
 
 MODELS = ("mnist-ae", "mnist-sdae", "mnist-vae", "mnist-vae-2d")
 COLUMNS = {

@@ -20,12 +20,12 @@ import numpy.typing as npt
 import torch
 
 from app.engine.corruption import corrupt
-from training.baselines import LinearAutoencoder, probe_accuracy
 from training.config import Config, DataConfig, DenoisingObjective, NetworkConfig, OptimisationConfig
 from training.data import DataSet, Split, load_data
 from training.evaluation import mse, psnr
+from training.evaluation.baselines import LinearAutoencoder, probe_accuracy
+from training.fitting.trainer import fit
 from training.networks import Network
-from training.trainer import fit
 
 Array = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]

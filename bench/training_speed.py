@@ -29,10 +29,10 @@ from torch.nn.utils import clip_grad_norm_
 
 from training.config import Config, DenoisingObjective, load_config
 from training.data import DataSet, Split, load_data
-from training.draws import Draws
+from training.fitting.draws import Draws
+from training.fitting.trainer import fit
 from training.networks import Example, build_network
 from training.preprocessing import fit_preprocessing
-from training.trainer import fit
 
 EPOCHS = 4
 """Of a measurement; the first one warms up and does not count."""

@@ -1,4 +1,4 @@
-"""Fixtures: a repository of tiny models, an application over it, the bundled models, a run on real digits."""
+"""Fixtures: a repository of tiny models, an application over it, and the bundled models."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from app.main import create_app
+from app.api.state import State
+from app.main import build_app
+from app.server.gate import Gate
 from app.settings import Settings
 from tests.helpers import tiny
 
@@ -18,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with one tiny model of each family, one of them in two versions, and one of a table."""
+    """Write a repository: a tiny model of each family, one of them in two versions, and a model of a table."""
     root = tmp_path_factory.mktemp("models")
     tiny.write_version(root, "tiny-ae", 1)
     tiny.write_version(root, "tiny-ae", 2)
@@ -29,19 +30,36 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_app(tiny_models: Path) -> FastAPI:
-    """The application over the tiny models, with limits small enough to reach."""
-    return create_app(Settings(models_dir=tiny_models, max_body_bytes=4096, max_rows=16, max_pixels=10_000))
+def conditional_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a repository of models with LABELS, and one without."""
+    root = tmp_path_factory.mktemp("conditional")
+    tiny.write_version(root, "table", kind=tiny.TABLE, labels=tiny.LABELS)
+    tiny.write_version(root, "sdae", family="denoising-autoencoder", labels=tiny.LABELS)
+    tiny.write_version(root, "vae", family="variational-autoencoder", kind=tiny.TABLE, labels=tiny.LABELS)
+    tiny.write_version(root, "plain", kind=tiny.TABLE)
+    return root
 
 
 @pytest.fixture(scope="session")
-def client(tiny_app: FastAPI) -> Iterator[TestClient]:
-    """A client of that application, which is started and stopped."""
+def tiny_state(tiny_models: Path) -> State:
+    """Load the tiny models, with limits small enough to reach."""
+    return State.load(Settings(models_dir=tiny_models, max_body_bytes=4096, max_rows=16, max_pixels=10_000))
+
+
+@pytest.fixture(scope="session")
+def tiny_app(tiny_state: State) -> Gate:
+    """Build the application over the tiny models."""
+    return build_app(tiny_state)
+
+
+@pytest.fixture(scope="session")
+def client(tiny_app: Gate) -> Iterator[TestClient]:
+    """Start the application over the tiny models, and give a client of it."""
     with TestClient(tiny_app, raise_server_exceptions=False) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
 def bundled() -> Path:
-    """The models that are committed."""
+    """Return the repository of the committed models."""
     return ROOT / "models"

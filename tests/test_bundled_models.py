@@ -13,11 +13,11 @@ from PIL import Image
 from app.engine.autoencoder import Autoencoder
 from app.engine.repository import load_version
 from app.manifest import Manifest
+from bench.strip import draw_strip
 from training.config import Config, DataConfig, load_config
 from training.data import load_data
 from training.evaluation import mse
-from training.graphs import check_graph
-from training.strip import draw_strip
+from training.exporting.graphs import check_graph
 
 NAMES = ["mnist-ae", "mnist-sdae", "mnist-vae", "mnist-vae-2d"]
 

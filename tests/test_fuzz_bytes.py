@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from app.formats.images import WEBP_COST
-from app.formats.json_arrays import DIRECT, MOST_LISTS, MOST_NUMBERS
+from app.formats.json_body import HAS_SIMDJSON, MAX_JSON_LISTS, MAX_JSON_NUMBERS
 from app.manifest import ImageInput, ValueRange
 from app.settings import Settings
 from tests.helpers import tiny
@@ -278,7 +278,7 @@ def default(name: str) -> int:
 
 LARGEST_BODY, MOST_PIXELS = default("max_body_bytes"), default("max_pixels")
 ROWS, LARGE = b'{"samples":[', "body-too-large"
-MOST = f"[{'0.5,' * (MOST_NUMBERS - 2)}".encode()
+MOST = f"[{'0.5,' * (MAX_JSON_NUMBERS - 2)}".encode()
 JSON_FLOODS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "empty lists": (LARGE, filled(ROWS + b"[]", b",[]", b"]}")),
     "lists of one": (LARGE, filled(ROWS + b"[0]", b",[0]", b"]}")),
@@ -295,9 +295,9 @@ JSON_FLOODS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "as many numbers, and null": ("not-numbers", lambda: ROWS + MOST + b"null]]}"),
     "as many numbers, and a list": ("ragged-rows", lambda: ROWS + MOST + b"[1]]]}"),
     "as many numbers, and NaN": ("not-finite", lambda: ROWS + MOST + b"NaN]]}"),
-    "as many lists as may be": ("too-many-rows", lambda: ROWS + b"[0,0]," * (MOST_LISTS - 2) + b"[0,0]]}"),
-    "as many lists, one ragged": ("ragged-rows", lambda: ROWS + b"[0,0]," * (MOST_LISTS - 2) + b"[0]]}"),
-    "as many empty lists": ("too-many-rows", lambda: ROWS + b"[]," * (MOST_LISTS - 2) + b"[]]}"),
+    "as many lists as may be": ("too-many-rows", lambda: ROWS + b"[0,0]," * (MAX_JSON_LISTS - 2) + b"[0,0]]}"),
+    "as many lists, one ragged": ("ragged-rows", lambda: ROWS + b"[0,0]," * (MAX_JSON_LISTS - 2) + b"[0]]}"),
+    "as many empty lists": ("too-many-rows", lambda: ROWS + b"[]," * (MAX_JSON_LISTS - 2) + b"[]]}"),
 }
 IMAGE_FLOODS: dict[str, tuple[str, Callable[[], bytes]]] = {
     **{f"png {mode}": ("image/png", blank(mode, "PNG")) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")},
@@ -318,7 +318,7 @@ FILE_FLOODS: dict[str, tuple[str, Callable[[], bytes]]] = {
 }
 
 
-@pytest.mark.skipif(not DIRECT, reason="without simdjson, numbers become Python objects first")
+@pytest.mark.skipif(not HAS_SIMDJSON, reason="without simdjson, numbers become Python objects first")
 @pytest.mark.parametrize("name", JSON_FLOODS)
 def test_no_large_json_costs_much(server: Server, name: str) -> None:
     code, make = JSON_FLOODS[name]

@@ -23,7 +23,7 @@ from PIL import Image
 from tritonclient.http import InferInput, InferRequestedOutput, InferResult
 from tritonclient.utils import InferenceServerException
 
-from tests.app.test_images import encoded
+from tests.helpers.images import encoded
 from tests.helpers.process import run_shell, serving, use_address
 
 ROOT = Path(__file__).parent.parent

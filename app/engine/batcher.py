@@ -1,4 +1,4 @@
-"""What all queues share: the threads that run models, and the bound on the rows that wait."""
+"""The threads that run models and the bound on the rows that wait, which all queues share."""
 
 from __future__ import annotations
 
@@ -24,25 +24,16 @@ class Batcher:
         """The longest wait for a run."""
         self.share = share
         self.one_core = threads == 1
-        self._max_rows = max_queued_rows
-        self._rows = 0
+        self.max_rows = max_queued_rows
+        self.rows = 0
+        """The accepted rows. Queues add theirs, and take them off again."""
 
-    def admit(self, rows: int) -> None:
-        """
-        Accept rows of a request.
-
-        Raises Overloaded if the rows that wait would exceed the limit. If nothing waits, any request is accepted.
-        """
-        if self._rows and self._rows + rows > self._max_rows:
-            raise Overloaded(
-                f"{self._rows} rows are waiting and at most {self._max_rows} may; send the request again later",
-                headers={"Retry-After": "1"},
-            )
-        self._rows += rows
-
-    def release(self, rows: int) -> None:
-        """Stop counting rows that are answered or abandoned."""
-        self._rows -= rows
+    def overloaded(self) -> Overloaded:
+        """Return the error for rows that would exceed the limit."""
+        return Overloaded(
+            f"{self.rows} rows are waiting and at most {self.max_rows} may; send the request again later",
+            headers={"Retry-After": "1"},
+        )
 
     def close(self) -> None:
         """Finish the accepted runs, then end the threads."""

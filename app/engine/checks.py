@@ -8,7 +8,7 @@ from typing import NoReturn
 import numpy as np
 
 from app.arrays import Array, Labels
-from app.errors import EmptyBatch, InvalidParameter, NotFinite, OutOfRange, WrongShape
+from app.errors import EmptyBatch, InvalidParameter, NotFinite, OutOfRange, TooManyRows, WrongShape
 from app.manifest import ImageInput, Manifest, ValueRange
 
 MAX_LISTED_LABELS = 20
@@ -27,10 +27,17 @@ def accepted_shapes(manifest: Manifest) -> list[tuple[int, ...]]:
 
 
 class RowCheck:
-    """The check of a model's samples, or of its latents: shape, finite numbers, and the value range if there is one."""
+    """The check of a model's samples, or of its latents: their number, shape, finite values, and value range."""
 
-    def __init__(self, name: str, accepted: Sequence[tuple[int, ...]], value_range: ValueRange | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        accepted: Sequence[tuple[int, ...]],
+        value_range: ValueRange | None,
+        max_rows: int | None = None,
+    ) -> None:
         self._name = name
+        self._max_rows = max_rows
         self._accepted = accepted
         """Shapes of one row; the first is the one that the model takes."""
         self._range = value_range
@@ -39,10 +46,12 @@ class RowCheck:
         """
         Return the rows in the model's shape: contiguous float32.
 
-        Raises EmptyBatch, WrongShape, NotFinite or OutOfRange.
+        Raises TooManyRows, EmptyBatch, WrongShape, NotFinite or OutOfRange.
         """
         if rows.ndim == 0 or len(rows) == 0:
             raise EmptyBatch(f"{self._name}: expected at least one row, got none")
+        if self._max_rows is not None and len(rows) > self._max_rows:
+            raise TooManyRows(f"expected at most {self._max_rows} rows at once, got {len(rows)}")
         if rows.shape[1:] not in self._accepted:
             self._raise_wrong_shape(rows)
         if self._range is None:

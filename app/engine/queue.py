@@ -61,7 +61,8 @@ class Queue:
         self._taking = Lock()
         self._solo_turns = 0
         """Successive turns of the event loop with one request each, up to SOLO_TURNS."""
-        self._ran_in_this_turn = False
+        self._ran_in_this_turn: list[int] = []
+        """The rows that skipped the queue in this turn of the event loop; its next turn clears the list."""
 
     async def run(self, *arrays: Rows) -> tuple[Rows, ...]:
         """
@@ -70,16 +71,18 @@ class Queue:
         Raises Overloaded at once, Expired if no thread was free in time, and any error of the function for these rows.
         The rows are not computed if the caller is cancelled first.
         """
-        rows = len(arrays[0])
-        self._batcher.admit(rows)
+        rows, batcher = len(arrays[0]), self._batcher
+        if batcher.rows and batcher.rows + rows > batcher.max_rows:  # if nothing waits, any request is accepted
+            raise batcher.overloaded()
+        batcher.rows += rows
         try:
-            if rows <= self._rows_on_loop and (self._is_alone() or self._fills_the_core(rows)):
+            if rows <= self._rows_on_loop and (self._is_alone(rows) or self._fills_the_core(rows)):
                 return self._run_at_once(arrays, rows)
             if rows <= self._rows_per_run:
                 return await self._enqueue(arrays, rows)
             return await self._run_in_parts(arrays, rows)
         finally:
-            self._batcher.release(rows)
+            batcher.rows -= rows
 
     def _run_at_once(self, arrays: tuple[Rows, ...], rows: int) -> tuple[Rows, ...]:
         start, times = now(), REQUEST_TIMES.get()
@@ -96,7 +99,7 @@ class Queue:
         """Return True if the rows fill most of a run and there is no other core to run it."""
         return self._batcher.one_core and rows > self._rows_on_loop // 2
 
-    def _is_alone(self) -> bool:
+    def _is_alone(self, rows: int) -> bool:
         """
         Return True if no other request is likely to arrive in this turn, since none did in many turns before.
 
@@ -107,12 +110,9 @@ class Queue:
         if self._ran_in_this_turn:
             self._solo_turns = 0
             return False
-        self._ran_in_this_turn = True
-        asyncio.get_running_loop().call_soon(self._end_turn)
+        self._ran_in_this_turn.append(rows)
+        asyncio.get_running_loop().call_soon(self._ran_in_this_turn.clear)
         return True
-
-    def _end_turn(self) -> None:
-        self._ran_in_this_turn = False
 
     async def _run_in_parts(self, arrays: tuple[Rows, ...], rows: int) -> tuple[Rows, ...]:
         size = self._rows_per_run

@@ -1,4 +1,4 @@
-"""How long the runs of a graph take on this machine, measured when its model is loaded: this decides where it runs."""
+"""The time of a graph's runs on this machine, measured when its model is loaded: it decides where the graph runs."""
 
 from __future__ import annotations
 

@@ -8,10 +8,10 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from app.arrays import Array, Labels, Latents, Rows, Samples
+from app.arrays import Labels, Latents, Samples
 from app.engine.autoencoder import Autoencoder, Posterior, Reconstruction, straight_line
 from app.engine.batcher import Batcher
-from app.engine.checks import label_rows
+from app.engine.checks import RowCheck, accepted_shapes, label_rows
 from app.engine.corruption import Noise
 from app.engine.offload import LoopLimit, Offload
 from app.engine.queue import Queue
@@ -41,7 +41,7 @@ class ServedModel:
     """
     The methods of an autoencoder, for many callers at once.
 
-    `check` must have passed the samples and latents; labels are checked here. Methods raise what the methods of
+    Samples and latents must have passed `checks`; labels are checked here. Methods raise what the methods of
     Autoencoder raise, and Overloaded or Expired.
     """
 
@@ -60,7 +60,12 @@ class ServedModel:
         encoder, decoder = measure_graphs(autoencoder)
         both, rows = encoder + decoder, autoencoder.rows_per_run
         self._offload = offload
-        self._checks = {"samples": autoencoder.check_samples, "latents": autoencoder.check_latents}
+        shapes, value_range = accepted_shapes(self.manifest), self.manifest.input.value_range
+        self.checks: dict[str, RowCheck] = {
+            "samples": RowCheck("samples", shapes, value_range, self.max_rows),
+            "latents": RowCheck("latents", [(self.manifest.latent_dim,)], None, self.max_rows),
+        }
+        """The checks of a request's arrays, by name."""
         self._mean = Queue(batcher, autoencoder.run_mean, encoder, rows)
         self._posterior = Queue(batcher, autoencoder.run_encoder, encoder, rows)
         self._decode = Queue(batcher, autoencoder.run_decoder, decoder, rows)
@@ -74,12 +79,6 @@ class ServedModel:
             "reconstruct": self._reconstruct.statistics,
         }
         """The runs of each queue, which several tasks may use."""
-
-    def check(self, name: str, rows: Rows) -> Array:
-        """Return samples or latents as the model takes them. Raises TooManyRows, and as the checks of Autoencoder."""
-        if rows.ndim and len(rows) > self.max_rows:
-            self.check_row_count(len(rows))
-        return self._checks[name](rows)
 
     def check_row_count(self, rows: int) -> None:
         """Raise TooManyRows if a request or an answer would have more rows than the limits allow."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from threading import Lock
 
+from app.times import RequestTimes, now
+
 
 class Total:
-    """How often something happened, and how long it took in total."""
+    """A count of events, and the time that they took in total."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -69,3 +71,14 @@ class RequestStatistics:
         self.success, self.fail = Total(), Total()
         self.read, self.write = Total(), Total()
         """Of successful requests: until the tensors are arrays, and from the result to the end."""
+
+    def add_success(self, times: RequestTimes) -> None:
+        """Count a request that was answered."""
+        time = now()
+        self.success.add(time - times.start)
+        self.read.add(times.decoded - times.start)
+        self.write.add(time - times.computed)
+
+    def add_failure(self, times: RequestTimes) -> None:
+        """Count a request that got an error, or whose client disconnected."""
+        self.fail.add(now() - times.start)

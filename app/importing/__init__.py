@@ -2,6 +2,7 @@
 Versions out of ONNX graphs that were not trained here.
 
     reading    a file of others: its graph in one piece, or the reason why not
+    tidy       walk graphs, remove their origin, find randomness, compare answers; training exports use it too
     original   that graph on onnxruntime, as it came: the measure of what is made of it
     steps      what can stand between a contract's tensor and a graph's: cast, transpose, reshape, scale and the like
     layout     which of them a sample needs

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper, shape_inference
 
-from app.importing.reading import opset_of, small_constants
+from app.importing.reading import opset_of
+from app.importing.tidy import small_constants
 
 Shape = list[int | None]
 Integers = npt.NDArray[np.int64]

@@ -11,13 +11,14 @@ from app.engine.session import open_session
 from app.errors import UnfitGraph
 from app.importing.original import in_short, quietly
 from app.importing.rewriting import Plan
+from app.importing.tidy import Tolerance, largest_difference
 
 Array = npt.NDArray[np.float32]
 
 BATCHES = (1, 2, 3)
 """Sizes that the rewritten graph is run at, beside all rows at once."""
-TOLERANCE, TOLERANCE_OF_HALF = 1e-4, 1e-2
-"""Of the largest number: sums in another order, and what float16 makes of that."""
+TOLERANCE, HALF_TOLERANCE = Tolerance(1e-6, 1e-4), Tolerance(1e-6, 1e-2)
+"""For float32, whose sums may have another order, and for the coarser float16."""
 
 
 def prove(plan: Plan, path: Path, rows: Array) -> float:
@@ -28,7 +29,7 @@ def prove(plan: Plan, path: Path, rows: Array) -> float:
     """
     session, original = open_session(path, threads=1), plan.original
     expected = plan.answers(rows)
-    tolerance = TOLERANCE_OF_HALF if original.kind == np.float16 else TOLERANCE
+    tolerance = HALF_TOLERANCE if original.kind == np.float16 else TOLERANCE
     inside = (
         f"its batch size, {original.batch}, is part of its inside" if original.batch else "its rows do not stay apart"
     )
@@ -44,8 +45,8 @@ def prove(plan: Plan, path: Path, rows: Array) -> float:
                 raise UnfitGraph(f"{reason}: {size} rows gave {port.inner} of shape {list(answer.shape)}")
             if not np.isfinite(wanted).all():
                 raise UnfitGraph(f"{original.name}: {port.name} is not finite for a sample within the range")
-            difference = float(np.abs(answer - wanted).max())
-            if not difference <= 1e-6 + tolerance * float(np.abs(wanted).max()):
+            difference = largest_difference(answer, wanted)
+            if not tolerance.allows(difference, wanted):
                 raise UnfitGraph(
                     f"{original.name}: {port.name} of {size} rows at once differs by {difference:.2g} from what the "
                     f"graph gives for {'each row' if (original.batch or 1) == 1 else f'{original.batch} rows'} alone"

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import onnx
 from onnx import external_data_helper, inliner
 
 from app.errors import UnfitGraph
+from app.importing.tidy import graphs, nodes, random_operators
 
 MAX_BYTES = 2**30
 """Of a graph with its weights. A protobuf message, which the version's file will be, ends at twice that."""
 OLDEST_OPSET = 8
 """Older operators do not broadcast as those that are added do."""
-FEW = 64
-"""Numbers of a constant that is worth a look."""
 STANDARD_DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
-RANDOM_OPERATORS = {
-    "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli",
-}  # fmt: skip
 
 
 def read_model(path: Path) -> onnx.ModelProto:
@@ -97,62 +89,17 @@ def check_operators(model: onnx.ModelProto, name: str) -> None:
 
 def check_no_randomness(model: onnx.ModelProto, name: str) -> None:
     """Raise UnfitGraph where a node draws: the same sample must have the same answer."""
-    random = {node.op_type for node in nodes(model)} & RANDOM_OPERATORS
-    constants = small_constants(model)
-    for node in nodes(model):
-        if node.op_type == "Dropout" and len(node.input) > 2 and node.input[2]:
-            training = constants.get(node.input[2])
-            if training is None or training.any():
-                random.add("Dropout in training mode")
+    random = random_operators(model)
     if random:
         raise UnfitGraph(
-            f"{name}: expected a graph without randomness, got {', '.join(sorted(random))}; export mu and logvar: "
+            f"{name}: expected a graph without randomness, got {', '.join(random)}; export mu and logvar: "
             "the server draws, seeded"
         )
-
-
-def small_constants(model: onnx.ModelProto) -> dict[str, npt.NDArray[Any]]:
-    """Shapes, switches and the like, by name: constants with few numbers."""
-    found = {
-        tensor.name: onnx.numpy_helper.to_array(tensor)
-        for tensor in model.graph.initializer
-        if math.prod(tensor.dims) <= FEW
-    }
-    for node in nodes(model):
-        if node.op_type == "Constant":
-            for attribute in node.attribute:
-                if attribute.name == "value" and math.prod(attribute.t.dims) <= FEW:
-                    found[node.output[0]] = onnx.numpy_helper.to_array(attribute.t)
-                elif attribute.name == "value_ints":
-                    found[node.output[0]] = np.array(attribute.ints, np.int64)
-    return found
 
 
 def opset_of(model: onnx.ModelProto) -> int:
     """The version of ONNX's own operators."""
     return next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 1)
-
-
-def graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    """A graph, and those inside its nodes."""
-    yield graph
-    for node in graph.node:
-        for inner in inner_graphs(node):
-            yield from graphs(inner)
-
-
-def inner_graphs(node: onnx.NodeProto) -> list[onnx.GraphProto]:
-    """The branches or the body of a node."""
-    return [
-        graph
-        for attribute in node.attribute
-        for graph in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else []))
-    ]
-
-
-def nodes(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
-    """Every node, those of inner graphs too."""
-    return (node for graph in graphs(model.graph) for node in graph.node)
 
 
 def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
@@ -161,8 +108,7 @@ def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
         yield from graph.initializer
         for sparse in graph.sparse_initializer:
             yield from (sparse.values, sparse.indices)
-    of_functions = (node for function in model.functions for node in function.node)
-    for node in (*nodes(model), *of_functions):
+    for node in nodes(model):
         for attribute in node.attribute:
             yield from attribute.tensors
             if attribute.HasField("t"):

@@ -11,8 +11,9 @@ from onnx import TensorProto, helper, numpy_helper
 from app.errors import UnfitGraph
 from app.importing.batches import free_batch_axis
 from app.importing.original import Original
-from app.importing.reading import STANDARD_DOMAINS, check_no_randomness, graphs, inner_graphs
+from app.importing.reading import STANDARD_DOMAINS, check_no_randomness
 from app.importing.steps import Operator, Rows, Step, apply
+from app.importing.tidy import forget_origin, graphs, inner_graphs
 
 INSIDE = "original/"
 """Before every name of the original's, so that none is one of the contract's."""
@@ -67,6 +68,7 @@ class Plan:
         if self.original.batch is not None:
             free_batch_axis(model, self.original.batch)
         forget_origin(model)
+        forget_foreign_opsets(model)
         name_inside(model)
         self._connect(model)
         try:
@@ -127,16 +129,8 @@ def drop_unused(model: onnx.ModelProto, outputs: set[str]) -> None:
         field.extend(copies)
 
 
-def forget_origin(model: onnx.ModelProto) -> None:
-    """Remove what exporters note for themselves: paths, stack traces, shapes of their example."""
-    for field in (model.metadata_props, model.training_info, model.graph.quantization_annotation):
-        del field[:]
-    model.doc_string = ""
-    for graph in graphs(model.graph):
-        del graph.value_info[:]
-        for noted in (graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
-            noted.doc_string = ""
-            del noted.metadata_props[:]
+def forget_foreign_opsets(model: onnx.ModelProto) -> None:
+    """Keep only the opsets of STANDARD_DOMAINS."""
     kept = [entry for entry in model.opset_import if entry.domain in STANDARD_DOMAINS]
     versions = [(entry.domain, entry.version) for entry in kept]
     del model.opset_import[:]

@@ -30,24 +30,22 @@ class DisconnectWatcher:
         self._disconnected: set[RequestTask] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, receive: Receive) -> RequestTask:
+    def add(self, receive: Receive) -> None:
         """Cancel the current task from now on if its client disconnects. The request's body must have been read."""
         task = asyncio.current_task()
         assert task is not None
         self._new[task] = receive
         if self._timer is None:
             self._timer = task.get_loop().call_later(POLL_SECONDS, self._poll)
-        return task
 
-    def remove(self, task: RequestTask) -> None:
-        """Stop watching a request."""
+    def remove(self) -> bool:
+        """Stop watching the client of the current task; return True if other requests still wait for their answers."""
+        task = asyncio.current_task()
+        assert task is not None
         if self._new.pop(task, None) is None:
             self._waiting.pop(task, None)
             if listener := self._listeners.pop(task, None):
                 listener.cancel()
-
-    def is_watching(self) -> bool:
-        """Return True if any request has no answer yet."""
         return bool(self._new or self._waiting)
 
     def client_disconnected(self) -> bool:

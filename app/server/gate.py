@@ -17,10 +17,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import InternalError, ServiceError
 from app.server.connection import write_response
-from app.server.disconnects import DisconnectWatcher, RequestTask
+from app.server.disconnects import DisconnectWatcher
 from app.server.ids import new_request_id
 from app.server.problems import PROBLEM_JSON, problem_document
-from app.times import REQUEST_TIMES, RequestTimes
+from app.times import REQUEST_TIMES, RequestTimes, now
 
 log = structlog.get_logger(__name__)
 
@@ -35,36 +35,27 @@ Headers = list[tuple[bytes, bytes]]
 class Exchange:
     """One request and its answer."""
 
-    __slots__ = ("_send", "_task", "_watcher", "headers", "request_id", "started", "times")
+    __slots__ = ("_send", "headers", "request_id", "started", "times", "watcher")
 
     def __init__(self, scope: Scope, send: Send, watcher: DisconnectWatcher) -> None:
         self._send = send
-        self._watcher = watcher
-        self._task: RequestTask | None = None
+        self.watcher = watcher
+        """Endpoints add the request to it once the body is read."""
         self.started = False
         """True once the answer has begun."""
         self.times = RequestTimes()
+        self.times.start = now()
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         """The request's headers by their names in lower case; if a name is repeated, the last."""
         chosen = self.headers.get(b"x-request-id")
         self.request_id: bytes = chosen if chosen and VALID_ID.fullmatch(chosen) else new_request_id()
 
-    def watch(self, receive: Receive) -> None:
-        """Cancel the current task from now on if the client disconnects. The request's body must have been read."""
-        self._task = self._watcher.add(receive)
-
-    def stop_watching(self) -> None:
-        """Stop watching the client, if it is watched."""
-        if self._task is not None:
-            self._watcher.remove(self._task)
-            self._task = None
-
     async def respond(self, headers: Headers, content: bytes) -> None:
         """Send a complete answer with status 200, whose length is among the headers."""
-        headers = [*headers, (b"x-request-id", self.request_id), (b"server-timing", self.times.server_timing())]
-        self.stop_watching()
+        headers = [*headers, (b"x-request-id", self.request_id), (b"server-timing", self._server_timing())]
+        others_wait = self.watcher.remove()
         self.started = True
-        if write_response(self._send, headers, content, together=self._watcher.is_watching()):
+        if write_response(self._send, headers, content, together=others_wait):
             return
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         await self._send({"type": "http.response.body", "body": content})
@@ -84,9 +75,20 @@ class Exchange:
             message["headers"] = [
                 *message.get("headers", ()),
                 (b"x-request-id", self.request_id),
-                (b"server-timing", self.times.server_timing()),
+                (b"server-timing", self._server_timing()),
             ]
         return self._send(message)
+
+    def _server_timing(self) -> bytes:
+        """Return the value of Server-Timing, in milliseconds. Source: W3C, "Server Timing", section 2.1."""
+        times = self.times
+        return b"decode;dur=%.3f, queue;dur=%.3f, compute;dur=%.3f, encode;dur=%.3f, total;dur=%.3f" % (
+            max(0.0, times.decoded - times.received) * 1e3,
+            times.queue * 1e3,
+            times.compute * 1e3,
+            max(0.0, times.encoded - times.computed) * 1e3,
+            (now() - times.start) * 1e3,
+        )
 
 
 class Gate:
@@ -112,15 +114,14 @@ class Gate:
         try:
             await self.app(scope, receive, exchange.send)
         except CancelledError:
+            self._watcher.remove()
             if not self._watcher.client_disconnected():
                 raise
         except Exception as error:
             if exchange.started:
                 raise
-            exchange.stop_watching()
+            self._watcher.remove()
             await exchange.fail(self._service_error(scope, exchange, error))
-        finally:
-            exchange.stop_watching()
         return None
 
     def _service_error(self, scope: Scope, exchange: Exchange, error: Exception) -> ServiceError:

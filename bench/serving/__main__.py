@@ -51,6 +51,7 @@ def main() -> int:
 
 def measure_all(options: argparse.Namespace) -> Results:
     """Measure everything; after an interruption, write the results so far."""
+    machine = describe_machine()  # before this process moves to one core
     plan = Plan(
         models=options.models,
         contenders=options.contenders,
@@ -61,7 +62,7 @@ def measure_all(options: argparse.Namespace) -> Results:
         cores=pin_to_last_core(),
         quick=options.quick,
     )
-    results = Results(describe_machine(), {"seconds": plan.seconds, "rounds": plan.rounds})
+    results = Results(machine, {"seconds": plan.seconds, "rounds": plan.rounds})
     with tempfile.TemporaryDirectory() as folder:
         try:
             run(plan, options.folder or Path(folder), results)

@@ -26,7 +26,8 @@ import uvloop
 
 from app.engine.autoencoder import Autoencoder
 from app.engine.repository import load_version
-from app.formats.json_arrays import read_rows, write_object
+from app.formats.json_answer import write_object
+from app.formats.json_body import read_rows
 from app.formats.npy import read_npy, write_npy
 from app.logs import configure_logging
 from app.main import create_app

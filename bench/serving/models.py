@@ -39,9 +39,10 @@ from app.manifest import (
 from bench.serving.loads import BATCH_ROWS, MODEL_NAMES, WORKLOAD_FILE
 from training.config import AutoencoderObjective, Config, NetworkConfig, OptimisationConfig
 from training.data import DataSet, Split
-from training.export import write_golden
-from training.graphs import PARITY_BATCHES, DecoderGraph, EncoderGraph, write_graphs
+from training.exporting.export import write_golden
+from training.exporting.graphs import PARITY_BATCHES, write_graphs
 from training.networks import Network, build_network
+from training.networks.user_units import DecoderGraph, EncoderGraph
 from training.preprocessing import fit_preprocessing
 
 Array = npt.NDArray[np.float32]
@@ -96,8 +97,8 @@ def write_model(name: str, folder: Path, network_config: NetworkConfig) -> None:
     encoder = EncoderGraph(network, preprocessing)
     decoder = DecoderGraph(network, preprocessing, INPUT.value_range)
     folder.mkdir(parents=True)
-    parity = write_graphs(encoder, decoder, folder, split.in_users_units(), ["latents"])
-    write_golden(encoder, decoder, INPUT, folder, ["latents"])
+    parity = write_graphs(encoder, decoder, folder, split.in_users_units())
+    write_golden(encoder, decoder, INPUT, folder)
     Manifest(
         name=name,
         version=1,

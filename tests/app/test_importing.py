@@ -22,8 +22,8 @@ from app.engine.repository import load_version
 from app.main import create_app
 from app.manifest import Manifest
 from app.settings import Settings
-from tests import foreign
-from tests.foreign import FLOAT, LATENTS, SHAPE, SIZE, Rows, constant, node, save
+from tests.helpers import foreign
+from tests.helpers.foreign import FLOAT, LATENTS, SHAPE, SIZE, Rows, constant, node, save
 
 LAST = (4, 5, 3)
 """The shape with the channels last."""
@@ -515,7 +515,7 @@ def test_nothing_of_the_exporting_machine_is_left_in_the_graphs(tmp_path: Path) 
 KILLED = """
 import signal, sys, time
 from app.__main__ import main
-import app.engine.versions as versions
+import app.engine.repository as versions
 
 def wait(*_):
     print("written", flush=True)

@@ -11,9 +11,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from app.__main__ import main
-from tests import foreign
 from tests.app.test_importing import arguments, linear_decoder, refusal, three_outputs, wide_encoder
-from tests.foreign import FLOAT, LATENTS, SHAPE, SIZE, constant, node, save
+from tests.helpers import foreign
+from tests.helpers.foreign import FLOAT, LATENTS, SHAPE, SIZE, constant, node, save
 
 
 def encoder_of(*nodes: onnx.NodeProto, batch: int | str = "n", **more: object) -> Callable[[Path], object]:

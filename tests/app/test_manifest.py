@@ -1,4 +1,4 @@
-"""The contract refuses what it does not know."""
+"""The manifest refuses unknown members and impossible values."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.helpers import tiny
 
 @pytest.fixture
 def document(tmp_path: Path) -> dict[str, Any]:
-    """A valid manifest as JSON."""
+    """Write a valid manifest and return its JSON."""
     folder = tiny.write_version(tmp_path, family="variational-autoencoder")
-    found: dict[str, Any] = json.loads((folder / "model.json").read_text())
-    return found
+    document: dict[str, Any] = json.loads((folder / "model.json").read_text())
+    return document
 
 
-def test_a_manifest_survives_writing_and_reading(tmp_path: Path) -> None:
+def test_a_manifest_is_read_as_it_was_written(tmp_path: Path) -> None:
     folder = tiny.write_version(tmp_path)
     manifest = Manifest.read(folder)
     manifest.write(tmp_path)
@@ -46,12 +46,12 @@ def test_a_manifest_survives_writing_and_reading(tmp_path: Path) -> None:
         ({"input": {"kind": "image", "shape": [1, 8, 8], "value_range": {"low": 1, "high": 1}}}, "low must be below"),
         ({"input": {"kind": "vector", "shape": [2], "feature_names": ["a"]}}, "1 feature names"),
         ({"input": {"kind": "sound", "shape": [2]}}, "does not match any of the expected tags"),
-        ({"labels": ["one"]}, "at least 2 labels, got 'one' alone"),
+        ({"labels": ["one"]}, "at least 2 labels, got only 'one'"),
         ({"labels": ["one", ""]}, "labels must differ, and none be empty, got ''"),
         ({"labels": ["a", "b", "c", "b"]}, "labels must differ, and none be empty, got 'b'"),
     ],
 )
-def test_what_cannot_be_is_refused(document: dict[str, Any], change: dict[str, Any], complaint: str) -> None:
+def test_an_invalid_manifest_is_refused(document: dict[str, Any], change: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ValidationError) as caught:
         Manifest.model_validate({**document, **change})
     assert complaint in str(caught.value)
@@ -63,7 +63,7 @@ def test_labels_keep_their_order(document: dict[str, Any], labels: list[str]) ->
 
 
 @pytest.mark.parametrize("path", ["../secret", "/etc/passwd", "a//b", "figures/../../x", ".hidden", ""])
-def test_a_file_outside_the_folder_cannot_be_named(document: dict[str, Any], path: str) -> None:
+def test_a_file_outside_the_folder_is_refused(document: dict[str, Any], path: str) -> None:
     digest = {"sha256": "0" * 64, "bytes": 1}
     with pytest.raises(ValidationError):
         Manifest.model_validate({**document, "files": {**document["files"], path: digest}})
@@ -75,7 +75,7 @@ def test_a_manifest_cannot_be_changed(tmp_path: Path) -> None:
         manifest.version = 2  # type: ignore[misc]
 
 
-def test_the_digest_is_sha256(tmp_path: Path) -> None:
+def test_the_checksum_is_sha256(tmp_path: Path) -> None:
     (tmp_path / "abc").write_bytes(b"abc")
     digest = FileDigest.of(tmp_path / "abc")
     # FIPS 180-2, appendix B.1

@@ -1,154 +1,127 @@
-"""The one way in which every task is answered: its formats, its routes, the runs that requests share."""
+"""The table of tasks: functions on a served model, without HTTP."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
-from pathlib import Path
-from typing import Any
+from collections.abc import Awaitable
+from typing import get_args
 
-import httpx
 import numpy as np
-import numpy.typing as npt
 import pytest
-from starlette.applications import Starlette
-from starlette.routing import Mount
-from starlette.testclient import TestClient
 
-from app.api import bodies, replies
-from app.engine.autoencoder import Autoencoder
-from app.formats.json_arrays import read_rows, write_object
-from app.main import create_app
-from app.settings import Settings
-from tests.helpers.npy import NPY, loaded, saved
+from app.api.state import State
+from app.arrays import ARRAYS
+from app.engine.served import QueueName, ServedModel
+from app.errors import TooManyRows
+from app.manifest import FAMILY_TASKS, TaskName
+from app.options import DenoiseOptions, EncodeOptions, GenerateOptions, InterpolateOptions
+from app.tasks import TASKS, Result, chosen_seed, decode, denoise, encode, generate, interpolate, reconstruct
+from tests.helpers.arrays import array
 
-SAMPLES = np.array([[0.25, 0.75, 0.5, 0], [1, 1, 1, 1]], np.float32)
-HALVES = np.array([[0.5, 0.5, 0.25, 0.25], [1, 1, 1, 1]], np.float32)
-LATENTS = np.array([[1, 0.5], [2, 2]], np.float32)
+SAMPLES = array([[[[0.25, 0.75], [0.5, 0]]]])
+HALVES = array([[[[0.5, 0.5], [0.25, 0.25]]]])
 
 
-ROUTES: list[tuple[str, npt.NDArray[Any] | None, npt.NDArray[Any]]] = [
-    ("tiny-ae/encode", SAMPLES, LATENTS),
-    ("tiny-ae/versions/1/encode", SAMPLES.reshape(2, 1, 2, 2), LATENTS),
-    ("tiny-ae/decode", LATENTS, HALVES.reshape(2, 1, 2, 2)),
-    ("tiny-ae/reconstruct", SAMPLES.reshape(2, 2, 2).astype(">f8"), HALVES.reshape(2, 1, 2, 2)),
-    ("tiny-sdae/denoise", SAMPLES, HALVES.reshape(2, 1, 2, 2)),
-    ("tiny-vae/generate?count=2&temperature=0", None, np.zeros((2, 1, 2, 2), np.float32)),
-    ("tiny-ae/interpolate?steps=2", SAMPLES, HALVES.reshape(2, 1, 2, 2)),
-    ("tiny-table/decode", LATENTS.astype(np.int64), np.array([[0.5, 0.5, 0, 0], [1, 1, 1, 1]], np.float32)),
-]
+@pytest.fixture
+def ae(tiny_state: State) -> ServedModel:
+    """Return a deterministic model."""
+    return tiny_state.catalog.get("tiny-ae")
 
 
-@pytest.mark.parametrize(("path", "sent", "expected"), ROUTES, ids=[route[0] for route in ROUTES])
-def test_every_task_takes_and_gives_npy(client: TestClient, path: str, sent: Any, expected: npt.NDArray[Any]) -> None:
-    body = {} if sent is None else {"content": saved(sent)}
-    headers = {"accept": NPY} | ({} if sent is None else {"content-type": NPY})
-    answer = loaded(client.post(f"/v1/models/{path}", headers=headers, **body))
-    assert answer.dtype == np.float32
-    np.testing.assert_array_equal(answer, expected)
+@pytest.fixture
+def sdae(tiny_state: State) -> ServedModel:
+    """Return a denoiser."""
+    return tiny_state.catalog.get("tiny-sdae")
 
 
-def test_an_npy_answer_names_its_seed_in_a_header(client: TestClient) -> None:
-    url = "/v1/models/tiny-vae/encode?sample=true"
-    first = client.post(url, content=saved(SAMPLES), headers={"content-type": NPY, "accept": NPY})
-    again = client.post(f"{url}&seed={first.headers['x-seed']}", json={"samples": SAMPLES.tolist()})
-    assert loaded(first).tolist() == np.array(again.json()["latents"], np.float32).tolist()
+@pytest.fixture
+def vae(tiny_state: State) -> ServedModel:
+    """Return a variational model."""
+    return tiny_state.catalog.get("tiny-vae")
 
 
-def test_npy_is_checked_as_json_is(client: TestClient) -> None:
-    headers = {"content-type": NPY}
-    cases = [
-        (SAMPLES * 2, "out-of-range"),
-        (SAMPLES[:, :3], "wrong-shape"),
-        (SAMPLES[:0], "empty-batch"),
-        (np.float32(1), "empty-batch"),
-        (SAMPLES * np.nan, "not-finite"),
-        (np.tile(SAMPLES, (9, 1)), "too-many-rows"),
-        (np.full((1, 4), 1e300), "not-finite"),
-    ]
-    for array, code in cases:
-        response = client.post("/v1/models/tiny-ae/encode", content=saved(np.asarray(array)), headers=headers)
-        assert response.json()["code"] == code
+def finish(running: Awaitable[Result]) -> Result:
+    """Return the result of a task."""
+
+    async def wait() -> Result:
+        return await running
+
+    return asyncio.run(wait())
 
 
-def test_what_reaches_a_task_through_the_router_is_answered_alike(tiny_models: Path) -> None:
-    app = create_app(Settings(models_dir=tiny_models))
-    outside = Starlette(routes=[Mount("/hourglass", app)])
-    calls: list[tuple[str, dict[str, Any]]] = [
-        ("/v1/models/tiny-ae/encode", {"json": {"samples": SAMPLES.tolist()}}),
-        ("/v1/models/tiny-ae/versions/1/encode", {"json": {"samples": SAMPLES.tolist()}}),
-        ("/v1/models/tiny-ae/versions/7/encode", {"json": {"samples": SAMPLES.tolist()}}),
-        ("/v1/models/tiny-ae/encode?what=1", {"json": {"samples": SAMPLES.tolist()}}),
-        ("/v1/models/tiny-vae/generate?count=3&seed=1", {}),
-        ("/v1/models/nobody/decode", {"json": {"latents": [[1, 1]]}}),
-    ]
-    with TestClient(app) as direct, TestClient(outside) as mounted:
-        for path, body in calls:
-            body["headers"] = {"x-request-id": "the-same"}
-            short, long = direct.post(path, **body), mounted.post(f"/hourglass{path}", **body)
-            assert (short.status_code, short.content) == (long.status_code, long.content)
-            for answer in (short, long):
-                assert answer.headers.pop("server-timing")
-            assert short.headers.items() == long.headers.items()
+def test_encode_is_seeded_only_if_it_draws(vae: ServedModel) -> None:
+    mean = finish(encode(vae, EncodeOptions(), SAMPLES))
+    assert (mean.array.tolist(), mean.seed) == ([[1, 0.5]], None)
+    drawn = finish(encode(vae, EncodeOptions(sample=True, seed=2), SAMPLES))
+    assert drawn.seed == 2
+    np.testing.assert_array_equal(drawn.array, vae.autoencoder.posterior(SAMPLES).sample(2))
 
 
-@pytest.mark.parametrize(("batching", "runs"), [(True, [8]), (False, [1] * 8)])
-def test_requests_at_once_share_a_run(
-    tiny_models: Path, monkeypatch: pytest.MonkeyPatch, batching: bool, runs: list[int]
-) -> None:
-    app = create_app(Settings(models_dir=tiny_models, batching=batching))
-    counted, run = [], Autoencoder.run_mean
-
-    def counting(self: Autoencoder, samples: Any) -> Any:
-        counted.append(len(samples))
-        return run(self, samples)
-
-    monkeypatch.setattr(
-        app.state.service.model("tiny-ae")._means,
-        "_function",
-        counting.__get__(app.state.service.model("tiny-ae").model),
-    )
-
-    async def ask() -> list[httpx.Response]:
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            bodies = [{"samples": [[n / 8, 0, 0, n / 8]]} for n in range(8)]
-            return await asyncio.gather(*(client.post("/v1/models/tiny-ae/encode", json=body) for body in bodies))
-
-    answers = asyncio.run(ask())
-    assert [answer.json()["latents"] for answer in answers] == [[[n / 8, n / 8]] for n in range(8)]
-    assert counted == runs
-    app.state.service.close()
+def test_reconstruct_adds_the_errors(ae: ServedModel) -> None:
+    result = finish(reconstruct(ae, TASKS["reconstruct"].options(), SAMPLES))  # type: ignore[arg-type]
+    assert result.array.tolist() == HALVES.tolist()
+    assert result.extras["errors"].tolist() == [0.0625]
 
 
-def test_a_request_larger_than_a_run_comes_back_whole(tiny_models: Path) -> None:
-    with TestClient(create_app(Settings(models_dir=tiny_models))) as client:
-        samples = np.random.default_rng(0).random((1000, 4), dtype=np.float32)
-        answer = loaded(
-            client.post(
-                "/v1/models/tiny-ae/encode", content=saved(samples), headers={"content-type": NPY, "accept": NPY}
-            )
-        )
-    np.testing.assert_allclose(answer, samples.reshape(-1, 2, 2).sum(axis=2), rtol=1e-6)
+def test_denoise_adds_the_noisy_samples_if_there_is_noise(sdae: ServedModel) -> None:
+    plain = finish(denoise(sdae, DenoiseOptions(), SAMPLES))
+    assert (plain.array.tolist(), plain.seed, dict(plain.extras)) == (HALVES.tolist(), None, {})
+    noisy = finish(denoise(sdae, DenoiseOptions(noise="masking", amount=1, seed=4), SAMPLES))
+    assert noisy.seed == 4
+    assert not noisy.extras["noisy"].any()
+    assert not noisy.array.any()
 
 
-def test_large_bodies_and_answers_are_handled_on_a_thread(tiny_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    threads: list[str] = []
+def test_denoise_has_half_of_the_range_as_its_default_amount(sdae: ServedModel) -> None:
+    result = finish(denoise(sdae, DenoiseOptions(noise="gaussian", seed=4), SAMPLES))
+    expected = sdae.autoencoder.corrupt(SAMPLES, "gaussian", 0.5, 4)
+    np.testing.assert_array_equal(result.extras["noisy"], expected)
 
-    def noting(function: Any) -> Any:
-        def noted(*arguments: Any) -> Any:
-            threads.append(threading.current_thread().name.partition("_")[0])
-            return function(*arguments)
 
-        return noted
+def test_generate_names_the_seed_that_repeats_it(vae: ServedModel) -> None:
+    first = finish(generate(vae, GenerateOptions(count=2)))
+    again = finish(generate(vae, GenerateOptions(count=2, seed=first.seed)))
+    np.testing.assert_array_equal(again.array, first.array)
 
-    monkeypatch.setitem(bodies.READERS, "application/json", noting(read_rows))
-    monkeypatch.setattr(replies, "write_object", noting(write_object))
-    url = "/v1/models/tiny-ae/reconstruct"
-    with TestClient(create_app(Settings(models_dir=tiny_models, max_rows=20_000))) as client:
-        client.post(url, json={"samples": [[0.5] * 4]}).raise_for_status()
-        assert "formats" not in threads
-        threads.clear()
-        body = b'{"samples": [[' + b"0.500000000000000000000000000000000000000, 0, 0, 0],[" * 12_000 + b"0, 0, 0, 0]]}"
-        assert len(client.post(url, content=body).raise_for_status().json()["samples"]) == 12_001
-        assert threads == ["formats", "formats"]
+
+def test_generate_and_interpolate_bound_the_rows_of_the_answer(vae: ServedModel) -> None:
+    with pytest.raises(TooManyRows, match="at most 16 rows at once, got 17"):
+        finish(generate(vae, GenerateOptions(count=17)))
+    ends = np.concatenate([SAMPLES, SAMPLES])
+    with pytest.raises(TooManyRows, match="at most 16 rows at once, got 17"):
+        finish(interpolate(vae, InterpolateOptions(steps=17), ends))
+
+
+def test_decode_takes_latents(ae: ServedModel) -> None:
+    result = finish(decode(ae, TASKS["decode"].options(), array([[1, 0.5]])))  # type: ignore[arg-type]
+    assert result.array.tolist() == HALVES.tolist()
+
+
+def test_a_chosen_seed_is_kept_and_a_missing_one_is_drawn() -> None:
+    assert chosen_seed(0) == 0
+    drawn = {chosen_seed(None) for _ in range(20)}
+    assert len(drawn) > 10
+    assert all(0 <= seed < 2**32 for seed in drawn)
+
+
+def test_the_table_has_every_task_of_the_manifests() -> None:
+    assert list(TASKS) == list(get_args(TaskName))
+    assert {task for tasks in FAMILY_TASKS.values() for task in tasks} == set(TASKS)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_row_of_the_table_names_known_arrays_and_queues(name: str) -> None:
+    task = TASKS[name]
+    assert {task.gives, *task.extras, *([task.takes] if task.takes else [])} <= set(ARRAYS)
+    assert set(task.echoes) <= set(task.extras)
+    assert set(task.runs) <= set(get_args(QueueName))
+    assert task.options().png_columns is None or task.options is InterpolateOptions
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_summary_of_a_task_is_an_imperative_of_at_most_five_words(name: str) -> None:
+    task = TASKS[name]
+    assert task.summary.partition(" ")[0].lower() == name
+    assert len(task.summary.split()) <= 5
+    assert not task.summary.endswith(".")
+    assert task.description.startswith(f"{task.summary}.")

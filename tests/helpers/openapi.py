@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from jsonschema_rs import Draft202012Validator
@@ -27,3 +28,11 @@ def assert_that_the_examples_work(client: TestClient, document: dict[str, Any], 
         answer = operation["responses"]["200"]["content"]["application/json"]
         schema = {**answer["schema"], "components": document["components"]}
         Draft202012Validator(schema).validate(response.json())
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each operation under /v1 and /v2, with its path."""
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            if path.startswith(("/v1", "/v2")):
+                yield path, operation

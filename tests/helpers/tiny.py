@@ -1,13 +1,13 @@
 """
-Real ONNX models small enough to calculate by hand.
+Real ONNX models whose results can be computed by hand.
 
-    encode([a, b, c, d]) = [a + b, c + d]          logvar = [log 1/4, log 1/4], so that the deviation is 1/2
-    decode([p, q])       = [p/2, p/2, q/2, q/2], kept within [0, 1]
+    encode([a, b, c, d]) = [a + b, c + d]          logvar = [log 1/4, log 1/4]: the standard deviation is 1/2
+    decode([p, q])       = [p/2, p/2, q/2, q/2], clipped to [0, 1]
 
-of images with one channel and two rows, [a, b] and [c, d]; or of a table with four columns, whose decoder keeps nothing
-within anything. A conditional decoder adds a quarter of the label's number to every p/2 and q/2.
+They take images with one channel and two rows, [a, b] and [c, d], or a table with four columns; a table's decoder does
+not clip. A conditional decoder adds a quarter of the label's index to every p/2 and q/2.
 
-Beside them a mirror of any shape, whose latents are the sample itself: for files and limits.
+A mirror has any shape, and its latents are the sample itself. It serves tests of files and limits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import math
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
@@ -35,12 +34,11 @@ from app.manifest import (
     VectorInput,
 )
 
-Array = npt.NDArray[np.float32]
-
 POOL = np.array([[1, 0], [1, 0], [0, 1], [0, 1]], np.float32)
 LOGVAR = math.log(0.25)
 IMAGE = ImageInput(shape=(1, 2, 2), value_range=ValueRange(low=0, high=1))
 TABLE = VectorInput(shape=(4,), feature_names=("a", "b", "c", "d"))
+LABELS = ("low", "middle & up", "high")
 
 
 def write_version(
@@ -52,7 +50,7 @@ def write_version(
     golden_offset: float = 0.0,
     labels: tuple[str, ...] = (),
 ) -> Path:
-    """A whole version of a tiny model. With an offset, its golden samples are wrong by that much."""
+    """Write a complete version of a tiny model. An offset makes its golden samples wrong by that much."""
     folder = root / name / str(version)
     folder.mkdir(parents=True)
     variational = family == "variational-autoencoder"
@@ -63,7 +61,7 @@ def write_version(
     latents = np.array([[0, 0], [2, 2], [1, 0.5]], np.float32)
     halves = np.array([[0, 0, 0, 0], [1, 1, 1, 1], [0.5, 0.5, 0.25, 0.25]], np.float32) + np.float32(golden_offset)
     heads = {"mu": latents, "logvar": np.full_like(latents, LOGVAR)} if variational else {"latents": latents}
-    numbers = {"labels": np.array([0, 0, 1])} if labels else {}
+    indices = {"labels": np.array([0, 0, 1])} if labels else {}
     if labels:
         halves[2] += np.float32(0.25)
     np.savez(
@@ -72,14 +70,14 @@ def write_version(
         samples=samples.reshape(-1, *shape),
         reconstructions=halves.reshape(-1, *shape),
         **heads,
-        **numbers,
+        **indices,
     )
     write_manifest(folder, name, version, family, kind, labels)
     return folder
 
 
 def write_mirror(root: Path, name: str, kind: ImageInput | VectorInput) -> Path:
-    """A variational model whose `mu` is the flat sample, whose `logvar` is 0, and whose decoder gives it its shape."""
+    """Write a variational model whose `mu` is the flat sample, whose `logvar` is 0, and whose decoder reshapes."""
     folder = root / name / "1"
     folder.mkdir(parents=True)
     size = math.prod(kind.shape)
@@ -105,7 +103,7 @@ def write_manifest(
     labels: tuple[str, ...] = (),
     dimension: int = 2,
 ) -> None:
-    """The manifest of what lies in the folder now."""
+    """Write the manifest of the files that are in the folder now."""
     variational = family == "variational-autoencoder"
     Manifest(
         name=name,
@@ -121,7 +119,7 @@ def write_manifest(
 
 
 def encoder_graph(shape: tuple[int, ...], variational: bool) -> onnx.ModelProto:
-    """Build the graph samples -> latents, or mu and logvar."""
+    """Build the graph samples -> latents, or samples -> mu and logvar if it is variational."""
     nodes = [helper.make_node("Flatten", ["samples"], ["flat"])]
     weights = [numpy_helper.from_array(POOL, "pool")]
     nodes.append(helper.make_node("MatMul", ["flat", "pool"], ["mu" if variational else "latents"]))
@@ -135,7 +133,7 @@ def encoder_graph(shape: tuple[int, ...], variational: bool) -> onnx.ModelProto:
 
 
 def decoder_graph(shape: tuple[int, ...], clip: bool, conditional: bool = False) -> onnx.ModelProto:
-    """latents, and labels where it is conditional -> samples."""
+    """Build the graph latents -> samples, or latents and labels -> samples if it is conditional."""
     inputs: list[tuple[str, tuple[int, ...]]] = [("latents", (2,))]
     weights = [
         numpy_helper.from_array(POOL.T / 2, "spread"),
@@ -153,29 +151,29 @@ def decoder_graph(shape: tuple[int, ...], clip: bool, conditional: bool = False)
             helper.make_node("Cast", ["labels"], ["numbers"], to=TensorProto.FLOAT),
             helper.make_node("Reshape", ["numbers", "column"], ["numbered"]),
             helper.make_node("Mul", ["numbered", "quarter"], ["quarters"]),
-            helper.make_node("Add", ["flat", "quarters"], ["told"]),
+            helper.make_node("Add", ["flat", "quarters"], ["labelled"]),
         ]
-        last = "told"
+        last = "labelled"
     if clip:
-        nodes.append(helper.make_node("Clip", [last, "low", "high"], ["kept"]))
-        last = "kept"
+        nodes.append(helper.make_node("Clip", [last, "low", "high"], ["clipped"]))
+        last = "clipped"
     nodes.append(helper.make_node("Reshape", [last, "shape"], ["samples"]))
     return graph(nodes, inputs, [("samples", shape)], weights)
 
 
 def graph(
     nodes: list[onnx.NodeProto],
-    takes: list[tuple[str, tuple[int, ...]]],
-    gives: list[tuple[str, tuple[int, ...]]],
+    inputs: list[tuple[str, tuple[int, ...]]],
+    outputs: list[tuple[str, tuple[int, ...]]],
     weights: list[onnx.TensorProto],
     batch: str | int = "batch",
 ) -> onnx.ModelProto:
-    """A model with float32 inputs, but for int64 `labels`, and, unless told otherwise, a symbolic batch axis."""
+    """Build a model. Inputs are float32, except `labels`, which are int64; the batch axis is symbolic by default."""
 
     def value(name: str, shape: tuple[int, ...]) -> onnx.ValueInfoProto:
         dtype = TensorProto.INT64 if name == "labels" else TensorProto.FLOAT
         return helper.make_tensor_value_info(name, dtype, [batch, *shape])
 
-    inputs, outputs = ([value(*tensor) for tensor in tensors] for tensors in (takes, gives))
-    made = helper.make_graph(nodes, "tiny", inputs, outputs, weights)
-    return helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    input_infos, output_infos = ([value(*tensor) for tensor in tensors] for tensors in (inputs, outputs))
+    built = helper.make_graph(nodes, "tiny", input_infos, output_infos, weights)
+    return helper.make_model(built, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)

@@ -9,9 +9,9 @@ import torch
 
 from training.config import BUNDLED, Config, load_config
 from training.data import DataSet, load_data
-from training.export import export
-from training.runs import Run
-from training.trainer import fit
+from training.exporting.export import export
+from training.fitting.runs import Run
+from training.fitting.trainer import fit
 
 
 @pytest.fixture(autouse=True, scope="session")

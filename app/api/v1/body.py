@@ -12,8 +12,7 @@ from app.engine.offload import LoopLimit
 from app.engine.served import ServedModel
 from app.errors import EmptyBatch, InvalidInput
 from app.formats.images import FORMATS, is_tiny, read_image, read_images
-from app.formats.json_arrays import read_rows
-from app.formats.json_images import holds_images, read_json_images
+from app.formats.json_body import holds_images, read_json_images, read_rows
 from app.formats.multipart import read_files
 from app.formats.npy import read_npy
 from app.manifest import ImageInput
@@ -60,7 +59,7 @@ def check_no_body(content: bytes) -> None:
 
 
 def _read_rows(content: bytes, media_type: str, name: str, model: ServedModel) -> Array:
-    return model.check(name, READERS[media_type](content, name))
+    return model.checks[name](READERS[media_type](content, name))
 
 
 def _read_image(content: bytes, media_type: str, model: ServedModel, state: State) -> Samples:

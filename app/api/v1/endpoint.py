@@ -27,6 +27,8 @@ class TaskEndpoint:
         self.task = task
         self._state = state
         self._defaults = task.options()
+        self._request_types = {images: request_types(images, task.takes) for images in (False, True)}
+        self._response_types = {images: response_types(images, task.gives) for images in (False, True)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request. Errors are raised for the gate."""
@@ -35,12 +37,12 @@ class TaskEndpoint:
         model = self._find_model(**scope["path_params"])
         query = scope["query_string"]
         options = parse_options(task.options, _parse_query(query), "query") if query else self._defaults
-        response_type = choose_response_type(headers.get(b"accept"), response_types(model.takes_images, task.gives))
+        response_type = choose_response_type(headers.get(b"accept"), self._response_types[model.takes_images])
         if task.takes:
             content_type = headers.get(b"content-type")
-            request_type = check_request_type(content_type, request_types(model.takes_images, task.takes))
+            request_type = check_request_type(content_type, self._request_types[model.takes_images])
         content = await read_body(receive, headers, state)
-        exchange.watch(receive)
+        exchange.watcher.add(receive)
         times.received = times.decoded = now()
         if task.takes:
             rows = await read_array(content, request_type, content_type or b"", task.takes, model, state)

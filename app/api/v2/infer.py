@@ -16,17 +16,17 @@ from starlette.types import Receive, Scope, Send
 from app.api.request_body import read_body
 from app.api.state import State
 from app.api.v2.models import COUNT, Entries, Entry
+from app.api.v2.query import Query
 from app.api.v2.reply import HEADER_LENGTH, answer_encoding, render
-from app.arrays import Array
+from app.arrays import Samples
 from app.engine.offload import LoopLimit
 from app.errors import Expired, InvalidInput, InvalidParameter, MalformedBody, WrongShape
 from app.formats.images import is_tiny, media_type, read_images
-from app.formats.inference import InferenceRequest, read_raw, read_request
+from app.formats.open_inference import InferenceRequest, read_raw, read_request
 from app.formats.tensors import BYTES, Tensor
 from app.manifest import ImageInput
 from app.options import Options, parse_options
-from app.server.gate import EXCHANGE, Exchange, Headers
-from app.tasks import Result
+from app.server.gate import EXCHANGE, Exchange
 from app.times import now
 
 IGNORED_PARAMETERS = ("sequence_id", "sequence_start", "sequence_end", "priority")
@@ -46,65 +46,69 @@ class InferEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request. Errors are raised for the gate."""
         exchange: Exchange = scope[EXCHANGE]
-        entry = self._state.catalog.view(Entries).get(**scope["path_params"])
+        times, headers, state = exchange.times, exchange.headers, self._state
+        entry = state.catalog.view(Entries).get(**scope["path_params"])
+        requests = entry.served.requests[entry.task_name]
         try:
-            headers, content = await self._answer(entry, exchange, receive)
-        except BaseException:  # a cancelled request counts too
-            entry.count_failure(exchange.times)
+            content = await read_body(receive, headers, state)
+            exchange.watcher.add(receive)
+            times.received = now()
+            length = _header_length(headers)
+            query = await state.offload.run(*_loop_size(content, length), partial(_read, entry, content, length))
+            arrays = query.arrays if query.images is None else (await self._read_images(entry, query.images),)
+            times.decoded = now()
+            try:
+                async with asyncio.timeout(query.timeout):
+                    result = await entry.task.function(entry.served, query.options, *arrays)
+                    times.computed = now()
+                    answer = await render(result, entry, query, arrays, answer_encoding(headers), state)
+            except TimeoutError as error:
+                limit = f"the {query.timeout:g} s of the parameter timeout"
+                raise Expired(f"there was no answer within {limit}") from error
+            times.encoded = now()
+        except BaseException:  # a cancelled request counts, too
+            requests.add_failure(times)
             raise
-        entry.count_success(exchange.times)
-        await exchange.respond(headers, content)
+        requests.add_success(times)
+        await exchange.respond(*answer)
 
-    async def _answer(self, entry: Entry, exchange: Exchange, receive: Receive) -> tuple[Headers, bytes]:
-        state, times, headers = self._state, exchange.times, exchange.headers
-        content = await read_body(receive, headers, state)
-        exchange.watch(receive)
-        times.received = now()
-        request = await self._parse(entry, content, headers)
-        outputs = wanted_outputs(entry, request)
-        options, timeout = read_parameters(entry, request)
-        rows = await self._read_rows(entry, request)
-        times.decoded = now()
-        try:
-            async with asyncio.timeout(timeout):
-                result = await self._run(entry, options, rows)
-                times.computed = now()
-                answer = await render(result, entry, request.id, outputs, rows, answer_encoding(headers), state)
-        except TimeoutError as error:
-            raise Expired(f"there was no answer within the {timeout:g} s of the parameter timeout") from error
-        times.encoded = now()
-        return answer
+    async def _read_images(self, entry: Entry, tensor: Tensor) -> Samples:
+        """Return samples from encoded images, which models of images take as BYTES."""
+        expected, images = entry.served.manifest.input, tensor.values
+        assert isinstance(expected, ImageInput)
+        assert isinstance(images, list)
+        if tensor.shape not in ((len(images),), (len(images), 1)):
+            raise WrongShape(f"{tensor.name}: expected {BYTES} of shape [images], got {list(tensor.shape)}")
+        small = len(images) == 1 and is_tiny(images[0], media_type(images[0]))
+        read = partial(read_images, images, expected, self._state.settings.max_pixels)
+        return await self._state.offload.run(0 if small else 1, 0, read)
 
-    async def _run(self, entry: Entry, options: Options, rows: Array | None) -> Result:
-        if rows is None:
-            return await entry.task.function(entry.served, options)
-        return await entry.task.function(entry.served, options, rows)
 
-    async def _parse(self, entry: Entry, content: bytes, headers: Mapping[bytes, bytes]) -> InferenceRequest:
-        length = _header_length(headers)
-        json_length = len(content) if length is None else length
-        parse = partial(_parse, entry, content, length)
-        if len(content) > LoopLimit.READ_BINARY_BYTES:
-            return await self._state.offload.run(len(content), LoopLimit.READ_BINARY_BYTES, parse)
-        return await self._state.offload.run(json_length, LoopLimit.READ_JSON_BYTES, parse)
+def _loop_size(content: bytes, header_length: int | None) -> tuple[int, int]:
+    """Return the size of the work of reading a body, and its limit on the event loop."""
+    if len(content) > LoopLimit.READ_BINARY_BYTES:
+        return len(content), LoopLimit.READ_BINARY_BYTES
+    return len(content) if header_length is None else header_length, LoopLimit.READ_JSON_BYTES
 
-    async def _read_rows(self, entry: Entry, request: InferenceRequest) -> Array | None:
-        """Return the checked rows of a request, or None if the task takes none."""
-        name = entry.task.takes
-        if name is None:
-            return None
-        tensor = request.inputs[name]
+
+def _read(entry: Entry, content: bytes, header_length: int | None) -> Query:
+    """Return the checked parts of a request. Raises what its formats and the model's checks raise."""
+    if header_length == 0:
+        expected = entry.inputs[0]
+        request = read_raw(content, expected.name, expected.datatype, expected.shape[1:])
+    else:
+        request = read_request(content, header_length)
+    outputs = wanted_outputs(entry, request)
+    options, timeout = read_parameters(entry, request)
+    name = entry.task.takes
+    if name is None:
+        return Query(request.id, outputs, options, timeout)
+    tensor = request.inputs[name]
+    if tensor.shape[0] > entry.served.max_rows:
         entry.served.check_row_count(tensor.shape[0])
-        size, limit = 0, LoopLimit.READ_BINARY_BYTES
-        if isinstance(tensor.values, list) and entry.takes_images:
-            images = tensor.values
-            read = partial(_read_images, entry, tensor, images, self._state.settings.max_pixels)
-            if len(images) != 1 or not is_tiny(images[0], media_type(images[0])):
-                limit = -1
-        else:
-            read = partial(_read_numbers, entry, name, tensor)
-            size = 0 if isinstance(tensor.values, list) else tensor.values.nbytes
-        return await self._state.offload.run(size, limit, read)
+    if isinstance(tensor.values, list) and entry.takes_images:
+        return Query(request.id, outputs, options, timeout, images=tensor)
+    return Query(request.id, outputs, options, timeout, (entry.served.checks[name](tensor.numbers()),))
 
 
 def wanted_outputs(entry: Entry, request: InferenceRequest) -> Mapping[str, bool]:
@@ -163,23 +167,3 @@ def _header_length(headers: Mapping[bytes, bytes]) -> int | None:
     if not length.isdigit() or len(length) > MAX_LENGTH_DIGITS:
         raise MalformedBody(f"Inference-Header-Content-Length: expected a number of bytes, got {length[:60]!r}")
     return int(length)
-
-
-def _parse(entry: Entry, content: bytes, header_length: int | None) -> InferenceRequest:
-    if header_length == 0:
-        tensor = entry.inputs[0]
-        return read_raw(content, tensor.name, tensor.datatype, tensor.shape[1:])
-    return read_request(content, header_length)
-
-
-def _read_numbers(entry: Entry, name: str, tensor: Tensor) -> Array:
-    return entry.served.check(name, tensor.numbers())
-
-
-def _read_images(entry: Entry, tensor: Tensor, images: list[bytes], max_pixels: int) -> Array:
-    """Return samples from encoded images, which models of images take as BYTES."""
-    expected = entry.served.manifest.input
-    assert isinstance(expected, ImageInput)
-    if tensor.shape not in ((len(images),), (len(images), 1)):
-        raise WrongShape(f"{tensor.name}: expected {BYTES} of shape [images], got {list(tensor.shape)}")
-    return read_images(images, expected, max_pixels)

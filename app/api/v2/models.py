@@ -13,11 +13,10 @@ from app.api.state import State
 from app.arrays import ARRAYS
 from app.engine.catalog import Catalog
 from app.engine.served import ServedModel
-from app.engine.statistics import RequestStatistics, RunStatistics, Total
+from app.engine.statistics import RunStatistics, Total
 from app.errors import UnknownModel, UnknownVersion
 from app.manifest import Manifest
 from app.tasks import TASKS, Task
-from app.times import RequestTimes, now
 
 LATEST = "latest"
 """May stand for the number of the largest version."""
@@ -58,6 +57,7 @@ class Entry:
     """One task of one version of a model: a model of the protocol."""
 
     def __init__(self, task_name: str, served: ServedModel, versions: dict[str, Any]) -> None:
+        self.task_name = task_name
         self.task: Task = TASKS[task_name]
         self.served = served
         self.name = f"{served.manifest.name}.{task_name}"
@@ -66,21 +66,10 @@ class Entry:
         self.output_names = tuple(output.name for output in self.outputs)
         self.takes_images = served.takes_images and self.task.takes == "samples"
         self.defaults = self.task.options()
-        self._requests: RequestStatistics = served.requests[task_name]
+        self._requests = served.requests[task_name]
         self._versions = versions
         """All versions that support the task, by number, with this one among them."""
         self._batched = self.task.takes is not None and self.task.rows is None
-
-    def count_success(self, times: RequestTimes) -> None:
-        """Count a request that was answered."""
-        time, requests = now(), self._requests
-        requests.success.add(time - times.start)
-        requests.read.add(times.decoded - times.start)
-        requests.write.add(time - times.computed)
-
-    def count_failure(self, times: RequestTimes) -> None:
-        """Count a request that was not answered with a result."""
-        self._requests.fail.add(now() - times.start)
 
     def metadata(self) -> dict[str, Any]:
         """Return the model's metadata."""
@@ -139,15 +128,7 @@ class Entry:
                 "cache_miss": _duration(),
             },
             "response_stats": {},
-            "batch_stats": [
-                {
-                    "batch_size": rows,
-                    "compute_input": _duration(),
-                    "compute_infer": duration,
-                    "compute_output": _duration(),
-                }
-                for rows, duration in computed.items()
-            ],
+            "batch_stats": [_batch_statistics(rows, duration) for rows, duration in computed.items()],
             "memory_usage": [],
         }
 
@@ -182,6 +163,16 @@ class Entries:
     def __iter__(self) -> Iterator[Entry]:
         """Yield every version of every model."""
         return (entry for versions in self._entries.values() for entry in versions.values())
+
+
+def _batch_statistics(rows: int, duration: dict[str, int]) -> dict[str, Any]:
+    unknown = _duration()
+    return {
+        "batch_size": rows,
+        "compute_input": unknown,
+        "compute_infer": duration,
+        "compute_output": unknown,
+    }
 
 
 def _duration(*totals: Total) -> dict[str, int]:

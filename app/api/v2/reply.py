@@ -9,10 +9,11 @@ from typing import Any
 from app.api.negotiation import JSON, OCTETS
 from app.api.state import State
 from app.api.v2.models import Entry
+from app.api.v2.query import Query
 from app.arrays import Array
 from app.engine.offload import LoopLimit
 from app.formats.compression import ENCODINGS, compress
-from app.formats.inference import write_answer
+from app.formats.open_inference import write_answer
 from app.server.gate import Headers
 from app.tasks import Result
 
@@ -23,28 +24,21 @@ Outputs = list[tuple[str, Array, bool]]
 
 
 async def render(
-    result: Result,
-    entry: Entry,
-    request_id: str | None,
-    wanted: Mapping[str, bool],
-    rows: Array | None,
-    encoding: str | None,
-    state: State,
+    result: Result, entry: Entry, query: Query, inputs: tuple[Array, ...], encoding: str | None, state: State
 ) -> tuple[Headers, bytes]:
     """
     Return the headers and the body of an answer.
 
-    It has the wanted outputs, in their order, each as bytes or not. `rows` are the request's: outputs that repeat the
-    input are these rows if the result lacks them. The body is compressed if there is an encoding.
+    It has the wanted outputs, in their order, each as bytes or not. Outputs that repeat the input are the request's
+    `inputs` if the result lacks them. The body is compressed if there is an encoding.
     """
     arrays = {entry.task.gives: result.array, **result.extras}
-    if rows is not None:
-        for name in entry.task.echoes:
-            arrays.setdefault(name, rows)
-    outputs = [(name, arrays[name], binary) for name, binary in wanted.items()]
+    for name in entry.task.echoes:
+        arrays.setdefault(name, *inputs)
+    outputs = [(name, arrays[name], binary) for name, binary in query.outputs.items()]
     head: dict[str, Any] = {"model_name": entry.name, "model_version": entry.version}
-    if request_id is not None:
-        head["id"] = request_id
+    if query.id is not None:
+        head["id"] = query.id
     if result.seed is not None:
         head["parameters"] = {"seed": result.seed}
     write = partial(_write, head, outputs, encoding)

@@ -1,0 +1,34 @@
+"""The threads that run models, and the error for too many waiting rows."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from app.engine.batcher import Batcher
+
+
+def test_the_error_for_too_many_rows_says_how_many_wait_and_when_to_retry() -> None:
+    batcher = Batcher(1, max_queued_rows=10)
+    batcher.rows += 8
+    error = batcher.overloaded()
+    assert error.detail == "8 rows are waiting and at most 10 may; send the request again later"
+    assert error.headers == {"Retry-After": "1"}
+    batcher.close()
+
+
+@pytest.mark.parametrize(("threads", "one_core"), [(1, True), (2, False)])
+def test_one_thread_means_one_core(threads: int, one_core: bool) -> None:
+    batcher = Batcher(threads, max_queued_rows=10)
+    assert batcher.one_core == one_core
+    batcher.close()
+
+
+def test_closing_finishes_the_accepted_runs_and_ends_the_threads() -> None:
+    batcher, gate = Batcher(1, max_queued_rows=10), threading.Event()
+    waits, thread = batcher.pool.submit(gate.wait, 30), batcher.pool.submit(threading.current_thread)
+    threading.Timer(0.05, gate.set).start()
+    batcher.close()
+    assert waits.result(timeout=0)
+    assert not thread.result(timeout=0).is_alive()

@@ -1,0 +1,72 @@
+"""Golden samples: a version whose outputs differ from the stored ones is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from app.engine.autoencoder import Autoencoder
+from app.engine.golden import check_golden, golden_samples, read_golden
+from app.engine.repository import load_version
+from app.errors import InvalidModel
+from app.manifest import GOLDEN, Manifest
+from tests.helpers import tiny
+from tests.helpers.tiny import LABELS
+
+
+def test_golden_samples_that_differ_are_refused(tmp_path: Path) -> None:
+    folder = tiny.write_version(tmp_path, golden_offset=0.01)
+    with pytest.raises(InvalidModel, match="reconstructions differ from those that were stored"):
+        load_version(folder, "tiny", 1)
+
+
+def test_golden_samples_may_differ_as_processors_do(tmp_path: Path) -> None:
+    load_version(tiny.write_version(tmp_path, golden_offset=1e-4), "tiny", 1)  # does not raise
+
+
+def test_a_wrong_logvar_is_refused(tmp_path: Path) -> None:
+    folder = tiny.write_version(tmp_path, family="variational-autoencoder")
+    arrays = read_golden(folder)
+    np.savez(folder / GOLDEN, allow_pickle=False, **{**arrays, "logvar": arrays["logvar"] + 1})
+    with pytest.raises(InvalidModel, match="logvar differ from those that were stored"):
+        check_golden(Autoencoder.open(folder, Manifest.read(folder)), folder)
+
+
+@pytest.mark.parametrize(
+    ("labels", "reason"),
+    [
+        (np.array([0, 0, 2]), "reconstructions differ from those that were stored"),
+        (np.array([0, 0, 3]), "expected 0 to 2, got 0 to 3"),
+        (None, "golden.npz lacks labels"),
+    ],
+)
+def test_golden_samples_are_decoded_with_their_labels(
+    tmp_path: Path, labels: npt.NDArray[np.int64] | None, reason: str
+) -> None:
+    folder = tiny.write_version(tmp_path, kind=tiny.TABLE, labels=LABELS)
+    with np.load(folder / GOLDEN) as archive:
+        arrays = {name: archive[name] for name in archive.files if name != "labels"}
+    np.savez(folder / GOLDEN, allow_pickle=False, **arrays, **({} if labels is None else {"labels": labels}))
+    tiny.write_manifest(folder, "tiny", 1, "autoencoder", tiny.TABLE, LABELS)
+    with pytest.raises(InvalidModel, match=reason):
+        load_version(folder, "tiny", 1)
+
+
+def test_golden_samples_are_seeded_and_within_the_unit_interval() -> None:
+    samples = golden_samples((3, 4, 5))
+    assert samples.shape == (8, 3, 4, 5)
+    assert samples.dtype == np.float32
+    assert (samples.min(), samples.max()) == (0, 1)
+    assert not samples[0].any()
+    assert samples[1].all()
+    np.testing.assert_array_equal(golden_samples((3, 4, 5)), samples)
+
+
+@pytest.mark.parametrize("content", [b"PK", b"garbage"])
+def test_an_archive_that_cannot_be_read_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / GOLDEN).write_bytes(content)
+    with pytest.raises(InvalidModel, match=r"golden\.npz cannot be read"):
+        read_golden(tmp_path)

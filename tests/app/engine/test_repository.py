@@ -1,0 +1,170 @@
+"""Complete and valid versions are loaded; the others are reported. New versions are written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from structlog.testing import capture_logs
+
+from app.engine.repository import load_repository, load_version, next_version, write_version
+from app.errors import InvalidModel, NoModels, VersionTaken
+from app.manifest import DECODER, ENCODER, GOLDEN, MANIFEST
+from tests.helpers import tiny
+
+
+def edit_manifest(folder: Path, **changes: object) -> None:
+    """Change members of the manifest."""
+    document = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps({**document, **changes}))
+
+
+def pickled_golden(folder: Path) -> None:
+    """Write a golden archive that needs pickle, and a manifest with its checksum."""
+    np.savez(folder / GOLDEN, samples=np.array([{"a": 1}], dtype=object))
+    tiny.write_manifest(folder, "tiny", 1, "autoencoder")
+
+
+def garbled_graph(folder: Path) -> None:
+    """Write bytes that are not a graph, and a manifest with their checksum."""
+    (folder / DECODER).write_bytes(b"garbage")
+    tiny.write_manifest(folder, "tiny", 1, "autoencoder")
+
+
+def graph_that_fails_when_it_runs(folder: Path) -> None:
+    """Write a valid graph that gathers a column that does not exist."""
+    model = tiny.encoder_graph((1, 2, 2), variational=False)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([9, 9, 9, 9]), "nine"))
+    model.graph.node.insert(1, onnx.helper.make_node("Gather", ["flat", "nine"], ["gathered"], axis=1))
+    model.graph.node[2].input[0] = "gathered"
+    onnx.save(model, folder / ENCODER)
+    tiny.write_manifest(folder, "tiny", 1, "autoencoder")
+
+
+def golden_array(folder: Path) -> None:
+    """Write a golden archive that is a single array."""
+    with (folder / GOLDEN).open("wb") as file:
+        np.save(file, np.zeros(3))
+    tiny.write_manifest(folder, "tiny", 1, "autoencoder")
+
+
+def golden_words(folder: Path) -> None:
+    """Write golden samples that are words."""
+    words = np.full((3, 1, 2, 2), "word")
+    np.savez(folder / GOLDEN, samples=words, latents=np.zeros((3, 2)), reconstructions=words)
+    tiny.write_manifest(folder, "tiny", 1, "autoencoder")
+
+
+BREAKAGES: list[tuple[str, Callable[[Path], object], str]] = [
+    ("no manifest", lambda folder: (folder / MANIFEST).unlink(), "model.json is missing"),
+    ("half a manifest", lambda folder: (folder / MANIFEST).write_text('{"format": 1,'), "Invalid JSON"),
+    ("unknown member", lambda folder: edit_manifest(folder, colour="blue"), "colour: Extra inputs"),
+    ("other version", lambda folder: edit_manifest(folder, version=3), "lies in tiny/1"),
+    ("no graph", lambda folder: (folder / ENCODER).unlink(), "encoder.onnx is missing"),
+    ("other bytes", lambda folder: (folder / DECODER).write_bytes(b"garbage"), "its checksum differs"),
+    ("no graph at all", garbled_graph, "decoder.onnx cannot be loaded"),
+    ("fails when it runs", graph_that_fails_when_it_runs, "the model cannot be run"),
+    ("golden array", golden_array, "the model cannot be run"),
+    ("golden words", golden_words, "the model cannot be run"),
+    ("pickle", pickled_golden, "golden.npz cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("breakage", "damage", "reason"), BREAKAGES, ids=[b[0] for b in BREAKAGES])
+def test_a_broken_version_is_reported_and_the_others_are_loaded(
+    tmp_path: Path, breakage: str, damage: Callable[[Path], object], reason: str
+) -> None:
+    tiny.write_version(tmp_path, "whole")
+    damage(tiny.write_version(tmp_path, "tiny"))
+    with capture_logs() as lines:
+        models = load_repository(tmp_path)
+    assert [model.manifest.name for model in models] == ["whole"]
+    skipped = [line for line in lines if line["event"] == "version skipped"]
+    assert [line["model"] for line in skipped] == ["tiny"]
+    assert reason in skipped[0]["reason"]
+
+
+def test_a_broken_newest_version_does_not_hide_the_one_before(tmp_path: Path) -> None:
+    tiny.write_version(tmp_path, version=1)
+    (tiny.write_version(tmp_path, version=2) / MANIFEST).unlink()
+    assert [model.manifest.version for model in load_repository(tmp_path)] == [1]
+
+
+def test_other_folders_and_files_are_ignored(tmp_path: Path) -> None:
+    tiny.write_version(tmp_path)
+    (tmp_path / "README.md").write_text("hello")
+    (tmp_path / "tiny" / ".2-99.partial").mkdir()
+    (tmp_path / "tiny" / "01").mkdir()
+    (tmp_path / ".git").mkdir()
+    with capture_logs() as lines:
+        models = load_repository(tmp_path)
+    assert [model.manifest.version for model in models] == [1]
+    assert [Path(line["path"]).name for line in lines if "path" in line] == ["01"]
+
+
+def test_a_folder_that_cannot_be_read_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny.write_version(tmp_path)
+    (tmp_path / "lost+found").mkdir()
+    listed = Path.iterdir
+
+    def iterdir(folder: Path) -> Iterator[Path]:
+        if folder.name == "lost+found":  # root, who runs some tests, may read anything
+            raise PermissionError(13, "Permission denied")
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    with capture_logs() as lines:
+        models = load_repository(tmp_path)
+    assert [model.manifest.name for model in models] == ["tiny"]
+    assert [line["reason"] for line in lines if line["event"] == "folder skipped"] == ["Permission denied"]
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_repository_without_valid_models_is_refused_in_one_sentence(tmp_path: Path, exists: bool) -> None:
+    root = tmp_path / "models"
+    if exists:
+        root.mkdir()
+    with pytest.raises(NoModels, match=r"no valid model in .*models: set HOURGLASS_MODELS_DIR"):
+        load_repository(root)
+
+
+def fill(folder: Path, version: int) -> str:
+    """Write the files of a tiny version, and return the word `written`."""
+    made = tiny.write_version(folder.parent / "source", "tiny", version)
+    for file in made.iterdir():
+        file.rename(folder / file.name)
+    return "written"
+
+
+def test_a_version_gets_the_next_number(tmp_path: Path) -> None:
+    for version in (1, 2, 10):
+        tiny.write_version(tmp_path, version=version)
+    (tmp_path / "tiny" / "11x").mkdir()
+    assert next_version(tmp_path / "tiny") == 11
+    assert next_version(tmp_path / "new") == 1
+
+
+def test_a_written_version_can_be_loaded(tmp_path: Path) -> None:
+    folder, result = write_version(tmp_path, "tiny", fill)
+    assert (folder, result) == (tmp_path / "tiny" / "1", "written")
+    assert load_version(folder, "tiny", 1).manifest.version == 1
+
+
+def test_an_invalid_version_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(InvalidModel, match=r"model\.json is missing"):
+        write_version(tmp_path, "tiny", lambda folder, _: (folder / ENCODER).write_bytes(b"garbage"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_version_of_another_process_is_not_overwritten(tmp_path: Path) -> None:
+    def fill_beside(folder: Path, version: int) -> None:
+        fill(folder, version)
+        (folder.parent / str(version)).mkdir()  # another process is faster
+
+    with pytest.raises(VersionTaken, match="written by another process"):
+        write_version(tmp_path, "tiny", fill_beside)
+    assert [path.name for path in (tmp_path / "tiny").iterdir() if path.name != "source"] == ["1"]

@@ -1,0 +1,39 @@
+"""Settings are environment variables; misspelled ones are noticed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from app.settings import Settings, unknown_variables
+
+
+def test_a_misspelled_setting_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOURGLASS_PROT", "80")
+    monkeypatch.setenv("HOURGLASS_DATA_DIR", "/data")
+    monkeypatch.setenv("HOURGLASS_PORT", "81")
+    assert "HOURGLASS_PROT" in unknown_variables()
+    assert not {"HOURGLASS_DATA_DIR", "HOURGLASS_PORT"} & set(unknown_variables())
+    assert Settings().port == 81
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"port": 65536}, {"workers": 0}, {"queue_seconds": float("inf")}, {"max_rows": 0}, {"log_level": "loud"}],
+)
+def test_a_setting_outside_its_bounds_is_refused(setting: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Settings(**setting)  # type: ignore[arg-type]
+
+
+def test_settings_cannot_be_changed() -> None:
+    settings = Settings(models_dir=Path("x"))
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(("name", "field"), Settings.model_fields.items())
+def test_every_setting_has_a_description(name: str, field: object) -> None:
+    assert getattr(field, "description", None), name
