@@ -1,4 +1,4 @@
-"""One request over and over with `wrk`, from one thread on a core of its own."""
+"""The load generator `wrk`: one request over and over, from one thread on a core of its own."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.serving.contender import Request
+from bench.serving.loads import Request
 
 TIMEOUT_SECONDS = 60
-MARK = "bench: "
+RESULT_PREFIX = "bench: "
 
 REPORT = """
 done = function(summary, latency, requests)
@@ -24,16 +24,16 @@ done = function(summary, latency, requests)
     e.connect + e.read + e.write + e.status + e.timeout))
 end
 """
-"""wrk's own report rounds; this line does not."""
+"""A line with exact numbers; those in wrk's own report are rounded."""
 
 
 class LoadError(Exception):
-    """Answers were missing or not 2xx, so that what was measured means nothing."""
+    """Answers were missing or had no 2xx status, so the measurement is worthless."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What wrk saw: closed loop, each connection asks again as soon as it has its answer."""
+    """The result of wrk's closed loop: each connection sends again as soon as it has its answer."""
 
     requests: int
     seconds: float
@@ -42,23 +42,23 @@ class Outcome:
 
     @property
     def rate(self) -> float:
-        """Answers a second."""
+        """Answers per second."""
         return self.requests / self.seconds if self.requests else 0.0
 
 
 def parse(report: str) -> Outcome:
-    """The line of our script in wrk's output. Raises LoadError where there is none, or errors."""
-    line = next((line for line in report.splitlines() if line.startswith(MARK)), None)
+    """Read our script's line from wrk's output. Raises LoadError if it is missing or counts errors."""
+    line = next((line for line in report.splitlines() if line.startswith(RESULT_PREFIX)), None)
     if line is None:
         raise LoadError(f"wrk gave no result: {' | '.join(report.splitlines()[-3:])}")
-    found = json.loads(line.removeprefix(MARK))
-    if errors := found.pop("errors"):
-        raise LoadError(f"{errors} of {errors + found['requests']} requests failed")
-    return Outcome(**found)
+    fields = json.loads(line.removeprefix(RESULT_PREFIX))
+    if errors := fields.pop("errors"):
+        raise LoadError(f"{errors} of {errors + fields['requests']} requests failed")
+    return Outcome(**fields)
 
 
-def lua(request: Request, body: Path) -> str:
-    """The script that sends a request; the body is a file, since it may be any bytes."""
+def lua_script(request: Request, body: Path) -> str:
+    """Write the script that sends a request. The body is read from a file, since it may be any bytes."""
     headers = "".join(f"wrk.headers[{json.dumps(k)}] = {json.dumps(v)}\n" for k, v in request.headers.items())
     return (
         f"wrk.method = {json.dumps(request.method)}\n{headers}"
@@ -67,22 +67,22 @@ def lua(request: Request, body: Path) -> str:
 
 
 class Wrk:
-    """wrk, with the files that it reads, for one request to one address."""
+    """The command wrk, with the files that it reads, for one request to one address."""
 
     def __init__(self, request: Request, address: str, core: int, scratch: Path) -> None:
         body, self._script = scratch / "body", scratch / "request.lua"
         body.write_bytes(request.body)
-        self._script.write_text(lua(request, body))
+        self._script.write_text(lua_script(request, body))
         self._url = address + request.path
         self._core = core
 
     def run(self, connections: int, seconds: float) -> Outcome:
         """
-        Ask for so long. Raises LoadError.
+        Send requests for this many seconds. Raises LoadError.
 
-        wrk takes whole seconds; it is told a long time and interrupted, upon which it reports as usual.
+        wrk accepts only whole seconds, so it gets a long duration and is interrupted, upon which it reports as usual.
         """
-        command = ["taskset", "-c", str(self._core), wrk(), "--threads", "1", "--connections", str(connections)]
+        command = ["taskset", "-c", str(self._core), find_wrk(), "--threads", "1", "--connections", str(connections)]
         command += ["--duration", "600", "--timeout", str(TIMEOUT_SECONDS), "--script", str(self._script), self._url]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         try:
@@ -95,8 +95,8 @@ class Wrk:
         return parse(report)
 
 
-def wrk() -> str:
-    """The path of wrk. Raises LoadError where it is not installed."""
+def find_wrk() -> str:
+    """Return the path of wrk. Raises LoadError if it is not installed."""
     path = shutil.which("wrk")
     if path is None:
         raise LoadError("wrk is not installed: https://github.com/wg/wrk, or `apt install wrk`")
