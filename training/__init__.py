@@ -1,1 +1,1 @@
-"""The trainer: data in, a checked version of a model repository out."""
+"""Train autoencoders: data goes in, a checked version of a model repository comes out."""

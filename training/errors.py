@@ -1,5 +1,5 @@
 """
-Every error that a user of `hourglass-train` can cause or mend: one sentence each, no traceback.
+The errors that a user of `hourglass-train` can cause or mend; the command prints each as one sentence.
 
     TrainingError
     ├── InvalidConfiguration
@@ -12,20 +12,20 @@ from __future__ import annotations
 
 
 class TrainingError(Exception):
-    """Something that the user can mend."""
+    """The base class of the errors that the user can mend."""
 
 
 class InvalidConfiguration(TrainingError):
-    """The configuration is missing or says something that cannot be."""
+    """The configuration is missing, or an option has a value that it cannot have."""
 
 
 class DataError(TrainingError):
-    """The data set is missing, broken or cannot be had."""
+    """The data set is missing or broken, or cannot be downloaded."""
 
 
 class RunError(TrainingError):
-    """The run's folder does not allow what was asked."""
+    """The run's folder does not allow the command."""
 
 
 class ExportError(TrainingError):
-    """The exported graphs are not what they must be; nothing was written."""
+    """The exported graphs failed a check; nothing was written."""

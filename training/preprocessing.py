@@ -1,40 +1,44 @@
 """
-What happens to a sample before the network sees it, and is undone after: log1p, clipping, scaling.
+The steps between the user's units and the network's: log1p, clipping, scaling, and their inverse.
 
-Fitted on the training part alone. A torch module, so that it becomes part of the exported graphs.
+They are fitted on the training part only. They form a torch module, so that they become part of the exported graphs.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from app.manifest import ImageInput
-from app.manifest import Preprocessing as Record
+from app.manifest import ImageInput, Preprocessing
 from training.config import Config, PreprocessingConfig
 from training.data import DataSet, Split
 from training.errors import DataError, InvalidConfiguration
-from training.likelihoods import likelihood_name
+from training.networks.likelihoods import likelihood_name
 
 Doubles = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+Scaling = Literal["none", "range", "standardise"]
 
-CHUNK = 8192
-"""Rows that are held as float64 at a time."""
-TOLERANCE = 1e-6
-"""How far beyond [0, 1] rounding may carry a value."""
+CHUNK_ROWS = 8192
+"""Rows that are in memory as float64 at a time."""
+ROUNDING_TOLERANCE = 1e-6
+"""Distance from [0, 1] that is attributed to rounding."""
+MAX_NAMES_SHOWN = 12
+"""Names of columns in an error message."""
 
 
-class Preprocessing(nn.Module):
+class Preprocessor(nn.Module):
     """
-    x = (clip(log1p(samples)) - shift) / scale, each step by feature of a vector or by channel of an image.
+    x = (clip(log1p(samples)) - shift) / scale, each step per feature of a vector or per channel of an image.
 
         samples  (B, *input_shape)  in the user's units
-        x        (B, *input_shape)  what the network is given and gives
+        x        (B, *input_shape)  in the network's units
     """
 
     logged: Tensor
@@ -43,7 +47,7 @@ class Preprocessing(nn.Module):
     shift: Tensor
     scale: Tensor
 
-    def __init__(self, record: Record, axes: int) -> None:
+    def __init__(self, record: Preprocessing, axes: int) -> None:
         super().__init__()
         self.record = record
         shape = (-1, *[1] * (axes - 1))
@@ -60,7 +64,7 @@ class Preprocessing(nn.Module):
         self._clips = any(value is not None for value in (*record.low, *record.high))
 
     def forward(self, samples: Tensor) -> Tensor:
-        """From the user's units."""
+        """Convert from the user's units. Shapes: (B, *input_shape) -> (B, *input_shape)."""
         if self._logs:
             samples = torch.where(self.logged, torch.log1p(samples), samples)
         if self._clips:
@@ -68,57 +72,69 @@ class Preprocessing(nn.Module):
         return (samples - self.shift) / self.scale
 
     def inverse(self, x: Tensor) -> Tensor:
-        """Back to the user's units; what was clipped stays clipped."""
+        """Convert back to the user's units, except that clipped values stay clipped."""
         samples = self.shift + self.scale * x
         return torch.where(self.logged, torch.expm1(samples), samples) if self._logs else samples
 
 
-def fit_preprocessing(config: Config, data: DataSet) -> Preprocessing:
+def fit_preprocessing(config: Config, data: DataSet) -> Preprocessor:
     """
-    The preprocessing of a configuration, fitted on the training part.
+    Fit the preprocessing of a configuration on the training part.
 
-    Raises DataError where log1p meets negative values, or a Bernoulli likelihood values outside [0, 1].
+    Raises DataError if log1p meets negative values, or if a Bernoulli likelihood meets values outside [0, 1].
     """
-    options, likelihood = config.preprocessing, likelihood_name(config, data.input)
-    scaling = options.scaling
-    if scaling == "auto":
-        scaling = "range" if likelihood == "bernoulli" else "standardise"
-    if scaling == "standardise" and likelihood == "bernoulli":
-        raise InvalidConfiguration(
-            "preprocessing.scaling: standardised values do not lie in [0, 1], as a Bernoulli likelihood needs; "
-            "use scaling: range, or likelihood: gaussian"
-        )
-    logged = logged_columns(options, data)
-    columns = len(logged)
-    low, high = np.full(columns, -np.inf), np.full(columns, np.inf)
-    if options.clip_quantiles:
-        low, high = quantiles(data.train, logged, options.clip_quantiles)
-    shift, scale = np.zeros(columns), np.ones(columns)
-    if scaling == "standardise":
-        shift, scale = moments(data.train, logged, low, high)
-    elif scaling == "range":
-        declared = data.input.value_range
-        if declared and not any(logged) and options.clip_quantiles is None:
-            shift, scale = np.full(columns, declared.low), np.full(columns, declared.span)
-        else:
-            low, high = extremes(data.train, logged, low, high)
-            shift, scale = low, high - low
+    likelihood = likelihood_name(config, data.input)
+    scaling = choose_scaling(config.preprocessing, likelihood)
+    logged = logged_columns(config.preprocessing, data)
+    low, high, shift, scale = _fit_columns(config.preprocessing, data, scaling, logged)
     scale = np.where(scale > 0, scale, 1.0)
-    record = Record(
+    record = Preprocessing(
         log1p=tuple(map(bool, logged)),
         low=tuple(value if math.isfinite(value) else None for value in low.tolist()),
         high=tuple(value if math.isfinite(value) else None for value in high.tolist()),
         shift=tuple(shift.tolist()),
         scale=tuple(scale.tolist()),
     )
-    fitted = Preprocessing(record, len(data.input.shape))
+    preprocessor = Preprocessor(record, len(data.input.shape))
     if likelihood == "bernoulli":
-        check_unit_interval(fitted, data)
-    return fitted
+        check_unit_interval(preprocessor, data)
+    return preprocessor
 
 
-def logged_columns(options: PreprocessingConfig, data: DataSet) -> npt.NDArray[np.bool_]:
-    """Of which columns the logarithm is taken. Raises DataError where a value is negative."""
+def choose_scaling(options: PreprocessingConfig, likelihood: str) -> Scaling:
+    """Return the configured scaling, or the likelihood's. Raises InvalidConfiguration if the two do not fit."""
+    if options.scaling == "auto":
+        return "range" if likelihood == "bernoulli" else "standardise"
+    if options.scaling == "standardise" and likelihood == "bernoulli":
+        raise InvalidConfiguration(
+            "preprocessing.scaling: standardised values do not lie in [0, 1], as a Bernoulli likelihood needs; "
+            "use scaling: range, or likelihood: gaussian"
+        )
+    return options.scaling
+
+
+def _fit_columns(
+    options: PreprocessingConfig, data: DataSet, scaling: Scaling, logged: Mask
+) -> tuple[Doubles, Doubles, Doubles, Doubles]:
+    """Return low, high, shift and scale of each column. A scale of 0 stands for a constant column."""
+    columns = len(logged)
+    low, high = np.full(columns, -np.inf), np.full(columns, np.inf)
+    if options.clip_quantiles:
+        low, high = quantiles(data.train, logged, options.clip_quantiles)
+    match scaling:
+        case "standardise":
+            return low, high, *moments(data.train, logged, low, high)
+        case "none":
+            return low, high, np.zeros(columns), np.ones(columns)
+    declared = data.input.value_range
+    if declared and not any(logged) and options.clip_quantiles is None:
+        return low, high, np.full(columns, declared.low), np.full(columns, declared.span)
+    low, high = extremes(data.train, logged, low, high)
+    return low, high, low, high - low
+
+
+def logged_columns(options: PreprocessingConfig, data: DataSet) -> Mask:
+    """Return the mask of columns to take log1p of. Raises DataError if such a column has a negative value."""
     names = () if isinstance(data.input, ImageInput) else data.input.feature_names
     logged = np.zeros(data.input.shape[0], bool)
     if isinstance(options.log1p, bool):
@@ -137,21 +153,21 @@ def logged_columns(options: PreprocessingConfig, data: DataSet) -> npt.NDArray[n
 
 
 def columns_of(split: Split) -> Iterator[Doubles]:
-    """A split in chunks of (rows, columns, numbers): features with one number each, or channels with their pixels."""
-    for start in range(0, len(split), CHUNK):
-        samples = split.take(slice(start, start + CHUNK)).in_users_units().astype(np.float64)
+    """Yield chunks of shape (rows, columns, numbers): features of one number each, or channels of many pixels."""
+    for start in range(0, len(split), CHUNK_ROWS):
+        samples = split.take(slice(start, start + CHUNK_ROWS)).in_users_units().astype(np.float64)
         yield samples.reshape(len(samples), samples.shape[1], -1)
 
 
-def _transformed(split: Split, logged: npt.NDArray[np.bool_], low: Doubles, high: Doubles) -> Iterator[Doubles]:
+def _transformed(split: Split, logged: Mask, low: Doubles, high: Doubles) -> Iterator[Doubles]:
     for chunk in columns_of(split):
         if logged.any():
             chunk[:, logged] = np.log1p(chunk[:, logged])
         yield np.clip(chunk, low[:, None], high[:, None])
 
 
-def quantiles(split: Split, logged: npt.NDArray[np.bool_], levels: tuple[float, float]) -> tuple[Doubles, Doubles]:
-    """Two quantiles of each column."""
+def quantiles(split: Split, logged: Mask, levels: tuple[float, float]) -> tuple[Doubles, Doubles]:
+    """Return two quantiles of each column."""
     ends = []
     for column, is_logged in enumerate(logged):
         values = split.samples[:, column].astype(np.float32) * np.float32(split.unit)
@@ -160,27 +176,27 @@ def quantiles(split: Split, logged: npt.NDArray[np.bool_], levels: tuple[float, 
     return low, high
 
 
-def moments(split: Split, logged: npt.NDArray[np.bool_], low: Doubles, high: Doubles) -> tuple[Doubles, Doubles]:
-    """Mean and standard deviation of each column, in two passes, since one would lose digits."""
+def moments(split: Split, logged: Mask, low: Doubles, high: Doubles) -> tuple[Doubles, Doubles]:
+    """Return mean and standard deviation of each column, in two passes: one pass would lose digits."""
     count = len(split) * math.prod(split.samples.shape[2:])
     mean = sum((chunk.sum(axis=(0, 2)) for chunk in _transformed(split, logged, low, high)), np.zeros(len(low))) / count
     squares = (np.square(chunk - mean[:, None]).sum(axis=(0, 2)) for chunk in _transformed(split, logged, low, high))
     return mean, np.sqrt(sum(squares, np.zeros(len(low))) / count)
 
 
-def extremes(split: Split, logged: npt.NDArray[np.bool_], low: Doubles, high: Doubles) -> tuple[Doubles, Doubles]:
-    """The least and the largest value of each column."""
+def extremes(split: Split, logged: Mask, low: Doubles, high: Doubles) -> tuple[Doubles, Doubles]:
+    """Return the least and the largest value of each column."""
     chunks = [(c.min(axis=(0, 2)), c.max(axis=(0, 2))) for c in _transformed(split, logged, low, high)]
     return np.min([least for least, _ in chunks], axis=0), np.max([most for _, most in chunks], axis=0)
 
 
-def check_unit_interval(fitted: Preprocessing, data: DataSet) -> None:
-    """Raise DataError at the first value outside [0, 1], which a Bernoulli likelihood has no meaning for."""
+def check_unit_interval(preprocessor: Preprocessor, data: DataSet) -> None:
+    """Raise DataError at the first value outside [0, 1], the range of a Bernoulli likelihood."""
     for part, split in (("training", data.train), ("validation", data.validation), ("test", data.test)):
-        for start in range(0, len(split), CHUNK):
-            samples = split.take(slice(start, start + CHUNK)).in_users_units()
-            x = fitted(torch.from_numpy(samples)).numpy()
-            outside = np.argwhere((x < -TOLERANCE) | (x > 1 + TOLERANCE))
+        for start in range(0, len(split), CHUNK_ROWS):
+            samples = split.take(slice(start, start + CHUNK_ROWS)).in_users_units()
+            x = preprocessor(torch.from_numpy(samples)).numpy()
+            outside = np.argwhere((x < -ROUNDING_TOLERANCE) | (x > 1 + ROUNDING_TOLERANCE))
             if len(outside):
                 at = tuple(outside[0])
                 raise DataError(
@@ -196,5 +212,5 @@ def _column(data: DataSet, column: int) -> str:
     return f"column {data.input.feature_names[column]!r}" if data.input.feature_names else f"column {column}"
 
 
-def _shortened(names: tuple[str, ...], most: int = 12) -> str:
+def _shortened(names: tuple[str, ...], most: int = MAX_NAMES_SHOWN) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "") or "none"

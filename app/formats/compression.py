@@ -1,4 +1,4 @@
-"""Compressed bodies to what was compressed, never more of it than was allowed."""
+"""Decompress request bodies up to a size limit, and compress answers."""
 
 from __future__ import annotations
 
@@ -8,48 +8,51 @@ import zlib
 from app.errors import DecompressedTooLarge, MalformedBody, UnsupportedEncoding
 
 ENCODINGS = ("gzip", "deflate")
-"""What a Content-Encoding may name, beside `x-gzip`, an old name of gzip, and `identity`, which is none."""
-STEP = 16 * 1024
-"""Bytes that the inflater is given at once: it copies what it has not used of them."""
-CHUNK = 256 * 1024
-"""Bytes that it gives at once, at most."""
-GZIP, ZLIB, RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
-FAST = 1
-"""zlib's level for answers: numbers hardly get smaller on a higher one, and take several times as long."""
+"""Supported names in Content-Encoding, besides `x-gzip`, an old name of gzip, and `identity`, no compression."""
+INPUT_CHUNK_BYTES = 16 * 1024
+"""Compressed bytes per call of the inflater, which copies the bytes that it has not used."""
+OUTPUT_CHUNK_BYTES = 256 * 1024
+"""Largest number of decompressed bytes per call of the inflater."""
+GZIP_WINDOW, ZLIB_WINDOW, RAW_WINDOW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
+"""Window sizes that make zlib expect the header of gzip, that of zlib, or none."""
+ANSWER_LEVEL = 1
+"""zlib's level for answers. Higher levels take several times as long, and numbers hardly get smaller."""
 
 
 def decompress(content: bytes, encoding: str, limit: int) -> bytes:
     """
-    What a body of one Content-Encoding holds. `limit` counts bytes of what it becomes, and memory stays near it.
+    Return the decompressed body. `limit` is its largest size in bytes, and memory use stays near it.
 
-    `deflate` may be a zlib stream or, as some clients send it, a raw one. gzip has one member.
-    Raises UnsupportedEncoding, DecompressedTooLarge, or MalformedBody of what is corrupt, cut off or followed by more.
+    `deflate` may be a zlib stream or, as some clients send it, a raw one. gzip must have one member.
+    Raises UnsupportedEncoding, DecompressedTooLarge, or MalformedBody if the body is corrupt, cut off or followed by
+    more bytes.
     Source: RFC 9110, section 8.4.1; RFC 1950, 1951 and 1952
     """
     match encoding.strip().lower():
         case "" | "identity":
             return content
         case "gzip" | "x-gzip":
-            return _inflate(content, "gzip", GZIP, limit)
+            return _inflate(content, "gzip", GZIP_WINDOW, limit)
         case "deflate":
-            return _inflate(content, "deflate", ZLIB if _is_zlib(content) else RAW, limit)
+            return _inflate(content, "deflate", ZLIB_WINDOW if _has_zlib_header(content) else RAW_WINDOW, limit)
     raise UnsupportedEncoding(
-        f"expected a Content-Encoding of {' or '.join(ENCODINGS)}, and one alone, got {encoding[:60]!r}",
+        f"expected a single Content-Encoding of {' or '.join(ENCODINGS)}, got {encoding[:60]!r}",
         headers={"Accept-Encoding": ", ".join(ENCODINGS)},
         supported=list(ENCODINGS),
     )
 
 
 def compress(content: bytes, encoding: str) -> bytes:
-    """A body in one of ENCODINGS; `deflate` is a zlib stream."""
-    deflater = zlib.compressobj(FAST, zlib.DEFLATED, GZIP if encoding == "gzip" else ZLIB)
+    """Return a body in one of ENCODINGS. `deflate` gives a zlib stream."""
+    deflater = zlib.compressobj(ANSWER_LEVEL, zlib.DEFLATED, GZIP_WINDOW if encoding == "gzip" else ZLIB_WINDOW)
     return deflater.compress(content) + deflater.flush()
 
 
-def _is_zlib(content: bytes) -> bool:
+def _has_zlib_header(content: bytes) -> bool:
     """
-    Whether a stream begins as zlib's do. A raw one would have to begin with a stored block whose padding is not zero.
+    Return whether a stream begins with a header of zlib.
 
+    A raw stream would do so only if it began with a stored block whose padding is not zero.
     Source: RFC 1950, section 2.2
     """
     return len(content) > 1 and content[0] & 0x0F == zlib.DEFLATED and int.from_bytes(content[:2], "big") % 31 == 0
@@ -60,14 +63,14 @@ def _inflate(content: bytes, name: str, window: int, limit: int) -> bytes:
     at = 0
     try:
         while not inflater.eof and at < len(view):
-            fed: bytes | memoryview = view[at : at + STEP]
-            at += len(fed)
-            chunk = inflater.decompress(fed, CHUNK)
+            compressed = view[at : at + INPUT_CHUNK_BYTES]
+            at += len(compressed)
+            chunk = inflater.decompress(compressed, OUTPUT_CHUNK_BYTES)
             while chunk:
                 if inflated.tell() + len(chunk) > limit:
                     raise DecompressedTooLarge(f"expected a body of at most {limit} bytes when decompressed, got more")
                 inflated.write(chunk)
-                chunk = inflater.decompress(inflater.unconsumed_tail, CHUNK)
+                chunk = inflater.decompress(inflater.unconsumed_tail, OUTPUT_CHUNK_BYTES)
     except zlib.error as error:
         raise MalformedBody(f"expected a {name} body, but it cannot be decompressed") from error
     if not inflater.eof:

@@ -1,4 +1,4 @@
-"""Images to samples and back. An 8-bit pixel's 0..255 stand for the manifest's value range."""
+"""Convert image files to samples and back. A pixel's 0..255 is scaled to the manifest's value range."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from app.arrays import Array
 from app.errors import InvalidImage, TooManyPixels
 from app.manifest import ImageInput, ValueRange
-
-Array = npt.NDArray[np.float32]
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom, in pixels."""
@@ -28,81 +27,79 @@ FORMATS: dict[str, tuple[str, Callable[[io.BytesIO], ImageFile.ImageFile]]] = {
     "image/jpeg": ("JPEG", JpegImageFile),
     "image/webp": ("WEBP", WebPImageFile),
 }
-"""Pillow's decoder for each media type; no other decoder is ever tried, and none decodes before it is told to."""
+"""Pillow's name and decoder for each media type. No other decoder is tried, and opening an image decodes no pixels."""
 
-
-SHRUNK = 3.0
-"""How many times larger than the model's size an image stays when it is shrunk coarsely, before it is shrunk well."""
-LYING = (5, 6, 7, 8)
-"""Orientations whose rows are columns. Source: Exif 2.3, section 4.6.4"""
-TILE = 1024
-"""Pixels in height and width of what is converted at once; a power of two."""
+COARSE_SCALE = 3.0
+"""How many times the model's height and width a fast reduction leaves for the final, precise resize."""
+EXIF_ROTATED = (5, 6, 7, 8)
+"""EXIF orientations that exchange height and width. Source: Exif 2.3, section 4.6.4"""
+TILE_PIXELS = 1024
+"""Height and width of the part of a large image that is converted at once; a power of two."""
 WEBP_COST = 4
-"""How many times the memory of another image's pixels libwebp and Pillow take for a WebP image's."""
-TINY = 16 * 1024
-"""Bytes, and pixels, up to which a PNG costs less to decode than to hand to a thread."""
+"""How many times the memory of a PNG's or JPEG's pixel libwebp and Pillow take for a WebP's pixel."""
+TINY_SIZE = 16 * 1024
+"""Bytes, and pixels, up to which decoding a PNG takes less time than handing it to a thread."""
 
 
 def is_tiny(content: bytes, media_type: str) -> bool:
     """
-    True of a PNG that says it is small: where it is decoded depends on it, not whether.
+    Return whether the header of a PNG claims few pixels. Use it to choose a thread, never to accept an image.
 
     Source: W3C, "Portable Network Graphics", section 11.2.1: IHDR comes first, width and height are its first members
     """
-    if media_type != "image/png" or not 24 <= len(content) <= TINY:
+    if media_type != "image/png" or not 24 <= len(content) <= TINY_SIZE:
         return False
-    return int.from_bytes(content[16:20], "big") * int.from_bytes(content[20:24], "big") <= TINY
+    return int.from_bytes(content[16:20], "big") * int.from_bytes(content[20:24], "big") <= TINY_SIZE
 
 
 def media_type(content: bytes) -> str:
-    """The media type of an image, by its first bytes. Raises InvalidImage."""
+    """Return the media type of an image, by its first bytes. Raises InvalidImage."""
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     if content.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "image/webp"
-    raise InvalidImage("expected a PNG, JPEG or WebP image, but it does not begin as one")
+    raise InvalidImage("expected a PNG, JPEG or WebP image, but it does not begin like one")
 
 
 def read_image(content: bytes, media_type: str, expected: ImageInput, max_pixels: int) -> Array:
     """
-    One sample from one image of any size and colour.
+    Return one sample from one image of any size and colour, converted as by `read_pixels`.
 
-    Turned as its EXIF orientation says, alpha laid over black, made grey or RGB, then resized to the model's height
-    and width. Shape: (1, C, H, W). Raises InvalidImage or TooManyPixels.
+    Shape: (1, C, H, W). Raises InvalidImage or TooManyPixels.
     """
     image = _open(content, media_type)
-    _bound_pixels([image], max_pixels)
+    _check_pixels([image], max_pixels)
     return _sample(image, media_type, expected)[None]
 
 
 def read_images(contents: Sequence[bytes], expected: ImageInput, max_pixels: int) -> Array:
     """
-    One sample from each image, as `read_image` has it; the bound is on their pixels together.
+    Return one sample from each image, as `read_image` does. `max_pixels` limits the sum of their pixels.
 
-    Shape: (N, C, H, W). Raises InvalidImage or TooManyPixels, before the first is decoded.
+    Shape: (N, C, H, W). Raises InvalidImage, or TooManyPixels before the first image is decoded.
     """
     images = []
     for index, content in enumerate(contents):
         with _numbered(index):
             kind = media_type(content)
             images.append((_open(content, kind), kind))
-    _bound_pixels([image for image, _ in images], max_pixels)
+    _check_pixels([image for image, _ in images], max_pixels)
     samples = np.empty((len(images), *expected.shape), np.float32)
     for index, (image, kind) in enumerate(images):
-        with _numbered(index), image:  # closed at once: its pixels may be many times the sample
+        with _numbered(index), image:  # close at once: the pixels may take many times the memory of the sample
             samples[index] = _sample(image, kind, expected)
     return samples
 
 
-def write_png(samples: Array, drawn: ImageInput, columns: int | None = None) -> bytes:
+def write_png(samples: Array, image_input: ImageInput, columns: int | None = None) -> bytes:
     """
-    One sample as an image of its own size; several as a grid without gaps, row by row, the rest of it black.
+    Return a PNG of one sample in its own size, or of several in a grid without gaps, filled row by row, the rest black.
 
-    `columns` is by default the square root of their number, rounded up, and never more than it.
+    `columns` defaults to the square root of their count, rounded up, and is never more than their count.
     """
-    value_range = drawn.value_range
+    value_range = image_input.value_range
     unit = (samples - np.float32(value_range.low)) / np.float32(value_range.span)
     pixels = np.rint(np.clip(unit, 0, 1) * 255).astype(np.uint8)
     count, channels, height, width = pixels.shape
@@ -119,14 +116,14 @@ def write_png(samples: Array, drawn: ImageInput, columns: int | None = None) -> 
 
 @lru_cache(maxsize=64)
 def _levels(value_range: ValueRange) -> Array:
-    """The number that each of a pixel's 256 values stands for."""
+    """Return the number in the value range for each of a pixel's 256 values."""
     levels: Array = value_range.low + np.arange(256, dtype=np.float32) * np.float32(value_range.span / 255)
-    return np.minimum(levels, np.float32(value_range.high))  # the sum may round up past it
+    return np.minimum(levels, np.float32(value_range.high))  # rounding may exceed it
 
 
 @contextmanager
 def _numbered(index: int) -> Iterator[None]:
-    """Say which of several images it is that cannot be read."""
+    """Add the index of an image that cannot be read to the error."""
     try:
         yield
     except InvalidImage as error:
@@ -134,16 +131,16 @@ def _numbered(index: int) -> Iterator[None]:
 
 
 def _open(content: bytes, media: str) -> ImageFile.ImageFile:
-    """An image whose head has been read: its size is known, and nothing is decoded. Raises InvalidImage."""
+    """Read the header of an image: its size is known then, and no pixel is decoded. Raises InvalidImage."""
     name, decoder = FORMATS[media]
     try:
         return decoder(io.BytesIO(content))
-    except Exception as error:  # Pillow's decoders raise whatever the bytes lead them to
+    except Exception as error:  # Pillow's decoders raise many classes
         raise InvalidImage(f"expected a {name} image, but it cannot be decoded") from error
 
 
-def _bound_pixels(images: Sequence[Image.Image], max_pixels: int) -> None:
-    """Raise TooManyPixels of more pixels together, where a WebP image's count as many times as they cost."""
+def _check_pixels(images: Sequence[Image.Image], max_pixels: int) -> None:
+    """Raise TooManyPixels if the images have more pixels together. Those of a WebP image count WEBP_COST times."""
     pixels = sum(image.width * image.height * (WEBP_COST if image.format == "WEBP" else 1) for image in images)
     if pixels > max_pixels:
         got = f"{images[0].width}x{images[0].height}" if len(images) == 1 else f"{pixels} in {len(images)} images"
@@ -152,7 +149,7 @@ def _bound_pixels(images: Sequence[Image.Image], max_pixels: int) -> None:
 
 
 def _sample(image: Image.Image, media: str, expected: ImageInput) -> Array:
-    """Shape: (C, H, W). Raises InvalidImage."""
+    """Decode an image to a sample of shape (C, H, W). Raises InvalidImage."""
     try:
         pixels = read_pixels(image, *expected.shape)
     except Exception as error:  # as in _open
@@ -163,51 +160,51 @@ def _sample(image: Image.Image, media: str, expected: ImageInput) -> Array:
 
 def read_pixels(image: Image.Image, channels: int, height: int, width: int) -> npt.NDArray[np.uint8]:
     """
-    The pixels of an opened image as a model has them, for its training as for its service.
+    Return the pixels of an opened image in the model's shape. Training and serving both use this function.
 
-    Turned as its EXIF orientation says, 16 bits scaled to 8, alpha laid over black, grey for one channel or RGB for
-    three, resized. Shape: (C, H, W). Raises what Pillow's decoders raise.
+    The image is rotated by its EXIF orientation, reduced from 16 bits to 8, laid over black if it has alpha, converted
+    to grey for one channel or RGB for three, and resized. Shape: (C, H, W). Raises what Pillow's decoders raise.
     """
-    if isinstance(image, JpegImageFile):  # decoded to an eighth of its size, at least: photos are many times larger
-        side = int(SHRUNK * max(height, width))
-        image.draft(None, (side, side))  # None leaves the colours as they are
+    if isinstance(image, JpegImageFile):  # decode to as little as an eighth of its size: photos are large
+        side = int(COARSE_SCALE * max(height, width))
+        image.draft(None, (side, side))  # None keeps the colour mode
     mode = "L" if channels == 1 else "RGB"
     orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     box = (0.0, 0.0, float(image.width), float(image.height))
-    if image.width * image.height > TILE * TILE:
-        image, box = _made_smaller(image, mode, int(SHRUNK * max(height, width)))
+    if image.width * image.height > TILE_PIXELS * TILE_PIXELS:
+        image, box = _reduce(image, mode, int(COARSE_SCALE * max(height, width)))
     else:
         image = _opaque(image, mode)
-    size = (height, width) if orientation in LYING else (width, height)
+    size = (height, width) if orientation in EXIF_ROTATED else (width, height)
     if image.size != size:
-        image = image.resize(size, Image.Resampling.LANCZOS, box, reducing_gap=SHRUNK)
+        image = image.resize(size, Image.Resampling.LANCZOS, box, reducing_gap=COARSE_SCALE)
     if orientation != 1:
-        image.getexif()[ExifTags.Base.Orientation] = orientation  # of an image made anew there is none
+        image.getexif()[ExifTags.Base.Orientation] = orientation  # a converted image has lost it
         image = ImageOps.exif_transpose(image)
     array = np.frombuffer(image.tobytes(), np.uint8).reshape(height, width, channels)
     return array.transpose(2, 0, 1)
 
 
-def _made_smaller(image: Image.Image, mode: str, side: int) -> tuple[Image.Image, Box]:
+def _reduce(image: Image.Image, mode: str, side: int) -> tuple[Image.Image, Box]:
     """
-    An image in grey or RGB, its sides divided by powers of two, as far as they stay at least `side` pixels; and the box
-    of it that the image fills, since the last column and the last row may stand for less than the others.
+    Convert an image to grey or RGB and divide its sides by powers of two, keeping them at least `side` pixels.
 
-    Tile by tile: of a whole image, each step of a conversion would take as much memory as the image.
+    Returns it with the box that the original fills: the last column and row may cover fewer pixels than the others.
+    Works tile by tile, because each step on a whole image would take as much memory as the image.
     """
-    across, down = (1 << min(TILE, max(1, length // side)).bit_length() - 1 for length in image.size)
+    across, down = (1 << min(TILE_PIXELS, max(1, length // side)).bit_length() - 1 for length in image.size)
     smaller = Image.new(mode, (-(-image.width // across), -(-image.height // down)))
-    for top in range(0, image.height, TILE):
-        for left in range(0, image.width, TILE):
-            box = (left, top, min(left + TILE, image.width), min(top + TILE, image.height))
+    for top in range(0, image.height, TILE_PIXELS):
+        for left in range(0, image.width, TILE_PIXELS):
+            box = (left, top, min(left + TILE_PIXELS, image.width), min(top + TILE_PIXELS, image.height))
             tile = _opaque(image.crop(box), mode).reduce((across, down))
             smaller.paste(tile, (left // across, top // down))
     return smaller, (0.0, 0.0, image.width / across, image.height / down)
 
 
 def _opaque(image: Image.Image, mode: str) -> Image.Image:
-    """An image in grey or RGB, over black."""
-    if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip instead of scale
+    """Return an image in grey or RGB, laid over black."""
+    if image.mode.startswith("I"):  # 16-bit grey: Pillow would clip it instead of scaling
         image = Image.fromarray(_eight_bits()[np.asarray(image).clip(0, 65535).astype(np.uint16)])
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -218,5 +215,5 @@ def _opaque(image: Image.Image, mode: str) -> Image.Image:
 
 @lru_cache(maxsize=1)
 def _eight_bits() -> npt.NDArray[np.uint8]:
-    """The nearest of 256 levels to each of 65536."""
+    """Return the nearest of 256 levels for each of 65536."""
     return np.rint(np.arange(65536) / 257).astype(np.uint8)

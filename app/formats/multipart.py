@@ -1,4 +1,4 @@
-"""Forms of files (multipart/form-data), as browsers and `curl -F` send them."""
+"""Read forms of files (multipart/form-data), as browsers and `curl -F` send them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ DISPOSITION = b"content-disposition"
 
 def read_files(content: bytes, content_type: bytes, max_parts: int) -> list[bytes]:
     """
-    The files of a form, in order, whatever their fields are called.
+    Return the files of a form in order, whatever the names of their fields.
 
-    Raises MalformedBody, TooManyParts before more are read, or InvalidInput of a field that is no file.
+    Raises MalformedBody, TooManyParts before further parts are read, or InvalidInput for a field that is not a file.
     Source: RFC 7578
     """
     boundary = parse_options_header(content_type)[1].get(b"boundary")
@@ -37,7 +37,7 @@ def read_files(content: bytes, content_type: bytes, max_parts: int) -> list[byte
 
 
 class _Form:
-    """What the parser has told of so far."""
+    """The parts that the parser has read so far, collected by its callbacks."""
 
     def __init__(self, max_parts: int) -> None:
         self.files: list[bytes] = []

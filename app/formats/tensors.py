@@ -1,5 +1,5 @@
 """
-Tensors of the Open Inference Protocol, version 2: their numbers in JSON, or as bytes that follow it.
+The values of tensors of the Open Inference Protocol, version 2: from JSON, or from the bytes that follow it.
 
 Source: kserve/open-inference-protocol, and Triton's extension "binary tensor data"
 """
@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from app.errors import EmptyBatch, InvalidInput, MalformedBody, NotNumbers, Refused, TooManyRows
-from app.formats.json_arrays import describe, to_numbers
-
-Values = npt.NDArray[Any]
-Kind = type[str] | type[list[Any]] | type[dict[str, Any]]
+from app.arrays import Array, Rows
+from app.errors import EmptyBatch, MalformedBody, NotNumbers, TooManyRows
+from app.formats.json_errors import describe, to_numbers
 
 DTYPES = {
     "BOOL": np.dtype(bool),
@@ -27,96 +23,46 @@ DTYPES = {
     **{f"FP{8 * size}": np.dtype(f"<f{size}") for size in (2, 4, 8)},
     "BF16": np.dtype("<u2"),
 }
-"""How the numbers of each datatype lie in bytes. BF16 is the upper half of a float32."""
+"""The layout of each datatype in bytes. BF16 is the upper half of a float32."""
 BYTES = "BYTES"
-MAX_DIMENSIONS = 8
-LARGEST_DIMENSION = 2**31 - 1
 MAX_ELEMENTS = 65_536
-"""Of BYTES, each of which is a Python object."""
-NOT_OFFERED = ("shared_memory_region", "shared_memory_offset", "shared_memory_byte_size", "classification")
-"""Parameters of a tensor that ask for something else than its numbers."""
+"""Elements of a BYTES tensor, each of which becomes a Python object."""
 
 
 class Tensor(NamedTuple):
-    """An input as it came."""
+    """An input of a request."""
 
     name: str
     datatype: str
     shape: tuple[int, ...]
-    values: Values | list[bytes]
-    """Numbers, with this shape; or the elements of BYTES in a row."""
+    values: Rows | list[bytes]
+    """Numbers of this shape, or the elements of BYTES as a flat list."""
 
-    def numbers(self) -> npt.NDArray[np.float32]:
-        """The numbers as float32. Raises NotNumbers of BYTES."""
+    def numbers(self) -> Array:
+        """Return the numbers as float32. Raises NotNumbers for BYTES."""
         if isinstance(self.values, list):
             raise NotNumbers(f"{self.name}: expected a datatype of numbers, got {BYTES}")
         with np.errstate(over="ignore"):  # too large becomes infinite, which the engine refuses
             return self.values.astype(np.float32, copy=False)
 
 
-class Blobs:
-    """The bytes after the JSON, taken in the order of the inputs that they belong to."""
-
-    def __init__(self, content: bytes, start: int) -> None:
-        self._content = content
-        self._at = start
-
-    def take(self, size: int, name: str) -> bytes:
-        """The next bytes, copied, so that numbers lie where processors like them. Raises MalformedBody."""
-        left = len(self._content) - self._at
-        if size > left:
-            raise MalformedBody(f"{name}: expected {size} bytes after the JSON, got {left}")
-        self._at += size
-        return self._content[self._at - size : self._at]
-
-    def require_end(self) -> None:
-        """Raise MalformedBody of bytes that belong to no input."""
-        if left := len(self._content) - self._at:
-            raise MalformedBody(f"expected nothing after the last input, got {left} bytes")
-
-
-def read_tensor(described: Mapping[str, Any], blobs: Blobs) -> Tensor:
-    """An input, of which the JSON says what it is. Raises what `read_request` does."""
-    name = member(described, "name", str, None, "an input")
-    if not name:
-        raise MalformedBody("inputs: expected a name of each")
-    name = name[:100]
-    datatype = member(described, "datatype", str, "", name)
-    if datatype not in DTYPES and datatype != BYTES:
-        raise InvalidInput(f"{name}: expected a datatype of {', '.join([*DTYPES, BYTES])}, got {datatype[:20]!r}")
-    shape = check_shape(described.get("shape"), name)
-    parameters = tensor_parameters(described, name)
-    size, data = parameters.get("binary_data_size"), described.get("data")
-    if (size is None) == (data is None):
-        raise MalformedBody(f"{name}: expected either data or the parameter binary_data_size")
-    if size is None:
-        read = _elements_from_json if datatype == BYTES else _numbers_from_json
-        return Tensor(name, datatype, shape, read(data, name, datatype, shape))
-    if type(size) is not int or size < 0:
-        raise MalformedBody(f"{name}: expected binary_data_size to be a whole number from 0, got {size!r:.60}")
-    blob = blobs.take(size, name)
-    if datatype == BYTES:
-        return Tensor(name, datatype, shape, _elements_from_bytes(blob, name, shape))
-    return Tensor(name, datatype, shape, numbers_from_bytes(blob, name, datatype, shape))
-
-
-def numbers_from_bytes(blob: bytes, name: str, datatype: str, shape: tuple[int, ...]) -> Values:
-    """The numbers of a datatype that stand in bytes one after another. Raises MalformedBody."""
+def numbers_from_bytes(blob: bytes, name: str, datatype: str, shape: tuple[int, ...]) -> Rows:
+    """Return the numbers of a datatype from consecutive bytes. Raises MalformedBody."""
     dtype = DTYPES[datatype]
     expected = math.prod(shape) * dtype.itemsize
     if len(blob) != expected:
         raise MalformedBody(f"{name}: expected {expected} bytes of {datatype} for shape {list(shape)}, got {len(blob)}")
     if datatype == "BOOL" and (highest := np.frombuffer(blob, np.uint8).max()) > 1:
-        raise MalformedBody(f"{name}: expected bytes of 0 or 1, as datatype BOOL says, got {highest}")
+        raise MalformedBody(f"{name}: expected bytes of 0 or 1 for datatype BOOL, got {highest}")
     values = np.frombuffer(blob, dtype).reshape(shape)
     return (values.astype("<u4") << 16).view("<f4") if datatype == "BF16" else values
 
 
-def _numbers_from_json(data: Any, name: str, datatype: str, shape: tuple[int, ...]) -> Values:
+def numbers_from_json(data: Any, name: str, datatype: str, shape: tuple[int, ...]) -> Rows:
     """
-    Numbers in a flat list or nested as the shape; whole and in range where the datatype says so.
+    Return numbers from a list that is flat or nested as the shape.
 
-    BOOL may be true and false, or 1 and 0.
+    For integer datatypes they must be whole and in range. BOOL may be true and false, or 1 and 0.
     """
     if not isinstance(data, np.ndarray):
         if not isinstance(data, list):
@@ -124,20 +70,19 @@ def _numbers_from_json(data: Any, name: str, datatype: str, shape: tuple[int, ..
         if not data:
             raise EmptyBatch(f"{name}: expected data for shape {list(shape)}, got an empty list")
         data = _booleans(data) if datatype == "BOOL" else to_numbers(data, name)
-    values: Values = data
+    values: Rows = data
     size = math.prod(shape)
     if values.shape not in (shape, (size,)):
-        raise MalformedBody(
-            f"{name}: expected data of shape {list(shape)}, or {size} numbers in a row, got shape {list(values.shape)}"
-        )
+        expected = f"data of shape {list(shape)}, or a flat list of {size} numbers"
+        raise MalformedBody(f"{name}: expected {expected}, got shape {list(values.shape)}")
     dtype = DTYPES[datatype]
     if dtype.kind in "biu" and datatype != "BF16" and not _are_whole(values, dtype):
         raise NotNumbers(f"{name}: expected numbers that {datatype} can hold, got others")
     return values.reshape(shape)
 
 
-def _booleans(data: list[Any]) -> Values:
-    """An array of booleans or numbers; of what is neither, one that no BOOL can be."""
+def _booleans(data: list[Any]) -> Rows:
+    """Return an array of booleans or numbers, or one of NaN, which fails the check for BOOL, for anything else."""
     try:
         array = np.array(data)
     except ValueError:
@@ -145,16 +90,16 @@ def _booleans(data: list[Any]) -> Values:
     return array if array.dtype.kind in "biuf" else np.full(array.shape, np.nan)
 
 
-def _are_whole(values: Values, dtype: np.dtype[Any]) -> bool:
-    """Whether each number is whole and in the range of a datatype, as far as float64 tells numbers apart."""
+def _are_whole(values: Rows, dtype: np.dtype[Any]) -> bool:
+    """Return whether each number is whole and in the range of a datatype, to the precision of float64."""
     if values.dtype.kind == "b":
         return dtype.kind == "b"
     low, high = (0, 1) if dtype.kind == "b" else (float(np.iinfo(dtype).min), float(np.iinfo(dtype).max))
     return bool((values == np.floor(values)).all() and values.min().item() >= low and values.max().item() <= high)
 
 
-def _elements_from_json(data: Any, name: str, datatype: str, shape: tuple[int, ...]) -> list[bytes]:
-    """The elements of BYTES, which stand in JSON as base64, in a flat list or nested."""
+def elements_from_json(data: Any, name: str, datatype: str, shape: tuple[int, ...]) -> list[bytes]:
+    """Return the elements of BYTES from base64 strings, in a flat list or nested as the shape."""
     expected = _count_elements(name, shape)
     flat = data if isinstance(data, list) else []
     for _ in shape[1:]:
@@ -168,15 +113,15 @@ def _elements_from_json(data: Any, name: str, datatype: str, shape: tuple[int, .
         raise MalformedBody(f"{name}: expected {datatype} in JSON to be strings of base64, got others") from error
 
 
-def _elements_from_bytes(blob: bytes, name: str, shape: tuple[int, ...]) -> list[bytes]:
-    """The elements of BYTES: each has its length before it, in four bytes, the lowest first."""
+def elements_from_bytes(blob: bytes, name: str, shape: tuple[int, ...]) -> list[bytes]:
+    """Return the elements of BYTES. Each follows its length, which is four bytes, the lowest first."""
     elements: list[bytes] = []
     at, expected = 0, _count_elements(name, shape)
     while at < len(blob) and len(elements) < expected:
         start = at + 4
         at = start + int.from_bytes(blob[at:start], "little")
         if start > len(blob) or at > len(blob):
-            raise MalformedBody(f"{name}: element {len(elements)} of {BYTES} says that it is longer than what came")
+            raise MalformedBody(f"{name}: element {len(elements)} of {BYTES} is longer than the bytes sent")
         elements.append(blob[start:at])
     if at != len(blob) or len(elements) != expected:
         raise MalformedBody(
@@ -187,40 +132,8 @@ def _elements_from_bytes(blob: bytes, name: str, shape: tuple[int, ...]) -> list
 
 
 def _count_elements(name: str, shape: tuple[int, ...]) -> int:
-    """How many elements a shape has. Raises TooManyRows."""
+    """Return the number of elements of a shape. Raises TooManyRows."""
     count = math.prod(shape)
     if count > MAX_ELEMENTS:
         raise TooManyRows(f"{name}: expected at most {MAX_ELEMENTS} elements of {BYTES}, got {count}")
     return count
-
-
-def check_shape(shape: object, name: str) -> tuple[int, ...]:
-    """The shape, of whole numbers. Raises MalformedBody, and EmptyBatch where one of them is 0."""
-    if not isinstance(shape, list) or not 0 < len(shape) <= MAX_DIMENSIONS:
-        got = f"{len(shape)} of them" if isinstance(shape, list) else describe(shape)
-        raise MalformedBody(f"{name}: expected a shape of 1 to {MAX_DIMENSIONS} numbers, got {got}")
-    if not all(type(length) is int and 0 <= length <= LARGEST_DIMENSION for length in shape):
-        raise MalformedBody(f"{name}: expected a shape of whole numbers from 0, got {shape!r:.60}")
-    if 0 in shape:
-        raise EmptyBatch(f"{name}: expected at least one row of at least one number, got shape {shape}")
-    return tuple(shape)
-
-
-def tensor_parameters(described: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """The parameters of an input or an output. Raises Refused of those that ask for something else than tensors."""
-    parameters: Mapping[str, Any] = member(described, "parameters", dict, {}, name)
-    for parameter in NOT_OFFERED:
-        if parameter in parameters:
-            raise Refused(f"{name[:100]}: expected tensors in the body; {parameter} is not offered")
-    return parameters
-
-
-def member(document: Mapping[str, Any], name: str, kind: Kind, default: Any, of: str) -> Any:
-    """A member of a JSON object, of one kind, where it is there and not null."""
-    value = document.get(name)
-    if value is None:
-        return default
-    if not isinstance(value, kind):
-        expected = "a string" if kind is str else "a list" if kind is list else "an object"
-        raise MalformedBody(f"{of[:100]}: expected {name} to be {expected}, got {describe(value)}")
-    return value

@@ -1,4 +1,4 @@
-"""Every format in and out of every route that takes or gives samples or latents: each cell is a request."""
+"""Every route of samples or latents reads and writes every format: one request per combination."""
 
 from __future__ import annotations
 
@@ -17,21 +17,19 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from tests.app.test_images import encoded
+from tests.helpers.images import GREY, encoded, form, pictures
 
 Array = npt.NDArray[Any]
 
-GREY = np.array([[[[0, 51], [102, 255]]], [[[255, 204], [0, 153]]]], np.uint8)
-"""Two images whose levels are tenths of the range."""
 UNIT = GREY / 255
 BINARY = GREY // 204
 FLAT = np.full((2, 1, 2, 2), 102, np.uint8)
-"""What a lossy format leaves as it is, nearly."""
+"""Images of one level, which lossy formats hardly change."""
 LATENTS = np.array([[1, 0.5], [2, 0.25]])
 
 
 class Body(NamedTuple):
-    """A request's body, its media type, and the rows that it holds."""
+    """A request's body, its media type, and its rows."""
 
     content: bytes
     media: str
@@ -40,36 +38,25 @@ class Body(NamedTuple):
 
 
 def saved(rows: Array, dtype: str, order: str = "C") -> bytes:
-    """A `.npy` file."""
+    """Return a `.npy` file."""
     stream = io.BytesIO()
     np.save(stream, np.asarray(rows, dtype=dtype, order=order), allow_pickle=False)  # type: ignore[call-overload]
     return stream.getvalue()
 
 
 def as_json(member: str, rows: Array) -> bytes:
-    """A body with one member."""
+    """Return a JSON body with one member."""
     return json.dumps({member: rows.tolist()}).encode()
 
 
-def pictures(count: int, name: str = "PNG", **options: object) -> list[bytes]:
-    """The first images as files."""
-    return [encoded(Image.fromarray(pixels[0]), name, **options) for pixels in GREY[:count]]
-
-
 def webps(count: int) -> list[bytes]:
-    """The same, in another format that loses nothing."""
+    """Return the first images of GREY as lossless WebP files."""
     return pictures(count, "WEBP", lossless=True)
 
 
 def in_json(files: list[bytes], prefix: str = "") -> bytes:
-    """Images inside JSON."""
+    """Return a JSON body with images in base64, each after a prefix."""
     return json.dumps({"images": [prefix + base64.b64encode(file).decode() for file in files]}).encode()
-
-
-def form(files: list[bytes]) -> tuple[bytes, str]:
-    """What a browser sends, and its media type."""
-    request = httpx.Request("POST", "http://x", files=[("file", ("a.png", file, "image/png")) for file in files])
-    return request.read(), request.headers["content-type"]
 
 
 def palette(count: int) -> bytes:
@@ -88,7 +75,7 @@ def opaque(count: int) -> bytes:
 
 
 def turned(count: int) -> bytes:
-    """Stored on its side, and saying so."""
+    """Return an image that is stored rotated, with the EXIF orientation that restores it."""
     assert count == 1
     exif = Image.Exif()
     exif[274] = 6
@@ -122,7 +109,7 @@ SAMPLES_IN: dict[str, Callable[[int], Body]] = {
     "webp": lambda n: Body(webps(n)[0], "image/webp", UNIT[:n]),
     "form": lambda n: Body(*form(pictures(n)), UNIT[:n]),
 }
-ONE_ALONE = {name for name in SAMPLES_IN if name.startswith(("png", "jpeg", "webp"))}
+SINGLE_IMAGE_FORMATS = {name for name in SAMPLES_IN if name.startswith(("png", "jpeg", "webp"))}
 LATENTS_IN: dict[str, Body] = {
     "json": Body(as_json("latents", LATENTS), JSON, LATENTS),
     "npy, float16": Body(saved(LATENTS, "<f2"), NPY, LATENTS),
@@ -130,21 +117,20 @@ LATENTS_IN: dict[str, Body] = {
     "npy, float64": Body(saved(LATENTS, ">f8", "F"), NPY, LATENTS),
     "npy, integers": Body(saved(np.array([[1, 0], [2, 1]]), "u1"), NPY, np.array([[1, 0], [2, 1]])),
 }
-GIVE_SAMPLES = {"decode", "reconstruct", "denoise", "interpolate"}
 
 
 def pooled(samples: Array) -> Array:
-    """What the tiny encoder does: the sum of each row of pixels."""
+    """Encode as the tiny models do: the sum of each row of pixels."""
     return np.asarray(samples.sum(axis=3)[:, 0])
 
 
 def spread(latents: Array) -> Array:
-    """What the tiny decoder does: half of each latent in both pixels of a row, kept within 0 and 1."""
+    """Decode as the tiny models do: half of each latent in both pixels of a row, clipped to [0, 1]."""
     return np.clip(np.repeat(latents[:, None, :, None] / 2, 2, axis=3), 0, 1)
 
 
 def rows_of(response: httpx.Response, member: str) -> Array:
-    """The array of an answer in whichever format it came; a picture's samples side by side, one row of them."""
+    """Return the array of an answer in any format. The samples of a picture must stand in one row."""
     assert response.status_code == 200, response.text
     match response.headers["content-type"]:
         case "application/json":
@@ -157,53 +143,58 @@ def rows_of(response: httpx.Response, member: str) -> Array:
     raise AssertionError(response.headers["content-type"])
 
 
-def cells() -> list[tuple[str, str, str]]:
-    """Every route with every format that it takes and gives."""
-    found = []
-    for task in ("encode", "reconstruct", "denoise", "interpolate"):
-        for taken in SAMPLES_IN:
-            if not (task == "interpolate" and taken in ONE_ALONE):
-                found += [(task, taken, given) for given in ((JSON, NPY, PNG) if task in GIVE_SAMPLES else (JSON, NPY))]
-    found += [("decode", taken, given) for taken in LATENTS_IN for given in (JSON, NPY, PNG)]
-    return found
+def combinations() -> list[tuple[str, str, str]]:
+    """Return every task with every format that it reads and writes."""
+    images = ("encode", "reconstruct", "denoise")
+    pairs = [(task, name) for task in images for name in SAMPLES_IN]
+    pairs += [("interpolate", name) for name in SAMPLES_IN if name not in SINGLE_IMAGE_FORMATS]
+    pairs += [("decode", name) for name in LATENTS_IN]
+    return [
+        (task, name, answer_type)
+        for task, name in pairs
+        for answer_type in ((JSON, NPY) if task == "encode" else (JSON, NPY, PNG))
+    ]
 
 
-@pytest.mark.parametrize(("task", "taken", "given"), cells())
-def test_every_route_takes_and_gives_its_formats(task: str, taken: str, given: str, client: TestClient) -> None:
+@pytest.mark.parametrize(("task", "request_format", "answer_type"), combinations())
+def test_every_route_reads_and_writes_its_formats(
+    task: str, request_format: str, answer_type: str, client: TestClient
+) -> None:
     model = "tiny-sdae" if task == "denoise" else "tiny-ae"
-    body = LATENTS_IN[taken] if task == "decode" else SAMPLES_IN[taken](1 if taken in ONE_ALONE else 2)
+    count = 1 if request_format in SINGLE_IMAGE_FORMATS else 2
+    body = LATENTS_IN[request_format] if task == "decode" else SAMPLES_IN[request_format](count)
     options = {"steps": 3} if task == "interpolate" else {"columns": len(body.rows)} if task != "encode" else {}
     answer = client.post(
         f"/v1/models/{model}/{task}",
         content=body.content,
-        headers={"content-type": body.media, "accept": given},
+        headers={"content-type": body.media, "accept": answer_type},
         params=options,
     )
-    assert answer.headers["content-type"] == given, answer.text
+    assert answer.headers["content-type"] == answer_type, answer.text
     latents = body.rows if task == "decode" else pooled(body.rows)
     if task == "interpolate":
         latents = np.linspace(latents[0], latents[1], 3)
     expected = latents if task == "encode" else spread(latents)
-    found = rows_of(answer, "latents" if task == "encode" else "samples")
-    tolerance = 2 * body.tolerance + (1 / 255 if given == PNG else 0)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
+    rows = rows_of(answer, "latents" if task == "encode" else "samples")
+    tolerance = 2 * body.tolerance + (1 / 255 if answer_type == PNG else 0)
+    np.testing.assert_allclose(rows, expected, rtol=0, atol=tolerance)
 
 
-@pytest.mark.parametrize("given", [JSON, NPY, PNG])
-def test_generate_gives_each_format(given: str, client: TestClient) -> None:
+@pytest.mark.parametrize("answer_type", [JSON, NPY, PNG])
+def test_generate_writes_each_format(answer_type: str, client: TestClient) -> None:
     path = "/v1/models/tiny-vae/generate?count=3&seed=5&columns=3"
-    answer = client.post(path, headers={"accept": given})
-    assert answer.headers["content-type"] == given
+    answer = client.post(path, headers={"accept": answer_type})
+    assert answer.headers["content-type"] == answer_type
     assert answer.headers["x-seed"] == "5"
-    found = rows_of(answer, "samples")
-    assert found.shape == (3, 1, 2, 2)
-    np.testing.assert_allclose(found, rows_of(client.post(path), "samples"), rtol=0, atol=1 / 255)
+    rows = rows_of(answer, "samples")
+    assert rows.shape == (3, 1, 2, 2)
+    np.testing.assert_allclose(rows, rows_of(client.post(path), "samples"), rtol=0, atol=1 / 255)
 
 
-@pytest.mark.parametrize("taken", SAMPLES_IN)
+@pytest.mark.parametrize("request_format", SAMPLES_IN)
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-def test_every_format_may_come_compressed(taken: str, encoding: str, client: TestClient) -> None:
-    body = SAMPLES_IN[taken](1)
+def test_every_format_may_be_compressed(request_format: str, encoding: str, client: TestClient) -> None:
+    body = SAMPLES_IN[request_format](1)
     content = (gzip if encoding == "gzip" else zlib).compress(body.content)
     headers = {"content-type": body.media, "content-encoding": encoding}
     answer = client.post("/v1/models/tiny-ae/encode", content=content, headers=headers)
@@ -211,7 +202,7 @@ def test_every_format_may_come_compressed(taken: str, encoding: str, client: Tes
 
 
 @pytest.mark.parametrize(
-    ("accept", "given"),
+    ("accept", "answer_type"),
     [
         (None, JSON),
         ("*/*", JSON),
@@ -221,7 +212,9 @@ def test_every_format_may_come_compressed(taken: str, encoding: str, client: Tes
         ("image/png;q=0.2, application/x-npy;q=0.3, text/html", NPY),
     ],
 )
-def test_the_format_that_the_client_likes_best_is_given(accept: str | None, given: str, client: TestClient) -> None:
+def test_the_answer_has_the_format_that_the_client_prefers(
+    accept: str | None, answer_type: str, client: TestClient
+) -> None:
     for path, body in (
         ("/v1/models/tiny-ae/decode", LATENTS_IN["json"]),
         ("/v1/models/tiny-ae/reconstruct", SAMPLES_IN["png"](1)),
@@ -230,7 +223,7 @@ def test_the_format_that_the_client_likes_best_is_given(accept: str | None, give
         request.headers.pop("accept")
         if accept:
             request.headers["accept"] = accept
-        assert client.send(request).headers["content-type"] == given
+        assert client.send(request).headers["content-type"] == answer_type
 
 
 @pytest.mark.parametrize(
@@ -245,7 +238,7 @@ def test_the_format_that_the_client_likes_best_is_given(accept: str | None, give
         ("tiny-ae/interpolate?steps=3", (6, 2)),
     ],
 )
-def test_a_picture_has_the_columns_that_were_asked_for(path: str, size: tuple[int, int], client: TestClient) -> None:
+def test_a_picture_has_the_requested_columns(path: str, size: tuple[int, int], client: TestClient) -> None:
     body = LATENTS_IN["json"] if "decode" in path else SAMPLES_IN["json, nested"](2)
     content = b"" if "generate" in path else body.content
     answer = client.post(f"/v1/models/{path}", content=content, headers={"accept": PNG, "content-type": JSON})

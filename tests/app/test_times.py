@@ -1,27 +1,28 @@
-"""The clock of a request."""
+"""The clock of a request belongs to one asyncio task."""
 
 from __future__ import annotations
 
-import re
+import asyncio
 
-import pytest
-
-from app.times import RequestTimes, now
-
-
-def test_server_timing_lists_the_parts_in_milliseconds() -> None:
-    times = RequestTimes()
-    times.start = now() - 1
-    times.received, times.decoded, times.computed, times.encoded = 0.0, 0.002, 0.25, 0.2515
-    times.queue, times.compute = 0.003, 0.1
-    header = times.server_timing().decode()
-    parts = re.fullmatch(
-        r"decode;dur=2\.000, queue;dur=3\.000, compute;dur=100\.000, encode;dur=1\.500, total;dur=(\d+\.\d{3})", header
-    )
-    assert parts is not None
-    assert float(parts.group(1)) == pytest.approx(1000, abs=200)
+from app.times import REQUEST_TIMES, RequestTimes, now
 
 
 def test_parts_that_a_request_does_not_have_take_no_time() -> None:
-    header = RequestTimes().server_timing().decode()
-    assert header.startswith("decode;dur=0.000, queue;dur=0.000, compute;dur=0.000, encode;dur=0.000, total;dur=")
+    times = RequestTimes()
+    times.start = now()
+    assert (times.received, times.decoded, times.computed, times.encoded, times.queue, times.compute) == (0,) * 6
+    assert RequestTimes().start == 0
+
+
+def test_concurrent_requests_have_clocks_of_their_own() -> None:
+    async def answer(times: RequestTimes) -> RequestTimes | None:
+        REQUEST_TIMES.set(times)
+        await asyncio.sleep(0)
+        return REQUEST_TIMES.get()
+
+    async def scenario() -> None:
+        clocks = [RequestTimes(), RequestTimes()]
+        assert await asyncio.gather(*map(answer, clocks)) == clocks
+        assert REQUEST_TIMES.get() is None
+
+    asyncio.run(scenario())

@@ -116,7 +116,7 @@ def test_ctrl_c_says_how_to_go_on(
 ) -> None:
     import signal
 
-    from training.stages import Stage
+    from training.fitting.stages import Stage
 
     before = signal.getsignal(signal.SIGINT)
     step = Stage.training_step

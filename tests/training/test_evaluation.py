@@ -17,13 +17,13 @@ from app.engine.autoencoder import Autoencoder
 from app.engine.repository import load_version
 from app.manifest import Family, ImageInput, Manifest, ValueRange, VectorInput
 from tests.helpers import tiny
-from tests.training.linear import Linear, write_linear
+from tests.helpers.linear import Linear, write_linear
 from training.config import Config, EvaluationConfig
 from training.data import DataSet, Split
 from training.errors import DataError
 from training.evaluation import POSTERIOR_SEED, bce, denoising, encode, evaluate, latents, reconstruct, subject
+from training.evaluation.untrained import untrained
 from training.preprocessing import fit_preprocessing
-from training.untrained import untrained
 
 PLAIN = EvaluationConfig(noise_amounts=(0.3,))
 

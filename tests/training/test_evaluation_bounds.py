@@ -14,7 +14,7 @@ from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from app.engine.repository import load_version
 from tests.helpers import tiny
-from tests.training.linear import Linear, write_linear
+from tests.helpers.linear import Linear, write_linear
 from training.config import Binarisation
 from training.data import DataSet, Split
 from training.errors import InvalidConfiguration

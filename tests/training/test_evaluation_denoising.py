@@ -13,7 +13,7 @@ from app.engine.autoencoder import Autoencoder
 from app.engine.repository import load_version
 from app.manifest import ImageInput, ValueRange
 from tests.helpers import tiny
-from tests.training.linear import Linear, write_linear
+from tests.helpers.linear import Linear, write_linear
 from training.config import NoiseKind
 from training.data import DataSet, Split
 from training.errors import InvalidConfiguration

@@ -16,14 +16,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image
 
-from app.formats.images import read_pixels
+from app.formats.images import EXIF_ROTATED, read_pixels
 from training.data.source import Source, refuse_sides
 from training.errors import DataError
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 FORMATS = ("PNG", "JPEG", "WEBP")
-SIDEWAYS = (5, 6, 7, 8)
-"""EXIF orientations that exchange height and width."""
 
 Size = tuple[int, int]
 """(height, width)"""
@@ -75,7 +73,7 @@ def _head(path: Path) -> tuple[Size, bool]:
     """Height and width as they are shown, and whether the file is stored as grey; no pixel is decoded."""
     with _opened(path) as image:
         width, height = image.size
-        if image.getexif().get(ExifTags.Base.Orientation) in SIDEWAYS:
+        if image.getexif().get(ExifTags.Base.Orientation) in EXIF_ROTATED:
             width, height = height, width
         return (height, width), image.mode in ("1", "L", "LA", "F") or image.mode.startswith("I")
 
@@ -100,7 +98,7 @@ def _pixels(path: Path, size: Size, grey: bool, *, resize: bool) -> npt.NDArray[
     with _opened(path) as image:
         pixels = read_pixels(image, 1 if grey else 3, height, width)
         turned = image.size[::-1]
-        if image.getexif().get(ExifTags.Base.Orientation) in SIDEWAYS:
+        if image.getexif().get(ExifTags.Base.Orientation) in EXIF_ROTATED:
             turned = image.size
         if not resize and turned != size:  # an orientation that only stood behind the pixels
             raise DataError(f"{path}: expected {height}x{width} pixels, got {turned[0]}x{turned[1]}")

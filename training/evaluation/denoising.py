@@ -9,7 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from app.manifest import ImageInput, Measurement
-from training.baselines import (
+from training.config import NoiseKind
+from training.data import Split
+from training.errors import InvalidConfiguration
+from training.evaluation.baselines import (
     EXACT_FEATURES,
     TV_WEIGHTS,
     WAVELET_SIGMAS,
@@ -20,9 +23,6 @@ from training.baselines import (
     total_variation_denoiser,
     wavelet_denoiser,
 )
-from training.config import NoiseKind
-from training.data import Split
-from training.errors import InvalidConfiguration
 from training.evaluation.metrics import bce, mse, psnr, ssim, window_of
 from training.evaluation.subject import Subject
 from training.evaluation.units import from_x, in_unit_interval, to_unit, to_x

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from app.manifest import Measurement
-from training.baselines import (
+from training.data import Split
+from training.evaluation.baselines import (
     NEIGHBOURS,
     TRUSTED_NEIGHBOURS,
     LinearAutoencoder,
@@ -16,7 +17,6 @@ from training.baselines import (
     probe_accuracy,
     trusted_neighbours,
 )
-from training.data import Split
 from training.evaluation.subject import Subject, Untrained, answers, drawn_rows
 from training.evaluation.units import to_x
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.manifest import ImageInput, Measurement
-from training.baselines import LinearAutoencoder
+from training.evaluation.baselines import LinearAutoencoder
 from training.evaluation.metrics import (
     RSquared,
     cross_entropy,

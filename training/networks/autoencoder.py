@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from training.draws import Draws
-from training.likelihoods import Likelihood
+from training.fitting.draws import Draws
 from training.networks.base import Example, Network
+from training.networks.likelihoods import Likelihood
+from training.networks.objectives import l1_norm
 from training.networks.stacks import Stack
-from training.objectives import l1_norm
 
 
 class Autoencoder(Network):

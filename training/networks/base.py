@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
-from training.draws import Draws
-from training.likelihoods import Likelihood
+from training.fitting.draws import Draws
+from training.networks.likelihoods import Likelihood
 from training.networks.stacks import Stack
 
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from training.corruption import relative_noise
-from training.draws import Draws
+from training.fitting.corruption import relative_noise
+from training.fitting.draws import Draws
 from training.networks.autoencoder import Autoencoder
-from training.objectives import squared_error
+from training.networks.objectives import squared_error
 
 
 class StackedDenoisingAutoencoder(Autoencoder):

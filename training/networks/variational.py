@@ -12,17 +12,17 @@ from __future__ import annotations
 from torch import Tensor
 
 from training.config import VariationalObjective
-from training.draws import Draws
-from training.likelihoods import Likelihood
+from training.fitting.draws import Draws
 from training.networks.base import Example, Network
-from training.networks.stacks import Stack
-from training.objectives import (
+from training.networks.likelihoods import Likelihood
+from training.networks.objectives import (
     importance_weighted_bound,
     kl_to_standard_normal,
     kl_with_free_bits,
     log_prior_ratio,
     reparameterise,
 )
+from training.networks.stacks import Stack
 
 LOGVAR_LIMIT = 12.0
 """exp(12) is a standard deviation of 400: wider or narrower than any posterior, and far from overflow."""
@@ -36,7 +36,7 @@ class VAE(Network):
         self.objective = objective
 
     def posterior(self, x: Tensor) -> tuple[Tensor, ...]:
-        """mu and logvar, each (B, latent_dim)."""
+        """Mu and logvar, each (B, latent_dim)."""
         mu, logvar = self.stack.down(x).float().chunk(2, dim=1)
         return mu, logvar.clamp(-LOGVAR_LIMIT, LOGVAR_LIMIT)
 

@@ -12,7 +12,7 @@ from app.api.state import State
 from app.arrays import Array
 from app.engine.offload import LoopLimit
 from app.formats.images import write_png
-from app.formats.json_arrays import decimals, write_object
+from app.formats.json_answer import decimals, write_object
 from app.formats.npy import write_npy
 from app.manifest import ImageInput, Manifest
 from app.options import Options

@@ -22,7 +22,7 @@ from app.arrays import Samples
 from app.engine.offload import LoopLimit
 from app.errors import Expired, InvalidInput, InvalidParameter, MalformedBody, WrongShape
 from app.formats.images import is_tiny, media_type, read_images
-from app.formats.inference import InferenceRequest, read_raw, read_request
+from app.formats.open_inference import InferenceRequest, read_raw, read_request
 from app.formats.tensors import BYTES, Tensor
 from app.manifest import ImageInput
 from app.options import Options, parse_options

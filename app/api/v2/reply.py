@@ -13,7 +13,7 @@ from app.api.v2.query import Query
 from app.arrays import Array
 from app.engine.offload import LoopLimit
 from app.formats.compression import ENCODINGS, compress
-from app.formats.inference import write_answer
+from app.formats.open_inference import write_answer
 from app.server.gate import Headers
 from app.tasks import Result
 

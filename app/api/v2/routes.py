@@ -30,7 +30,7 @@ from app.api.v2.schemas import (
     Statistics,
 )
 from app.errors import MalformedBody, Refused
-from app.formats.json_arrays import load
+from app.formats.json_body import load
 from app.server.gate import EXCHANGE
 
 EXTENSIONS = ["binary_tensor_data", "model_repository", "model_configuration", "statistics", "parameters"]

@@ -15,8 +15,8 @@ from starlette.testclient import TestClient
 from app.main import create_app
 from app.manifest import ImageInput, ValueRange, VectorInput
 from app.settings import Settings
-from tests.app.test_images import encoded
 from tests.helpers import tiny
+from tests.helpers.images import encoded
 from tests.helpers.v1 import ACCEPT_PNG, SEND_PNG
 
 UNIT = ValueRange(low=0, high=1)

@@ -1,4 +1,4 @@
-"""The bound on the rows that wait, and the threads that run models."""
+"""The threads that run models, and the error for too many waiting rows."""
 
 from __future__ import annotations
 
@@ -7,26 +7,14 @@ import threading
 import pytest
 
 from app.engine.batcher import Batcher
-from app.errors import Overloaded
 
 
-def test_rows_are_admitted_up_to_the_limit_and_again_after_their_release() -> None:
+def test_the_error_for_too_many_rows_says_how_many_wait_and_when_to_retry() -> None:
     batcher = Batcher(1, max_queued_rows=10)
-    batcher.admit(8)
-    with pytest.raises(Overloaded, match="8 rows are waiting and at most 10 may") as caught:
-        batcher.admit(3)
-    assert caught.value.headers == {"Retry-After": "1"}
-    batcher.admit(2)
-    batcher.release(8)
-    batcher.admit(8)
-    batcher.close()
-
-
-def test_any_request_is_admitted_if_nothing_waits() -> None:
-    batcher = Batcher(1, max_queued_rows=10)
-    batcher.admit(1000)
-    with pytest.raises(Overloaded):
-        batcher.admit(1)
+    batcher.rows += 8
+    error = batcher.overloaded()
+    assert error.detail == "8 rows are waiting and at most 10 may; send the request again later"
+    assert error.headers == {"Retry-After": "1"}
     batcher.close()
 
 
@@ -38,10 +26,9 @@ def test_one_thread_means_one_core(threads: int, one_core: bool) -> None:
 
 
 def test_closing_finishes_the_accepted_runs_and_ends_the_threads() -> None:
-    batcher = Batcher(1, max_queued_rows=10)
-    gate = threading.Event()
-    runs = [batcher.pool.submit(gate.wait, 30), batcher.pool.submit(gate.is_set)]
+    batcher, gate = Batcher(1, max_queued_rows=10), threading.Event()
+    waits, thread = batcher.pool.submit(gate.wait, 30), batcher.pool.submit(threading.current_thread)
     threading.Timer(0.05, gate.set).start()
     batcher.close()
-    assert [run.result(timeout=0) for run in runs] == [True, True]
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("model")]
+    assert waits.result(timeout=0)
+    assert not thread.result(timeout=0).is_alive()

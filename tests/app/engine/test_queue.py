@@ -459,7 +459,7 @@ def test_a_busy_queue_does_not_starve_another() -> None:
 
 def test_closing_the_batcher_finishes_accepted_requests() -> None:
     async def scenario() -> None:
-        double = Doubling()
+        double, before = Doubling(), threading.enumerate()
         double.gate.clear()
         batcher = Batcher(1, 1000)
         queue = Queue(batcher, double, SLOW, 8)
@@ -468,7 +468,7 @@ def test_closing_the_batcher_finishes_accepted_requests() -> None:
             await asyncio.sleep(0.001)
         threading.Timer(0.05, double.gate.set).start()
         batcher.close()
-        assert not [thread for thread in threading.enumerate() if thread.name.startswith("model")]
+        assert not double.threads & {thread.name for thread in threading.enumerate() if thread not in before}
         assert [answer[0][0].item() for answer in await asyncio.gather(*waiting)] == [2, 4, 6]
 
     asyncio.run(scenario())

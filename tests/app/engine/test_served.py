@@ -24,7 +24,7 @@ HALVES = array([[[[0.5, 0.5], [0.25, 0.25]]]])
 
 def served_state(models: Path, name: str) -> Iterator[State]:
     """Give the state over version 1 of a model, and close it."""
-    state = state_over(load_version(models / name / "1", name, 1), max_rows=4, max_numbers=12)
+    state = state_over(load_version(models / name / "1", name, 1), threads=2, max_rows=4, max_numbers=12)
     yield state
     state.close()
 
@@ -89,12 +89,12 @@ def test_concurrent_requests_share_a_run(ae: ServedModel) -> None:
 
 
 def test_rows_are_checked_and_counted(ae: ServedModel) -> None:
-    assert ae.check("samples", array([[0.25, 0.75, 0.5, 0]])).shape == (1, 1, 2, 2)
-    assert ae.check("latents", array([[1, 2]])).shape == (1, 2)
+    assert ae.checks["samples"](array([[0.25, 0.75, 0.5, 0]])).shape == (1, 1, 2, 2)
+    assert ae.checks["latents"](array([[1, 2]])).shape == (1, 2)
     with pytest.raises(WrongShape):
-        ae.check("latents", SAMPLES)
+        ae.checks["latents"](SAMPLES)
     with pytest.raises(TooManyRows, match="expected at most 3 rows at once, got 4"):
-        ae.check("samples", np.zeros((4, 4), np.float32))
+        ae.checks["samples"](np.zeros((4, 4), np.float32))
     with pytest.raises(TooManyRows, match="got 5"):
         ae.check_row_count(5)
     ae.check_row_count(3)  # does not raise

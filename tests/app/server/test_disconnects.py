@@ -161,14 +161,23 @@ def test_a_cancellation_by_the_server_is_not_swallowed(model: Gated, app: Gate) 
     asyncio.run(scenario())
 
 
-def test_requests_are_watched_until_they_are_removed() -> None:
+def test_a_removed_request_learns_if_others_still_wait() -> None:
     async def scenario() -> None:
         watcher = DisconnectWatcher()
-        assert not watcher.is_watching()
-        task = watcher.add(asyncio.Event().wait)  # type: ignore[arg-type]
-        assert watcher.is_watching()
-        watcher.remove(task)
-        assert not watcher.is_watching()
+
+        async def answer(event: asyncio.Event) -> bool:
+            watcher.add(asyncio.Event().wait)  # type: ignore[arg-type]
+            await event.wait()
+            return watcher.remove()
+
+        first, second = asyncio.Event(), asyncio.Event()
+        tasks = [asyncio.create_task(answer(event)) for event in (first, second)]
+        await asyncio.sleep(0)  # both wait now
+        first.set()
+        assert await tasks[0] is True
+        second.set()
+        assert await tasks[1] is False
+        assert watcher.remove() is False  # it was never added
         assert not watcher.client_disconnected()
 
     asyncio.run(scenario())

@@ -20,6 +20,7 @@ from app.errors import Overloaded, ServiceError
 from app.main import build_app
 from app.manifest import Manifest
 from app.server.gate import EXCHANGE, Exchange, Gate
+from app.times import now
 from tests.helpers.applications import state_over
 
 TIMING = re.compile(
@@ -115,6 +116,10 @@ def answers(error: Exception | None = None, begin: bool = False) -> list[Message
         if error:
             raise error
         exchange: Exchange = scope[EXCHANGE]
+        times = exchange.times
+        times.start = now() - 1
+        times.received, times.decoded, times.computed, times.encoded = 1.0, 1.002, 1.25, 1.2515
+        times.queue, times.compute = 0.003, 0.1
         await exchange.respond([(b"content-length", b"2")], b"ok")
 
     async def receive() -> Message:
@@ -133,6 +138,15 @@ def test_a_complete_answer_has_the_headers_of_the_gate() -> None:
     assert (head["status"], body["body"]) == (200, b"ok")
     assert [name for name, _ in head["headers"]] == [b"content-length", b"x-request-id", b"server-timing"]
     assert dict(head["headers"])[b"x-request-id"] == b"seven"
+
+
+def test_server_timing_has_the_parts_in_milliseconds() -> None:
+    head, _ = answers()
+    timing = TIMING.fullmatch(dict(head["headers"])[b"server-timing"].decode())
+    assert timing is not None
+    *parts, total = map(float, timing.groups())
+    assert parts == [2, 3, 100, 1.5]
+    assert total == pytest.approx(1000, abs=200)
 
 
 def test_an_error_of_the_framework_is_translated() -> None:

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from app.api.v1 import body
 from app.api.v1.body import check_no_body, request_types
 from app.errors import InvalidInput
-from app.formats.json_arrays import read_rows
+from app.formats.json_body import read_rows
 from app.main import create_app
 from app.settings import Settings
 from tests.helpers.npy import NPY, loaded, saved

@@ -13,8 +13,8 @@ from starlette.testclient import TestClient
 from app.api.state import State
 from app.main import build_app, create_app
 from app.settings import Settings
-from tests.app.test_images import encoded
 from tests.helpers.applications import post_together
+from tests.helpers.images import encoded
 from tests.helpers.npy import NPY, loaded, saved
 from tests.helpers.v1 import ACCEPT_PNG, HALVES, SAMPLE
 

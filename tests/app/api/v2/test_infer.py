@@ -17,9 +17,9 @@ from starlette.testclient import TestClient
 from app.api.state import State
 from app.main import build_app, create_app
 from app.settings import Settings
-from tests.app.test_images import encoded
 from tests.helpers import tiny
 from tests.helpers.applications import get_without_start, post_together
+from tests.helpers.images import encoded
 from tests.helpers.v2 import LENGTH, SAMPLE, binary_input, framed, infer, outputs, tensor
 
 

@@ -1,0 +1,246 @@
+"""
+Read JSON request bodies: arrays of numbers, documents that contain such arrays, and images in base64.
+
+simdjson reads a valid body straight into an array. If it rejects a body, orjson reads it into Python objects and
+`app.formats.json_errors` explains what is wrong. That is four times slower, and happens only if the answer is an error
+or simdjson has no build for this Python.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import threading
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import orjson
+
+try:
+    import simdjson
+
+    HAS_SIMDJSON = True
+except ImportError:  # no build for this Python: slower, with the same results
+    HAS_SIMDJSON = False
+
+from app.arrays import Array
+from app.errors import BodyTooLarge, EmptyBatch, InvalidInput, MalformedBody, NotFinite, NotNumbers, TooManyRows
+from app.formats.json_errors import MAX_DEPTH, describe, to_array
+
+SMALL_BODY_BYTES = 512 * 1024
+"""
+Bodies up to this size are read without counting their elements, by a parser that each thread reuses. A parser that has
+read a large body would hold on to its memory; a new parser takes as long to allocate memory as to read.
+"""
+MAX_JSON_NUMBERS = 1_500_000
+MAX_JSON_LISTS = 200_000
+MAX_JSON_OBJECTS = 1000
+MAX_JSON_QUOTES = 1000
+"""
+Limits on bodies of more than SMALL_BODY_BYTES. A number, a list, a string or an object takes up to 60 bytes while it is
+read, so 16 MiB of the shortest ones would take hundreds of megabytes and tens of seconds.
+"""
+MAX_SEARCHED_LISTS = 16
+"""Up to this count, finding opening brackets one by one is faster than comparing every byte."""
+OPENING_BRACKET = np.uint8(ord("["))
+BYTE_ORDER_MARK = b"\xef"
+"""First byte of UTF-8's byte order mark. simdjson skips the mark, but JSON does not allow it."""
+SIMDJSON_ERRORS = (ValueError, TypeError, KeyError, RuntimeError, AttributeError)
+
+holds_images = re.compile(rb'\s*\{\s*"images"\s*:').match
+"""Matches a JSON body whose first member is `images`."""
+DATA_URL = re.compile(r"data:[^,;]*(?:;[^,;]*)*;base64,", re.IGNORECASE)
+
+
+_thread = threading.local()
+
+
+def read_rows(content: bytes, member: str) -> Array:
+    """
+    Return the array under the only member of a JSON object, such as {"samples": [[0, 0.5], [1, 0]]}.
+
+    Raises MalformedBody, BodyTooLarge, NotFinite, NotNumbers, EmptyBatch, RaggedRows or InvalidInput.
+    """
+    if len(content) > SMALL_BODY_BYTES:
+        _check_element_counts(content)
+        if content.count(b'"') > MAX_JSON_QUOTES:
+            raise NotNumbers(f"{member}: expected numbers, got strings, more than {MAX_JSON_QUOTES // 2} of them")
+    rows = read_valid_rows(content, member) if HAS_SIMDJSON else None
+    return _read_rows_carefully(content, member) if rows is None else rows
+
+
+def read_valid_rows(content: bytes, member: str) -> Array | None:
+    """Return the array as `read_rows` does, without a Python object per number; None if anything is wrong."""
+    if content.startswith(BYTE_ORDER_MARK):
+        return None
+    try:
+        body = _parser(content).parse(content)
+        values = body[member]
+        if len(body) != 1:
+            return None
+        if len(values) == 1 and isinstance(values[0], simdjson.Array) and not _has_more_lists(content, 2):
+            shape: tuple[int, ...] | None = (1, -1)  # one flat row: there is nothing more to check
+        else:
+            shape = _shape(values)
+            if shape is None or _has_more_lists(content, _count_lists(shape)):
+                return None
+        numbers = np.frombuffer(values.as_buffer(of_type="d"))  # raises for anything but numbers
+        with np.errstate(over="ignore"):  # too large becomes infinite, which the engine refuses
+            rows: Array = numbers.astype(np.float32).reshape(shape)
+        return rows
+    except SIMDJSON_ERRORS:
+        return None
+
+
+def _read_rows_carefully(content: bytes, member: str) -> Array:
+    body = load(content, f'{{"{member}": [[0.5, 0]]}}')
+    if not isinstance(body, dict):
+        raise InvalidInput(f'expected an object {{"{member}": [...]}}, got {describe(body)}')
+    _check_only_member(body, member)
+    return to_array(body[member], member)
+
+
+def _check_only_member(body: dict[str, Any], member: str) -> None:
+    if body.keys() != {member}:
+        names = ", ".join(map(repr, body)) or "none"
+        raise InvalidInput(f"expected the one member {member!r}, got {names}; options go into the query")
+
+
+def read_document(content: bytes, member: str) -> Any:
+    """
+    Return a JSON document, in which nested lists of numbers under members of this name may be float64 arrays.
+
+    They are arrays if simdjson accepts the document and all lists of one depth have the same length.
+    Raises MalformedBody, BodyTooLarge or NotFinite.
+    """
+    _check_element_counts(content)
+    document = _read_valid_document(content, member) if HAS_SIMDJSON else None
+    return load(content, "{...}") if document is None else document
+
+
+def _read_valid_document(content: bytes, member: str) -> Any:
+    """Return the document, or None if an array under the member, or anything else, is not valid."""
+    if content.startswith(BYTE_ORDER_MARK):
+        return None
+    lists = 0
+
+    def convert(value: Any, name: str = "") -> Any:
+        nonlocal lists
+        if isinstance(value, simdjson.Object):
+            members = {name: convert(value[name], name) for name in value.keys()}  # noqa: SIM118 - it has no __iter__
+            if len(members) != len(value):
+                raise ValueError("a member is given twice")
+            return members
+        if not isinstance(value, simdjson.Array):
+            return value
+        shape = _shape(value) if name == member else None
+        if shape is None:
+            lists += 1
+            return [convert(inner) for inner in value]
+        lists += _count_lists(shape)
+        return np.frombuffer(value.as_buffer(of_type="d")).reshape(shape)
+
+    try:
+        document = convert(_parser(content).parse(content))
+    except SIMDJSON_ERRORS:
+        return None
+    return document if np.count_nonzero(np.frombuffer(content, np.uint8) == OPENING_BRACKET) == lists else None
+
+
+def load(content: bytes, example: str) -> Any:
+    """Return a JSON document as Python objects. Raises MalformedBody with the example, BodyTooLarge or NotFinite."""
+    _check_element_counts(content)
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        if b"NaN" in content or b"Infinity" in content:
+            raise NotFinite("expected finite numbers, got NaN or Infinity, which JSON does not have") from error
+        raise MalformedBody(f"expected JSON such as {example}, but: {error}") from error
+
+
+def _check_element_counts(content: bytes) -> None:
+    """Raise BodyTooLarge for a large body that would take far more memory or time than its size suggests."""
+    if len(content) <= SMALL_BODY_BYTES:
+        return
+    for character, name, limit in (
+        (b",", "numbers or members", MAX_JSON_NUMBERS),
+        (b"[", "lists", MAX_JSON_LISTS),
+        (b"{", "objects", MAX_JSON_OBJECTS),
+    ):
+        if content.count(character) > limit:
+            advice = "send fewer rows at once, flat rows, or bytes"
+            raise BodyTooLarge(f"expected JSON of at most {limit} {name}, got more; {advice}")
+
+
+def _parser(content: bytes) -> Any:
+    if len(content) > SMALL_BODY_BYTES:
+        return simdjson.Parser()
+    if not hasattr(_thread, "parser"):
+        _thread.parser = simdjson.Parser()
+    return _thread.parser
+
+
+def _shape(rows: Any, depth: int = 0) -> tuple[int, ...] | None:
+    """Return the shape of nested lists, or None if lists of one depth differ in length. Ignores innermost elements."""
+    if not len(rows):
+        return None
+    first = rows[0]
+    if not isinstance(first, simdjson.Array):
+        return (len(rows),)
+    inner = _shape(first, depth + 1) if depth < MAX_DEPTH else None
+    if inner is None:
+        return None
+    if len(inner) == 1:
+        same = {len(row) for row in rows} == {inner[0]}
+    else:
+        same = all(_shape(row, depth + 1) == inner for row in islice(rows, 1, None))
+    return (len(rows), *inner) if same else None
+
+
+def _count_lists(shape: tuple[int, ...]) -> int:
+    """Return the count of lists in an array of this shape. If a body has no more, its innermost lists hold none."""
+    count, total = 1, 1
+    for length in shape[:-1]:
+        count *= length
+        total += count
+    return total
+
+
+def _has_more_lists(content: bytes, count: int) -> bool:
+    """Return whether a body with at least this count of lists has more."""
+    if count > MAX_SEARCHED_LISTS:
+        return bool(np.count_nonzero(np.frombuffer(content, np.uint8) == OPENING_BRACKET) > count)
+    at = -1
+    for _ in range(count + 1):
+        at = content.find(b"[", at + 1)
+    return at >= 0
+
+
+def read_json_images(content: bytes, max_images: int) -> list[bytes]:
+    """
+    Return the image files of a body {"images": ["iVBORw0…", "data:image/png;base64,iVBORw0…"]}.
+
+    Raises MalformedBody, TooManyRows, EmptyBatch, or InvalidInput for anything but base64. Source: RFC 4648; RFC 2397
+    """
+    body = load(content, '{"images": ["iVBORw0..."]}')
+    _check_only_member(body, "images")
+    images = body["images"]
+    if not isinstance(images, list):
+        raise InvalidInput(f"images: expected a list, got {describe(images)}")
+    if not images:
+        raise EmptyBatch("images: expected at least one image, got none")
+    if len(images) > max_images:
+        raise TooManyRows(f"expected at most {max_images} rows at once, got {len(images)}")
+    return [_decode_image(image, index) for index, image in enumerate(images)]
+
+
+def _decode_image(image: object, index: int) -> bytes:
+    if not isinstance(image, str):
+        raise InvalidInput(f"images: expected base64 or a data URL at [{index}], got {describe(image)}")
+    start = DATA_URL.match(image[:200])  # characters; a longer head is not that of an image
+    text = image[start.end() :] if start else image
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except ValueError as error:
+        raise InvalidInput(f"images: expected base64 or a base64 data URL at [{index}], but: {error}") from error

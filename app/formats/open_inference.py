@@ -1,0 +1,220 @@
+"""
+Read requests and write answers of the Open Inference Protocol, version 2: JSON, which binary tensors may follow.
+
+Members that the protocol does not name are ignored, because clients send some.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from app.arrays import Rows
+from app.errors import EmptyBatch, InvalidInput, MalformedBody, Refused
+from app.formats.json_answer import write_object
+from app.formats.json_body import load, read_document
+from app.formats.json_errors import describe
+from app.formats.tensors import (
+    BYTES,
+    DTYPES,
+    Tensor,
+    elements_from_bytes,
+    elements_from_json,
+    numbers_from_bytes,
+    numbers_from_json,
+)
+
+MemberType = type[str] | type[list[Any]] | type[dict[str, Any]]
+
+MAX_TENSORS = 64
+"""Inputs, or outputs, of a request. No model here has more than two."""
+MAX_DIMENSIONS = 8
+MAX_DIMENSION = 2**31 - 1
+UNSUPPORTED_PARAMETERS = ("shared_memory_region", "shared_memory_offset", "shared_memory_byte_size", "classification")
+"""Parameters of a tensor that request something other than its numbers."""
+EXAMPLE = '{"inputs": [{"name": "samples", "shape": [1, 784], "datatype": "FP32", "data": [0, 0.5]}]}'
+
+
+class InferenceRequest(NamedTuple):
+    """A request for one run of a model."""
+
+    inputs: dict[str, Tensor]
+    parameters: dict[str, Any]
+    outputs: dict[str, bool] | None
+    """The wanted outputs by name, True if as bytes. None: all."""
+    binary: bool = False
+    """True if outputs come as bytes by default."""
+    id: str | None = None
+
+
+class Blobs:
+    """The bytes after the JSON, read in the order of the inputs."""
+
+    def __init__(self, content: bytes, start: int) -> None:
+        self._content = content
+        self._at = start
+
+    def take(self, size: int, name: str) -> bytes:
+        """Return a copy of the next bytes, which aligns the numbers in memory. Raises MalformedBody."""
+        available = len(self._content) - self._at
+        if size > available:
+            raise MalformedBody(f"{name}: expected {size} bytes after the JSON, got {available}")
+        self._at += size
+        return self._content[self._at - size : self._at]
+
+    def require_end(self) -> None:
+        """Raise MalformedBody if bytes remain that belong to no input."""
+        if available := len(self._content) - self._at:
+            raise MalformedBody(f"expected nothing after the last input, got {available} bytes")
+
+
+def read_request(content: bytes, header_length: int | None) -> InferenceRequest:
+    """
+    Read a request: only JSON, or `header_length` bytes of JSON and then the binary tensors that it describes.
+
+    Raises MalformedBody, NotFinite, NotNumbers, RaggedRows, EmptyBatch, InvalidInput or Refused.
+    """
+    end = len(content) if header_length is None else header_length
+    if end > len(content):
+        raise MalformedBody(f"Inference-Header-Content-Length: expected at most {len(content)}, got {end}")
+    document = read_document(content, "data") if header_length is None else load(content[:end], EXAMPLE)
+    if not isinstance(document, dict):
+        raise MalformedBody(f"expected an object such as {EXAMPLE}, got {describe(document)}")
+    parameters = dict(_read_member(document, "parameters", dict, {}, "the request"))
+    binary = _flag(parameters.pop("binary_data_output", False), "binary_data_output")
+    blobs = Blobs(content, end)
+    inputs: dict[str, Tensor] = {}
+    for item in _objects(document, "inputs"):
+        tensor = _read_tensor(item, blobs)
+        if tensor.name in inputs:
+            raise InvalidInput(f"inputs: {tensor.name!r} is given twice")
+        inputs[tensor.name] = tensor
+    blobs.require_end()
+    return InferenceRequest(
+        inputs,
+        parameters,
+        _read_outputs(document, binary),
+        binary,
+        _read_member(document, "id", str, None, "the request"),
+    )
+
+
+def read_raw(content: bytes, name: str, datatype: str, row_shape: tuple[int, ...]) -> InferenceRequest:
+    """Read a request that is only the bytes of one input's rows. Raises MalformedBody or EmptyBatch."""
+    size = math.prod(row_shape) * DTYPES[datatype].itemsize
+    if len(content) % size:
+        raise MalformedBody(
+            f"{name}: expected rows of {size} bytes, {datatype} of shape {list(row_shape)}, got {len(content)}"
+        )
+    shape = (len(content) // size, *row_shape)
+    _check_shape(list(shape), name)
+    tensor = Tensor(name, datatype, shape, numbers_from_bytes(content, name, datatype, shape))
+    return InferenceRequest({name: tensor}, {}, None, binary=True)
+
+
+def _read_tensor(document: Mapping[str, Any], blobs: Blobs) -> Tensor:
+    """Read an input from its JSON object and, if it is binary, from `blobs`. Raises the errors of `read_request`."""
+    name = _read_member(document, "name", str, None, "an input")
+    if not name:
+        raise MalformedBody("inputs: expected a name for each")
+    name = name[:100]
+    datatype = _read_member(document, "datatype", str, "", name)
+    if datatype not in DTYPES and datatype != BYTES:
+        raise InvalidInput(f"{name}: expected a datatype of {', '.join([*DTYPES, BYTES])}, got {datatype[:20]!r}")
+    shape = _check_shape(document.get("shape"), name)
+    parameters = _tensor_parameters(document, name)
+    size, data = parameters.get("binary_data_size"), document.get("data")
+    if (size is None) == (data is None):
+        raise MalformedBody(f"{name}: expected either data or the parameter binary_data_size")
+    if size is None:
+        parse = elements_from_json if datatype == BYTES else numbers_from_json
+        return Tensor(name, datatype, shape, parse(data, name, datatype, shape))
+    if type(size) is not int or size < 0:
+        raise MalformedBody(f"{name}: expected binary_data_size to be a whole number from 0, got {size!r:.60}")
+    blob = blobs.take(size, name)
+    if datatype == BYTES:
+        return Tensor(name, datatype, shape, elements_from_bytes(blob, name, shape))
+    return Tensor(name, datatype, shape, numbers_from_bytes(blob, name, datatype, shape))
+
+
+def _check_shape(shape: object, name: str) -> tuple[int, ...]:
+    """Return the shape as a tuple. Raises MalformedBody unless it holds whole numbers, EmptyBatch if one is 0."""
+    if not isinstance(shape, list) or not 0 < len(shape) <= MAX_DIMENSIONS:
+        got = f"{len(shape)} of them" if isinstance(shape, list) else describe(shape)
+        raise MalformedBody(f"{name}: expected a shape of 1 to {MAX_DIMENSIONS} numbers, got {got}")
+    if not all(type(length) is int and 0 <= length <= MAX_DIMENSION for length in shape):
+        raise MalformedBody(f"{name}: expected a shape of whole numbers from 0, got {shape!r:.60}")
+    if 0 in shape:
+        raise EmptyBatch(f"{name}: expected at least one row of at least one number, got shape {shape}")
+    return tuple(shape)
+
+
+def write_answer(members: Mapping[str, Any], outputs: Sequence[tuple[str, Rows, bool]]) -> tuple[bytes, int | None]:
+    """
+    Return an answer, and the length of its JSON if binary tensors follow, else None.
+
+    `outputs` holds the name of each, its float32 numbers, and True if they come as bytes. `members` join the JSON.
+    """
+    tensors, blobs = [], []
+    for name, values, binary in outputs:
+        tensor: dict[str, Any] = {"name": name, "shape": values.shape, "datatype": "FP32"}
+        if binary:
+            blob = np.ascontiguousarray(values, "<f4").tobytes()
+            tensor["parameters"] = {"binary_data_size": len(blob)}
+            blobs.append(blob)
+        else:
+            tensor["data"] = np.ascontiguousarray(values, np.float32).reshape(-1)
+        tensors.append(tensor)
+    header = write_object({**members, "outputs": tensors})
+    return b"".join([header, *blobs]), len(header) if blobs else None
+
+
+def _read_outputs(document: Mapping[str, Any], binary: bool) -> dict[str, bool] | None:
+    outputs: dict[str, bool] = {}
+    for item in _objects(document, "outputs"):
+        name = _read_member(item, "name", str, "", "an output")
+        if name in outputs:
+            raise InvalidInput(f"outputs: {name[:100]!r} is given twice")
+        parameters = _tensor_parameters(item, name)
+        outputs[name] = _flag(parameters.get("binary_data", binary), f"{name}: binary_data")
+    return outputs or None
+
+
+def _objects(document: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return the objects of a list that may be missing. Raises MalformedBody."""
+    items = _read_member(document, name, list, [], "the request")
+    if len(items) > MAX_TENSORS:
+        raise MalformedBody(f"{name}: expected at most {MAX_TENSORS}, got {len(items)}")
+    for item in items:
+        if not isinstance(item, dict):
+            raise MalformedBody(f"{name}: expected objects, got {describe(item)}")
+    return list(items)
+
+
+def _flag(value: object, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise MalformedBody(f"{name[:120]}: expected true or false, got {describe(value)}")
+    return value
+
+
+def _tensor_parameters(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return the parameters of an input or an output. Raises Refused if one requests something other than a tensor."""
+    parameters: Mapping[str, Any] = _read_member(document, "parameters", dict, {}, name)
+    for parameter in UNSUPPORTED_PARAMETERS:
+        if parameter in parameters:
+            raise Refused(f"{name[:100]}: expected tensors in the body; {parameter} is not offered")
+    return parameters
+
+
+def _read_member(document: Mapping[str, Any], name: str, expected_type: MemberType, default: Any, owner: str) -> Any:
+    """Return a member of a JSON object, or the default if it is missing or null. Raises MalformedBody."""
+    value = document.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, expected_type):
+        expected = "a string" if expected_type is str else "a list" if expected_type is list else "an object"
+        raise MalformedBody(f"{owner[:100]}: expected {name} to be {expected}, got {describe(value)}")
+    return value

@@ -1,0 +1,163 @@
+"""Two processes under torchrun: the run of one process with the doubled batch, written once."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.training.conftest import shortened
+from training.config import Config, load_config
+from training.data import DataSet, load_data
+from training.errors import RunError
+from training.fitting.draws import Draws
+from training.fitting.ranks import Share, on_first_rank, rank, sum_over_ranks
+from training.fitting.runs import Record
+from training.fitting.trainer import fit
+
+ROOT = Path(__file__).parent.parent.parent
+BATCH = 100
+ROWS = {"ae": 6 * BATCH + 3, "vae": 6 * BATCH + 1, "sdae": 6 * BATCH + 3}
+"""Two processes share the last batch unevenly: two rows and one, or one row and none."""
+CODE = torch.tensor([[0.0, 2.0], [0.0, 2.0], [9.0, 11.0]])
+"""Two processes see two rows of it and one. Its mean is 4, and its squared deviations sum to 2 * (16 + 4) + 25 + 49."""
+
+
+def config_of(family: str, processes: int, **more: object) -> Config:
+    """Three epochs with clipping, a schedule and a moving average; together the processes take 2 * BATCH rows."""
+    options = {"epochs": 3, "ema_decay": 0.9, "gradient_clip": 50.0, "batch_size": 2 * BATCH // processes, **more}
+    config = shortened(f"digits-{family}", **options)
+    if family == "sdae":
+        objective = config.objective.model_copy(update={"pretraining_epochs": 1})
+        config = config.model_copy(update={"objective": objective})
+    return config
+
+
+def rows_of_digits(family: str) -> DataSet:
+    """So many of them that no batch size divides them."""
+    config = load_config("digits-ae")
+    data = load_data(config.data, None, 0)
+    return replace(data, train=data.train.take(slice(ROWS[family])), validation=data.validation.take(slice(99)))
+
+
+def train_in_two_processes(folder: Path) -> None:
+    """What each of the processes does: the runs that the tests look at, and what this rank was told."""
+    torch.set_num_threads(1)
+    for family in ROWS:
+        fit(config_of(family, 2), rows_of_digits(family), folder / family, accelerator="cpu")
+    data = rows_of_digits("vae")
+    fit(config_of("vae", 2), data, folder / "cut", max_minutes=1e-9, accelerator="cpu")
+    fit(config_of("vae", 2), data, folder / "cut", resume=True, accelerator="cpu")
+    told = [str(sum_over_ranks([torch.tensor(1.0 + rank())])), str(on_first_rank(lambda: "first"))]
+    spoilt = config_of("ae", 2, learning_rate=1e30, gradient_clip=None)
+    for config, name in ((config_of("ae", 2), "ae"), (spoilt, "spoilt")):
+        try:
+            fit(config, data, folder / name, accelerator="cpu")
+        except RunError as error:
+            told.append(str(error))
+    share = Share.of(len(CODE), rank(), 2)
+    told.append(f"{Draws(0, share=share).spread(CODE[share.first : share.first + share.rows]).item():.6f}")
+    (folder / f"rank-{rank()}.json").write_text(json.dumps(told))
+
+
+def torchrun(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Two processes on this machine."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", module]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    return subprocess.run(
+        [*command, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the two processes' runs."""
+    folder = tmp_path_factory.mktemp("two")
+    ended = torchrun("tests.training.fitting.test_ddp", str(folder))
+    assert ended.returncode == 0, ended.stderr
+    return folder
+
+
+def history(run: Path) -> dict[str, list[dict[str, float]]]:
+    """The loss curves of a run, without the seconds."""
+    record = Record.model_validate_json((run / "run.json").read_text())
+    return {
+        stage: [{key: value for key, value in epoch.items() if key != "seconds"} for epoch in epochs]
+        for stage, epochs in record.history.items()
+    }
+
+
+@pytest.mark.parametrize("family", list(ROWS))
+def test_two_processes_give_the_loss_curve_of_one_with_the_doubled_batch(
+    family: str, runs: Path, tmp_path: Path
+) -> None:
+    """With noise too, since a row's noise does not depend on its process."""
+    fit(config_of(family, 1), rows_of_digits(family), tmp_path / "one", accelerator="cpu")
+    one, two = history(tmp_path / "one"), history(runs / family)
+    assert list(two) == list(one)
+    for stage in one:
+        for alone, together in zip(one[stage], two[stage], strict=True):
+            assert together == pytest.approx(alone, rel=1e-5)
+
+
+def test_a_resumed_run_of_two_processes_equals_an_uninterrupted_one(runs: Path) -> None:
+    assert history(runs / "cut") == history(runs / "vae")
+    weights = [torch.load(runs / name / "network.pt", weights_only=True) for name in ("cut", "vae")]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[1])
+
+
+def test_one_process_writes(runs: Path) -> None:
+    for name in ("ae", "vae"):
+        assert len(list((runs / name / "tensorboard").rglob("events.out.*"))) == 1
+    assert not list(runs.rglob("lightning_logs"))
+
+
+def test_what_stops_one_process_stops_the_other(runs: Path) -> None:
+    first, second = (json.loads((runs / f"rank-{number}.json").read_text()) for number in (0, 1))
+    assert (first[:2], second[:2]) == (["[3.0]", "first"], ["[3.0]", "None"])
+    assert first[2:] == second[2:]
+    assert "holds a run already" in first[2]
+    assert "train: the loss was not finite at step 2 of epoch 1" in first[3]
+
+
+def test_noise_on_a_code_is_relative_to_its_spread_over_both_processes(runs: Path) -> None:
+    told = [json.loads((runs / f"rank-{number}.json").read_text())[-1] for number in (0, 1)]
+    assert told == [f"{math.sqrt(114 / 5):.6f}"] * 2
+
+
+def test_the_command_speaks_and_writes_once(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    arguments = ["train", "digits-ae", "--run-dir", str(run), "--epochs", "1", "--no-export", "--accelerator", "cpu"]
+    ended = torchrun("training", *arguments)
+    assert (ended.returncode, ended.stdout) == (0, f"{run}\n"), ended.stderr
+    assert ended.stderr.count("epoch 1/1") == 1
+    again = torchrun("training", *arguments)
+    assert again.returncode == 1
+    assert again.stderr.count("hourglass-train: ") == 1
+    assert "holds a run already" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("total", "rank", "world", "share"),
+    [
+        (7, 0, 1, Share(first=0, rows=7, total=7, weight=1.0)),
+        (7, 0, 2, Share(first=0, rows=4, total=7, weight=8 / 7)),
+        (7, 1, 2, Share(first=4, rows=3, total=7, weight=6 / 7)),
+        (1, 0, 2, Share(first=0, rows=1, total=1, weight=2.0)),
+        (1, 1, 2, Share(first=0, rows=0, total=1, weight=0.0)),
+        (5, 2, 3, Share(first=4, rows=1, total=5, weight=3 / 5)),
+    ],
+)
+def test_shares_follow_one_another_and_weigh_what_they_hold(total: int, rank: int, world: int, share: Share) -> None:
+    assert Share.of(total, rank, world) == share
+
+
+if __name__ == "__main__":
+    train_in_two_processes(Path(sys.argv[1]))

@@ -1,0 +1,103 @@
+"""The argument parser of the command `hourglass-train`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from importlib.metadata import version
+from pathlib import Path
+
+from training.commands import evaluate_command, export_command, train_command
+from training.config import OptimisationConfig, bundled_configs
+
+DESCRIPTION = "Train, evaluate and export autoencoders. Progress goes to stderr, the result to stdout."
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser; each command sets `command` to a function of the options."""
+    parser = argparse.ArgumentParser(prog="hourglass-train", description=DESCRIPTION)
+    parser.add_argument("--version", action="version", version=version("hourglass"))
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_train_options(commands.add_parser("train", help="train, evaluate and export a model"))
+    _add_evaluate_options(commands.add_parser("evaluate", help="measure a model of the repository; JSON to stdout"))
+
+    export = commands.add_parser("export", help="export a finished run to the model repository")
+    export.set_defaults(command=export_command)
+    export.add_argument("run_dir", metavar="RUN", type=Path, help="the run's folder")
+    _add_shared_options(export)
+    return parser
+
+
+def _add_train_options(train: argparse.ArgumentParser) -> None:
+    train.set_defaults(command=train_command)
+    bundled = ", ".join(bundled_configs())
+    train.add_argument("config", metavar="CONFIG", help=f"a YAML file, or one of: {bundled}")
+    _add_data_option(train)
+    train.add_argument("--label", help="column or member that holds labels, in place of the configuration's")
+    train.add_argument("--name", help="the model's name, in place of the configuration's")
+    _add_shared_options(train)
+    train.add_argument("--run-dir", type=Path, help="folder of checkpoints and logs (default: runs/NAME)")
+    train.add_argument("--resume", action="store_true", help="continue the run in the folder")
+    train.add_argument("--overwrite", action="store_true", help="delete the run in the folder and start again")
+    train.add_argument("--max-minutes", type=_positive, help="stop at the end of the epoch after this time")
+    train.add_argument("--epochs", type=int, help=_override_help("epochs"))
+    train.add_argument("--seed", type=int, help=_override_help("seed"))
+    train.add_argument("--accelerator", choices=["auto", "cpu", "gpu"], default="auto", help="default: auto")
+    train.add_argument("--no-export", action="store_true", help="only train; the command export does the rest")
+
+
+def _add_evaluate_options(evaluate: argparse.ArgumentParser) -> None:
+    evaluate.set_defaults(command=evaluate_command)
+    evaluate.add_argument("model", metavar="MODEL", help="NAME, NAME/VERSION, or a version's folder")
+    _add_data_option(evaluate)
+    _add_shared_options(evaluate)
+    evaluate.add_argument(
+        "--importance-samples",
+        type=int,
+        metavar="K",
+        help="samples per test row in the estimate of log p(x); 0 for no estimate",
+    )
+    evaluate.add_argument("--noise-kinds", nargs="+", metavar="KIND", help="gaussian, masking, salt-and-pepper")
+    evaluate.add_argument(
+        "--noise-amounts", nargs="+", type=float, metavar="AMOUNT", help="amounts of each kind of noise"
+    )
+    evaluate.add_argument("--report", type=Path, metavar="DIR", help="also draw the figures, into DIR/figures")
+
+
+def _add_data_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data",
+        metavar="PATH",
+        help=".npy, .npz, .csv, .parquet or IDX file, or a folder of images, in place of the configuration's",
+    )
+
+
+def _add_shared_options(parser: argparse.ArgumentParser) -> None:
+    data_dir = os.environ.get("HOURGLASS_DATA_DIR")
+    models_dir = os.environ.get("HOURGLASS_MODELS_DIR", "models")
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        default=Path(data_dir) if data_dir else None,
+        help="folder of data sets (HOURGLASS_DATA_DIR); without it, MNIST is downloaded once",
+    )
+    parser.add_argument(
+        "--models-dir",
+        type=Path,
+        default=Path(models_dir),
+        help="the model repository (HOURGLASS_MODELS_DIR; default: models)",
+    )
+
+
+def _override_help(field: str) -> str:
+    """Return the help of an option that overrides a field of the configuration."""
+    info = OptimisationConfig.model_fields[field]
+    default = "" if info.is_required() else f", which is {info.default} by default"
+    return f"in place of the configuration's {field}{default}"
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"must be above 0, got {text}")
+    return value

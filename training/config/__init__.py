@@ -1,0 +1,50 @@
+"""
+The configuration of a run: one YAML file that holds every option.
+
+An unknown or misspelled option is an error. The manifest keeps a copy of the configuration that a model was trained
+with.
+
+    sections     data, preprocessing, network, optimisation, evaluation
+    objective    the loss: one section for each family of models
+    load         the whole configuration, read from a file
+"""
+
+from __future__ import annotations
+
+from training.config.load import BUNDLED, Config, bundled_configs, describe_problems, load_config
+from training.config.objective import (
+    AutoencoderObjective,
+    Binarisation,
+    DenoisingObjective,
+    LikelihoodName,
+    VariationalObjective,
+)
+from training.config.sections import (
+    DataConfig,
+    EvaluationConfig,
+    NetworkConfig,
+    NoiseKind,
+    OptimisationConfig,
+    PreprocessingConfig,
+    Section,
+)
+
+__all__ = [
+    "BUNDLED",
+    "AutoencoderObjective",
+    "Binarisation",
+    "Config",
+    "DataConfig",
+    "DenoisingObjective",
+    "EvaluationConfig",
+    "LikelihoodName",
+    "NetworkConfig",
+    "NoiseKind",
+    "OptimisationConfig",
+    "PreprocessingConfig",
+    "Section",
+    "VariationalObjective",
+    "bundled_configs",
+    "describe_problems",
+    "load_config",
+]

@@ -1,0 +1,77 @@
+"""The whole configuration of a run, read from a YAML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import Field, ValidationError
+
+from app.manifest import ModelName
+from training.config.objective import AutoencoderObjective, Binarisation, DenoisingObjective, VariationalObjective
+from training.config.sections import (
+    DataConfig,
+    EvaluationConfig,
+    NetworkConfig,
+    OptimisationConfig,
+    PreprocessingConfig,
+    Section,
+)
+from training.errors import InvalidConfiguration
+
+BUNDLED = Path(__file__).parent.parent / "configs"
+
+
+class Config(Section):
+    """Every option of a run."""
+
+    name: ModelName
+    """The model's name in the repository."""
+    description: str
+    data: DataConfig = DataConfig()
+    """May be left out if the command line names the data."""
+    preprocessing: PreprocessingConfig = PreprocessingConfig()
+    network: NetworkConfig
+    objective: Annotated[
+        AutoencoderObjective | DenoisingObjective | VariationalObjective, Field(discriminator="family")
+    ]
+    optimisation: OptimisationConfig
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+    @property
+    def binarisation(self) -> Binarisation:
+        """How a variational model's samples are binarised in training and evaluation; `none` for other families."""
+        return self.objective.binarisation if isinstance(self.objective, VariationalObjective) else "none"
+
+
+def load_config(name_or_path: str) -> Config:
+    """
+    Read a configuration from a file, or a bundled one by its name.
+
+    Raises InvalidConfiguration, which names the file and each wrong option.
+    """
+    path = Path(name_or_path)
+    if not path.is_file():
+        path = BUNDLED / f"{name_or_path}.yaml"
+    if not path.is_file():
+        raise InvalidConfiguration(
+            f"no configuration file {name_or_path!r}, and no bundled configuration of that name; "
+            f"bundled: {', '.join(bundled_configs())}"
+        )
+    try:
+        return Config.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except yaml.YAMLError as error:
+        raise InvalidConfiguration(f"{path}: not YAML: {error}") from error
+    except ValidationError as error:
+        raise InvalidConfiguration(f"{path}: {describe_problems(error)}") from error
+
+
+def describe_problems(error: ValidationError) -> str:
+    """Return the errors of a validation in one line, each after the path of its option."""
+    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors())
+
+
+def bundled_configs() -> list[str]:
+    """Return the names of the configurations that come with the package."""
+    return sorted(path.stem for path in BUNDLED.glob("*.yaml"))

@@ -1,0 +1,148 @@
+"""The sections of a configuration, except the objective."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Positive = Annotated[int, Field(ge=1)]
+NonNegative = Annotated[float, Field(ge=0.0)]
+Proportion = Annotated[float, Field(ge=0.0, le=1.0)]
+ImageSide = Annotated[int, Field(ge=8, le=256)]
+NoiseKind = Literal["gaussian", "masking", "salt-and-pepper"]
+
+
+class Section(BaseModel):
+    """A frozen part of a configuration that refuses unknown options."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class DataConfig(Section):
+    """The data set, how its rows are read, and which of them are held out."""
+
+    name: Literal["mnist", "digits"] | None = None
+    """A data set with a name: `digits` comes with scikit-learn; `mnist` is downloaded if the data folder lacks it."""
+    path: str | None = None
+    """
+    A .npy, .npz, .csv, .parquet or IDX file, or a folder of images. A relative path is looked up from the current
+    folder, then in the data folder.
+    """
+    kind: Literal["image", "vector"] | None = None
+    """
+    Null: tables and matrices are vectors; stacks of three or four axes and folders are images. `vector` flattens
+    images. Of four axes, the second is the channels if its size is 1 or 3, otherwise the last.
+    """
+    samples: str | None = None
+    """.npz only: the member that holds the samples. Null: the only member, or the one called samples or x."""
+    label: str | None = None
+    """
+    The labels: a column of a table, a member of a .npz file, or an IDX file beside the samples. Training does not see
+    them, except the decoder of a conditional model. The labels of a folder of images are its sub-folders.
+    """
+    image_size: tuple[ImageSide, ImageSide] | None = None
+    """Height and width that the images of a folder are resized to. Null: they all have one size already."""
+    colour: Literal["grey", "rgb"] | None = None
+    """The colours that the images of a folder are converted to. Null: grey if all are stored as grey, otherwise RGB."""
+    value_range: tuple[float, float] | None = None
+    """
+    The least and the largest number that a sample can have, as stored; any other is an error. Null: vectors have no
+    range. Of images, 8 bits stand for 0 to 1; other numbers have the range 0 to 1 if all lie in it, otherwise the range
+    of the training part, to which the other parts are clipped.
+    """
+    validation: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.05
+    """Share of the rows, without the test part, for early stopping and for the choice of the checkpoint."""
+    test: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
+    """Share of all rows that the report measures. `mnist` and `digits` have their own test part."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.name and self.path:
+            raise ValueError("name and path exclude each other")
+        if self.value_range and self.value_range[0] >= self.value_range[1]:
+            raise ValueError("value_range: the first number must be below the second")
+        return self
+
+
+class PreprocessingConfig(Section):
+    """
+    The steps between a sample and the network: log1p, then clipping, then scaling.
+
+    They are fitted on the training part only, and are part of the exported graphs.
+    """
+
+    log1p: bool | tuple[str, ...] = False
+    """log(1 + value), for counts and amounts: true for all columns, or the names of some."""
+    clip_quantiles: tuple[Proportion, Proportion] | None = None
+    """Values beyond these two quantiles of their column's training part are clipped to them. Null: no clipping."""
+    scaling: Literal["auto", "none", "range", "standardise"] = "auto"
+    """
+    `range` maps the value range to [0, 1]; without a value range, it maps each column's own range. `standardise` gives
+    each column of a table, or each channel of an image, mean 0 and variance 1. `auto` chooses by the likelihood.
+    """
+
+    @model_validator(mode="after")
+    def _quantiles_in_order(self) -> Self:
+        if self.clip_quantiles and self.clip_quantiles[0] >= self.clip_quantiles[1]:
+            raise ValueError("clip_quantiles: the first number must be below the second")
+        return self
+
+
+class NetworkConfig(Section):
+    """The layers of the encoder; the decoder mirrors them."""
+
+    architecture: Literal["conv", "dense"]
+    """Strided convolutions and a dense bottleneck, or fully connected layers."""
+    latent_dim: Positive
+    """Numbers in a latent vector."""
+    widths: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    """Channels (conv) or units (dense) of each layer, from the outermost to the innermost."""
+    residual_blocks: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    """Conv only: residual blocks after each downsampling. Empty: none."""
+    hidden: Positive = 256
+    """Conv only: units between the last feature map and the latents."""
+
+    @model_validator(mode="after")
+    def _blocks_fit_the_widths(self) -> Self:
+        if self.residual_blocks and self.architecture != "conv":
+            raise ValueError("residual_blocks belong to the architecture 'conv'")
+        if self.residual_blocks and len(self.residual_blocks) != len(self.widths):
+            raise ValueError(f"residual_blocks: expected {len(self.widths)}, one per width")
+        return self
+
+
+class OptimisationConfig(Section):
+    """AdamW, its schedule, and the rules for stopping."""
+
+    epochs: Positive
+    """Passes over the training rows; if there are several stages, of the last one."""
+    batch_size: Positive = 256
+    """Rows per step; the last batch of an epoch may be smaller."""
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    """The largest value of the schedule."""
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    """Decoupled from the gradient, as in AdamW."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """The learning rate after a linear warm-up over the first twentieth of the steps."""
+    gradient_clip: Annotated[float, Field(gt=0)] | None = None
+    """Largest norm of the gradient, of a loss in nats per sample. Null: no clipping."""
+    ema_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.999
+    """Decay of the moving average of the weights, which is validated and exported. 0: the weights themselves."""
+    patience: Positive = 10
+    """Validations without an improvement before training stops."""
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    """bf16-mixed: products in bfloat16, weights and losses in float32. Faster if the processor supports it."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Decides the weights, the split, the order of the rows and all noise."""
+
+
+class EvaluationConfig(Section):
+    """Measurements that only some families have."""
+
+    importance_samples: Annotated[int, Field(ge=0)] = 0
+    """Variational models: samples per test row in the estimate of log p(x). 0: no estimate."""
+    noise_kinds: tuple[NoiseKind, ...] = ("gaussian",)
+    """Denoising models: the noise on the test samples."""
+    noise_amounts: tuple[NonNegative, ...] = (0.4, 0.5)
+    """Amounts of each kind of noise, in the units of the service's option `amount`."""

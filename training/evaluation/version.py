@@ -1,0 +1,126 @@
+"""Evaluate a version of the model repository: find it, choose the data to measure it on, measure it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from app.engine.autoencoder import Autoencoder
+from app.engine.process import available_cores
+from app.engine.repository import load_version
+from app.manifest import ImageInput, Manifest, Measurement, ValueRange
+from training.config import Config, DataConfig, EvaluationConfig, describe_problems
+from training.data import DataSet, find_path, holds_mnist
+from training.errors import InvalidConfiguration, RunError
+from training.evaluation import evaluate
+from training.evaluation.alarms import alarms
+from training.evaluation.untrained import untrained
+from training.preprocessing import fit_preprocessing
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class VersionReport:
+    """The measurements of a version, and warnings about them."""
+
+    manifest: Manifest
+    measurements: tuple[Measurement, ...]
+    warnings: tuple[str, ...]
+
+    def as_json(self) -> str:
+        """Return the report as indented JSON."""
+        report = {
+            "model": self.manifest.name,
+            "version": self.manifest.version,
+            "metrics": [measurement.model_dump() for measurement in self.measurements],
+            "warnings": self.warnings,
+        }
+        return json.dumps(report, indent=2)
+
+
+def find_version(model: str, models_dir: Path) -> Path:
+    """
+    Return a version's folder for a path, NAME/VERSION or NAME, which stands for its largest version.
+
+    Raises RunError if there is none.
+    """
+    for folder in (Path(model), models_dir / model):
+        if folder.is_dir():
+            folder = folder.resolve()
+            if folder.name.isdecimal():
+                return folder
+            versions = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]
+            if versions:
+                return folder / str(max(versions))
+    raise RunError(f"no version of a model at {model} or {models_dir / model}")
+
+
+def open_version(folder: Path) -> Autoencoder:
+    """Load a version's graphs, to run on all cores. Raises InvalidModel."""
+    return load_version(folder, folder.parent.name, int(folder.name), available_cores())
+
+
+def stored_config(manifest: Manifest) -> Config | None:
+    """Return the configuration that a model was trained with; None if it was imported. Raises InvalidConfiguration."""
+    if manifest.training is None:
+        return None
+    try:
+        return Config.model_validate(manifest.training.configuration)
+    except ValidationError as error:
+        raise InvalidConfiguration(f"{manifest.name}: its configuration: {describe_problems(error)}") from error
+
+
+def choose_data(manifest: Manifest, config: Config | None, path: str | None, data_dir: Path | None) -> DataConfig:
+    """
+    Return how to read the data at a path, or the model's own data without a path, so that they fit the model.
+
+    Raises RunError if there is neither, and DataError if there is nothing at the path.
+    """
+    if path is None:
+        if config is None:
+            raise RunError(f"{manifest.name} was not trained here: --data must name the data to measure it on")
+        return config.data
+    place = find_path(path, data_dir)
+    own = config.data if config else DataConfig()
+    value_range, shape = manifest.input.value_range, manifest.input.shape
+    is_image = isinstance(manifest.input, ImageInput)
+    is_image_folder = is_image and place.is_dir() and not holds_mnist(place)
+    has_default_range = is_image and value_range == ValueRange(low=0, high=1)  # 8 bits stand for it, as stored
+    return own.model_copy(
+        update={
+            "name": None,
+            "path": path,
+            "kind": None if place.is_dir() else manifest.input.kind,
+            "samples": own.samples if place.suffix == ".npz" else None,
+            "label": None if place.is_dir() else own.label,
+            "image_size": tuple(shape[1:]) if is_image_folder else None,
+            "colour": ("rgb" if shape[0] == 3 else "grey") if is_image_folder else None,
+            "value_range": (value_range.low, value_range.high) if value_range and not has_default_range else None,
+        }
+    )
+
+
+def evaluate_version(
+    model: Autoencoder, config: Config | None, data: DataSet, options: EvaluationConfig
+) -> VersionReport:
+    """
+    Measure a model on data, and log the warnings.
+
+    The untrained network is measured too if the data are those of the training. Raises DataError.
+    """
+    manifest, reference = model.manifest, None
+    if manifest.training is None or manifest.training.data_fingerprint != data.fingerprint():
+        log.warning("%s was not trained on these data", manifest.name)
+    elif config:
+        reference = untrained(config, data, fit_preprocessing(config, data))
+    binarisation = config.binarisation if config else "none"
+    measurements = evaluate(model, data, options, reference, binarisation=binarisation)
+    warnings = alarms(measurements, {})
+    for warning in warnings:
+        log.warning("%s: %s", manifest.name, warning)
+    return VersionReport(manifest, measurements, warnings)

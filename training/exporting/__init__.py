@@ -1,0 +1,1 @@
+"""Turn a finished run into a version of the model repository: graphs, figures, card and manifest."""

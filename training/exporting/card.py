@@ -1,0 +1,98 @@
+"""The model card in Markdown: what the model is, its measurements, its training, and its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from app.manifest import FIGURES, Manifest, Training
+from training.data import DataSet
+
+CAPTIONS = {
+    "loss.png": "Loss by epoch; validation uses the averaged weights.",
+    "reconstructions.png": "Test samples above their reconstructions.",
+    "denoising.png": "Test samples, with noise, and denoised.",
+    "denoising_levels.png": "PSNR against the amount of noise, beside the baselines.",
+    "samples.png": "Decoded samples of the prior, seed 0.",
+    "manifold.png": "The latent plane, decoded at evenly spaced quantiles of the prior.",
+    "latents.png": "The test set's latents, coloured by label.",
+}
+"""The caption of each figure, in the order of the card."""
+
+LIMITS = (
+    "Samples that are not like the training data: the model gives an answer for any input of the right shape, and an "
+    "input of another kind comes back as something that resembles the training data. It is not a classifier, and its "
+    "reconstruction error is not a calibrated anomaly score."
+)
+
+
+def write_card(manifest: Manifest, training: Training, data: DataSet, folder: Path) -> str:
+    """Return the card, which shows the figures that the folder has."""
+    return "\n".join(
+        [
+            *_summary(manifest),
+            *_warnings(training),
+            *_measurements(manifest),
+            *_training(training, data),
+            "## What it is not for",
+            "",
+            LIMITS,
+            "",
+            *_figures(folder),
+        ]
+    )
+
+
+def _summary(manifest: Manifest) -> list[str]:
+    shape = " x ".join(map(str, manifest.input.shape))
+    labels = f"; the decoder takes one of {len(manifest.labels)} labels" if manifest.labels else ""
+    return [
+        f"# {manifest.name}, version {manifest.version}",
+        "",
+        manifest.description,
+        "",
+        f"- Family: {manifest.family}. Tasks: {', '.join(manifest.tasks)}.",
+        f"- Input: {manifest.input.kind}, {shape}, {_range(manifest)}.",
+        f"- Latent space: {manifest.latent.kind}, {manifest.latent_dim} dimensions{labels}.",
+        f"- Likelihood of the preprocessed samples: {manifest.likelihood.kind if manifest.likelihood else 'unknown'}.",
+        "",
+    ]
+
+
+def _range(manifest: Manifest) -> str:
+    value_range = manifest.input.value_range
+    return f"values from {value_range.low:g} to {value_range.high:g}" if value_range else "any finite values"
+
+
+def _warnings(training: Training) -> Iterable[str]:
+    if training.warnings:
+        yield from ("## What went wrong", "", *(f"- {warning}" for warning in training.warnings), "")
+
+
+def _measurements(manifest: Manifest) -> Iterable[str]:
+    yield from ("## How good", "")
+    for measurement in manifest.metrics:
+        yield from (f"{measurement.data_set}: {measurement.protocol}.", "", "| measure | value |", "|---|---|")
+        yield from (f"| {name} | {value:.5g} |" for name, value in measurement.values.items())
+        yield ""
+
+
+def _training(training: Training, data: DataSet) -> list[str]:
+    return [
+        "## How it was trained",
+        "",
+        f"Data set: {data.name}; {len(data.train)} rows to train on, {len(data.validation)} more to choose the "
+        f"checkpoint, {len(data.test)} to measure on.",
+        f"Seed {training.seed}, {training.minutes:.1f} minutes on {training.hardware}, finished {training.finished}.",
+        f"Libraries: {', '.join(f'{name} {version}' for name, version in training.libraries.items())}.",
+        f"Data fingerprint (SHA-256): `{training.data_fingerprint}`.",
+        "The whole configuration is in `model.json`, under `training.configuration`.",
+        "",
+    ]
+
+
+def _figures(folder: Path) -> Iterable[str]:
+    yield from ("## Pictures", "")
+    for name, caption in CAPTIONS.items():
+        if (folder / FIGURES / name).is_file():
+            yield from (f"![{caption}]({FIGURES}/{name})", "", caption, "")

@@ -1,0 +1,149 @@
+"""Write a finished run as a version of the model repository: the whole version, its manifest last, or nothing."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from app.arrays import Samples
+from app.engine.autoencoder import Autoencoder
+from app.engine.golden import golden_samples
+from app.engine.process import available_cores
+from app.engine.repository import write_version
+from app.importing.tidy import Tolerance
+from app.manifest import (
+    CARD,
+    DECODER,
+    ENCODER,
+    FAMILY_TASKS,
+    GOLDEN,
+    LATENT_MAP,
+    MANIFEST,
+    DeterministicLatent,
+    FileDigest,
+    GaussianLatent,
+    ImageInput,
+    Manifest,
+    Training,
+    VectorInput,
+)
+from training.data import DataSet, Split
+from training.evaluation import evaluate
+from training.evaluation.alarms import alarms
+from training.evaluation.untrained import untrained
+from training.exporting.card import write_card
+from training.exporting.graphs import PARITY_BATCHES, PARITY_TOLERANCE, rounded_to_half, write_graphs
+from training.exporting.report import draw_report
+from training.fitting.runs import Run
+from training.networks.user_units import OUTPUT_NAMES, DecoderGraph, EncoderGraph
+
+log = logging.getLogger(__name__)
+
+
+def export(run: Run, data: DataSet, models_dir: Path, tolerance: Tolerance = PARITY_TOLERANCE) -> Path:
+    """
+    Write the next version of the run's model: graphs, golden samples, metrics, figures, card, manifest.
+
+    Returns the version's folder. `tolerance` is the allowed difference between torch and onnxruntime.
+    Raises ExportError or InvalidModel if the graphs fail a check; then nothing is left behind.
+    """
+
+    def write(folder: Path, version: int) -> Manifest:
+        return _write_report(run, data, folder, _write_model(run, data, folder, version, tolerance))
+
+    target, manifest = write_version(models_dir, run.config.name, write)
+    assert manifest.parity is not None
+    difference = manifest.parity.max_abs_difference
+    log.info("wrote %s (torch and onnxruntime differ by at most %.1g)", target, difference)
+    return target
+
+
+def _write_model(run: Run, data: DataSet, folder: Path, version: int, tolerance: Tolerance) -> Manifest:
+    """Write graphs and golden samples, and return the manifest without metrics."""
+    config, latent_dim = run.config, run.config.network.latent_dim
+    is_variational = config.objective.family == "variational-autoencoder"
+    log.info("exporting the graphs")
+    network = rounded_to_half(run.network).eval()
+    encoder = EncoderGraph(network, run.preprocessing)
+    decoder = DecoderGraph(network, run.preprocessing, data.input.value_range)
+    samples = repeat_samples(data.test, max(PARITY_BATCHES))
+    parity = write_graphs(encoder, decoder, folder, samples, tolerance)
+    write_golden(encoder, decoder, data.input, folder)
+    return Manifest(
+        name=config.name,
+        version=version,
+        description=config.description,
+        family=config.objective.family,
+        tasks=FAMILY_TASKS[config.objective.family],
+        input=data.input,
+        latent=GaussianLatent(dimension=latent_dim) if is_variational else DeterministicLatent(dimension=latent_dim),
+        labels=data.classes if network.classes else (),
+        likelihood=network.likelihood.record(),
+        preprocessing=run.preprocessing.record,
+        files={name: FileDigest.of(folder / name) for name in (ENCODER, DECODER, GOLDEN)},
+        parity=parity,
+    )
+
+
+def _write_report(run: Run, data: DataSet, folder: Path, draft: Manifest) -> Manifest:
+    """Measure the folder's graphs, draw the figures, and write card and manifest."""
+    model = Autoencoder.open(folder, draft, threads=available_cores())
+    log.info("evaluating on %d test samples", len(data.test))
+    reference = untrained(run.config, data, run.preprocessing)
+    metrics = evaluate(model, data, run.config.evaluation, reference, binarisation=run.config.binarisation)
+    warnings = alarms(metrics, run.record.history)
+    for warning in warnings:
+        log.warning("%s: %s", draft.name, warning)
+    log.info("drawing the figures")
+    latent_map = draw_report(model, data, run.record.history, metrics, folder)
+    np.savez_compressed(folder / LATENT_MAP, allow_pickle=False, **latent_map)
+    training = describe_training(run, warnings)
+    measured = draft.model_copy(update={"metrics": metrics, "training": training})
+    (folder / CARD).write_text(write_card(measured, training, data, folder), encoding="utf-8")
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+    digests = {path.relative_to(folder).as_posix(): FileDigest.of(path) for path in files}
+    manifest = Manifest.model_validate({**measured.model_dump(), "files": digests})
+    manifest.write(folder)
+    return manifest
+
+
+def repeat_samples(split: Split, count: int) -> Samples:
+    """Return the first `count` samples of a split in the user's units, starting again if it has fewer."""
+    return split.take(np.arange(count) % len(split)).in_users_units()
+
+
+def write_golden(
+    encoder: EncoderGraph, decoder: DecoderGraph, input_spec: ImageInput | VectorInput, folder: Path
+) -> None:
+    """Write a few synthetic samples with torch's latents and reconstructions of them."""
+    unit = torch.from_numpy(golden_samples(tuple(input_spec.shape)))
+    with torch.no_grad():
+        if input_spec.value_range:
+            samples = input_spec.value_range.low + input_spec.value_range.span * unit
+        else:
+            samples = encoder.preprocessing.inverse(4 * unit - 2)  # within two deviations of a standardised column
+        outputs = encoder(samples)
+        inputs = decoder.example_inputs(outputs[0])
+        reconstructions = decoder(*inputs.values())
+    latents = dict(zip(OUTPUT_NAMES[len(outputs)], outputs, strict=True))
+    labels = {"labels": inputs["labels"]} if "labels" in inputs else {}
+    tensors = {"samples": samples, **latents, **labels, "reconstructions": reconstructions}
+    arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+    np.savez_compressed(folder / GOLDEN, allow_pickle=False, **arrays)
+
+
+def describe_training(run: Run, warnings: tuple[str, ...]) -> Training:
+    """Return the manifest's entry about the training, from the run's record."""
+    return Training(
+        configuration=run.config.model_dump(mode="json"),
+        data_fingerprint=run.record.data_fingerprint,
+        libraries=run.record.libraries,
+        seed=run.config.optimisation.seed,
+        minutes=run.record.minutes,
+        hardware=run.record.hardware,
+        finished=run.record.finished,
+        warnings=warnings,
+    )

@@ -1,0 +1,249 @@
+"""
+The stages of a run, as modules for Lightning's Trainer.
+
+A run has one stage. A stacked denoising autoencoder has one for each layer, and then one that fine-tunes the whole.
+All randomness of a step depends on (seed, stage, step) only, so a resumed run equals an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from app.manifest import ValueRange
+from training.config import Config, DenoisingObjective, VariationalObjective
+from training.errors import InvalidConfiguration
+from training.fitting.batches import Batches, mixed_seed
+from training.fitting.corruption import binarise, corrupt
+from training.fitting.draws import Draws
+from training.fitting.ranks import BatchShare, sum_over_ranks
+from training.fitting.schedules import kl_weight, learning_rate_factor
+from training.networks import Example, Network, StackedDenoisingAutoencoder
+from training.preprocessing import Preprocessor
+
+log = logging.getLogger(__name__)
+
+VALIDATION_STREAM = 2**40
+"""Added to the batch number in place of a step. Validation noise is the same in every epoch, and no training step's."""
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """A stage's place in the run, its length, and the unit of its noise."""
+
+    name: str
+    index: int
+    epochs: int
+    steps_per_epoch: int
+    value_range: ValueRange | None
+    """Of the samples. Its span is the unit of noise; without it, noise is added after the preprocessing."""
+
+
+class EpochMeans:
+    """The means of the loss terms over the rows of an epoch."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, list[int]] = {}
+        self._values: dict[str, list[Tensor]] = {}
+
+    def clear(self) -> None:
+        """Forget all batches."""
+        self._rows.clear()
+        self._values.clear()
+
+    def add(self, part: str, terms: dict[str, Tensor], rows: int) -> None:
+        """Add a batch's terms. They stay on the device: reading them would make every step wait for it."""
+        self._rows.setdefault(part, []).append(rows)
+        for term, value in terms.items():
+            self._values.setdefault(f"{part}/{term}", []).append(value.detach())
+
+    def of(self, part: str) -> dict[str, float]:
+        """Return the mean of each term, `part/term`, over all rows of all processes."""
+        rows = torch.tensor(self._rows[part], dtype=torch.float64)
+        values = {
+            key: torch.stack(steps).cpu().double() for key, steps in self._values.items() if key.startswith(f"{part}/")
+        }
+        total, *sums = sum_over_ranks([rows.sum(), *((rows * steps).sum() for steps in values.values())])
+        return {key: float(mean / total) for key, mean in zip(values, sums, strict=True)}
+
+
+class Stage(lightning.LightningModule):
+    """A network, the parameters to train, and the loss that trains them."""
+
+    def __init__(self, network: Network, preprocessing: Preprocessor, config: Config, plan: StagePlan) -> None:
+        super().__init__()
+        self.network = network
+        self.preprocessing = preprocessing
+        self.config = config
+        self.plan = plan
+        self.history: list[dict[str, float]] = []
+        self.seconds = 0.0
+        self.device_name = "cpu"
+        self._resumed_at = time.monotonic()
+        self._means = EpochMeans()
+
+    def trained_parameters(self) -> Iterable[nn.Parameter]:
+        """Return the parameters that this stage trains."""
+        return self.network.parameters()
+
+    def terms(self, samples: Tensor, labels: Tensor, draws: Draws, validating: bool) -> dict[str, Tensor]:
+        """Return the loss and its terms, means over a batch of samples in the user's units."""
+        raise NotImplementedError
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
+        """Return the weighted loss of this process's share of a batch: samples in the user's units, and labels."""
+        samples, labels = batch
+        share = self._share(self.trainer.train_dataloader, batch_index)
+        terms = self.terms(samples, labels, self._draws(self.global_step, share), validating=False)
+        self._means.add("train", terms, share.rows)
+        return terms["loss"] * share.weight
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
+        """Add the terms of held-out rows, with the same noise in every epoch and the final weight of the KL term."""
+        samples, labels = batch
+        share = self._share(self.trainer.val_dataloaders, batch_index)
+        draws = self._draws(VALIDATION_STREAM + batch_index, share)
+        self._means.add("validation", self.terms(samples, labels, draws, validating=True), share.rows)
+
+    def on_train_epoch_start(self) -> None:
+        """Forget the terms of the previous epoch."""
+        self._means.clear()
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the means for checkpoints and early stopping, which read `validation/loss`."""
+        self.log_dict(self._means.of("validation"))
+
+    def on_train_epoch_end(self) -> None:
+        """Add the epoch's means and the time to the history, which checkpoints contain, and log one line."""
+        means = self._means.of("train")
+        self.log_dict(means)
+        means |= self._means.of("validation")
+        self.seconds, self._resumed_at = self.elapsed_seconds(), time.monotonic()
+        self.history.append({"epoch": self.current_epoch + 1, "seconds": self.seconds, **means})
+        shown = "  ".join(f"{term} {value:.3f}" for term, value in means.items())
+        epoch = f"{self.current_epoch + 1}/{self.plan.epochs}"
+        log.info("%s  epoch %s  %s  %.0f s", self.plan.name, epoch, shown, self.seconds)
+
+    def elapsed_seconds(self) -> float:
+        """Return the time that this stage has trained for, over all resumptions."""
+        return self.seconds + time.monotonic() - self._resumed_at
+
+    def on_fit_start(self) -> None:
+        """Start the clock, and note the name of the device."""
+        self._resumed_at = time.monotonic()
+        self.device_name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Put the history and the time into the checkpoint."""
+        checkpoint["history"], checkpoint["seconds"] = list(self.history), self.elapsed_seconds()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the history and the time from the checkpoint."""
+        self.history, self.seconds = checkpoint["history"], checkpoint["seconds"]
+
+    def configure_optimizers(self) -> Any:
+        """Return AdamW, and a learning rate that changes with each step."""
+        options, steps = self.config.optimisation, self.plan.epochs * self.plan.steps_per_epoch
+        optimiser = torch.optim.AdamW(
+            self.trained_parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, betas=(0.9, 0.99)
+        )
+        schedule = LambdaLR(optimiser, lambda step: learning_rate_factor(step, steps, options.schedule))
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    @staticmethod
+    def _share(loader: Batches | None, batch_index: int) -> BatchShare:
+        assert loader is not None
+        return loader.share(batch_index)
+
+    def _draws(self, step: int, share: BatchShare) -> Draws:
+        seed = mixed_seed(self.config.optimisation.seed, self.plan.index, step)
+        return Draws(seed, self.device, share)
+
+    def _noisy(self, samples: Tensor, draws: Draws) -> Tensor:
+        """Return a batch with noise, preprocessed. Without a value range, the noise comes after the preprocessing."""
+        objective, value_range = self.config.objective, self.plan.value_range
+        assert isinstance(objective, DenoisingObjective)
+        noise, interval = objective.noise, objective.interval
+        if value_range is None:
+            return corrupt(self.preprocessing(samples), noise, interval, False, draws)
+        noisy = corrupt((samples - value_range.low) / value_range.span, noise, interval, True, draws)
+        x: Tensor = self.preprocessing(value_range.low + value_range.span * noisy)
+        return x
+
+
+class WholeNetwork(Stage):
+    """The stage that trains encoder and decoder together on the family's objective."""
+
+    def on_fit_start(self) -> None:
+        """Log the unit of the loss. Where a loss is a mean over pixels, the same beta weighs hundreds of times more."""
+        super().on_fit_start()
+        objective = self.config.objective
+        if isinstance(objective, VariationalObjective):
+            log.info("the loss is in nats per sample, summed over numbers and latents; beta is %g", objective.beta)
+
+    def terms(self, samples: Tensor, labels: Tensor, draws: Draws, validating: bool) -> dict[str, Tensor]:
+        """Return the network's loss. A denoiser gets a noisy x and the clean target."""
+        objective, target = self.config.objective, self.preprocessing(samples)
+        if isinstance(objective, VariationalObjective):
+            target = binarise(target, objective.binarisation, draws)
+        x = self._noisy(samples, draws) if isinstance(objective, DenoisingObjective) else target
+        return self.network.loss(Example(x, target, labels), draws, self.beta(validating))
+
+    def beta(self, validating: bool) -> float:
+        """Return the weight of the KL term at this step; 0 if the network is not variational."""
+        objective = self.config.objective
+        if not isinstance(objective, VariationalObjective):
+            return 0.0
+        return objective.beta if validating else kl_weight(self.global_step, self.plan.steps_per_epoch, objective)
+
+
+class LayerPretraining(Stage):
+    """A stage that trains one layer of a stacked denoising autoencoder to restore its clean input from a noisy one."""
+
+    network: StackedDenoisingAutoencoder
+
+    def trained_parameters(self) -> Iterable[nn.Parameter]:
+        """Yield the layer's parameters. The layer's depth is the stage's index; the outermost has the likelihood."""
+        yield from self.network.stack.layer(self.plan.index).parameters()
+        if self.plan.index == 0:
+            yield from self.network.likelihood.parameters()
+
+    def terms(self, samples: Tensor, labels: Tensor, draws: Draws, validating: bool) -> dict[str, Tensor]:
+        """Return the layer's denoising loss."""
+        objective = self.config.objective
+        assert isinstance(objective, DenoisingObjective)
+        x, noisy = self.preprocessing(samples), self._noisy(samples, draws)
+        return self.network.layer_loss(self.plan.index, x, noisy, objective.pretraining_noise_std, draws)
+
+
+def plan_stages(
+    network: Network,
+    preprocessing: Preprocessor,
+    config: Config,
+    steps_per_epoch: int,
+    value_range: ValueRange | None,
+) -> list[Stage]:
+    """Return the stages of a run, in order. Raises InvalidConfiguration if the data do not allow the noise."""
+    objective, epochs = config.objective, config.optimisation.epochs
+    stages: list[Stage] = []
+    if isinstance(objective, DenoisingObjective):
+        if objective.noise == "salt-and-pepper" and value_range is None:
+            raise InvalidConfiguration(
+                "objective.noise: salt-and-pepper sets numbers to the ends of the value range, and these data have "
+                "none; use gaussian or masking, or set data.value_range"
+            )
+        for depth in range(len(network.stack) if objective.pretraining_epochs else 0):
+            name = f"pretrain-layer-{depth + 1}"
+            plan = StagePlan(name, depth, objective.pretraining_epochs, steps_per_epoch, value_range)
+            stages.append(LayerPretraining(network, preprocessing, config, plan))
+    plan = StagePlan("fine-tune" if stages else "train", len(stages), epochs, steps_per_epoch, value_range)
+    stages.append(WholeNetwork(network, preprocessing, config, plan))
+    return stages

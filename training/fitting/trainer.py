@@ -1,0 +1,211 @@
+"""Train the stages of a run under Lightning's Trainer, and resume them."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import shutil
+import sys
+import time
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    RichProgressBar,
+    WeightAveraging,
+)
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.strategies import DDPStrategy
+from torch import nn
+
+from training.config import Config
+from training.data import DataSet
+from training.errors import RunError
+from training.fitting.batches import Batches
+from training.fitting.callbacks import Checkpoint, Deadline, FiniteLoss, moving_average
+from training.fitting.ranks import is_first_rank, local_rank, local_world, on_first_rank, rank, world
+from training.fitting.runs import Run, check_data, finish, load_run, read_config, start, unfinish
+from training.fitting.stages import Stage, StagePlan, plan_stages
+from training.networks import Network, build_network
+from training.preprocessing import fit_preprocessing
+from training.quiet import only_errors
+
+
+def fit(
+    config: Config,
+    data: DataSet,
+    folder: Path,
+    *,
+    resume: bool = False,
+    max_minutes: float | None = None,
+    accelerator: str = "auto",
+) -> Run:
+    """
+    Train all stages in turn; each starts from the best weights of the previous one.
+
+    `resume` loads finished stages from their checkpoints and continues the interrupted one after its last complete
+    epoch. Under torchrun each process computes its share of every batch, and only rank 0 writes. Raises RunError.
+    """
+    device = _device(accelerator)
+    preprocessing = fit_preprocessing(config, data)
+    network = build_network(config, data.input, len(data.classes))
+    steps_per_epoch = len(Batches(data.train, config.optimisation.batch_size, seed=None, world=world()))
+    stages = plan_stages(network, preprocessing, config, steps_per_epoch, data.input.value_range)
+    on_first_rank(lambda: _open(config, data, folder, resume))
+    if config.network.architecture == "conv":
+        _order_weights(network, torch.channels_last)  # twice as fast on a CPU
+    deadline = time.monotonic() + 60 * max_minutes if max_minutes else float("inf")
+    for stage in stages:
+        _fit_stage(stage, data, folder, deadline, accelerator, device)
+    _order_weights(network, torch.contiguous_format)
+    run = on_first_rank(lambda: finish(config, data, folder, network, preprocessing, stages))
+    return run or load_run(folder, data)
+
+
+def _open(config: Config, data: DataSet, folder: Path, resume: bool) -> None:
+    if not resume:
+        start(config, data, folder)
+    elif read_config(folder) != config:
+        raise RunError(f"{folder}: the configuration differs from the one that the run was started with")
+    check_data(folder, data)
+
+
+def _device(accelerator: str) -> torch.device:
+    """Return the device that holds this process's data: its own GPU, or the CPU."""
+    if accelerator == "cpu" or not torch.cuda.is_available():
+        if accelerator == "gpu":
+            raise RunError("there is no GPU here that torch can use; --accelerator auto uses the CPU then")
+        return torch.device("cpu")
+    if local_world() > torch.cuda.device_count():
+        raise RunError(f"expected a GPU for each process, found {torch.cuda.device_count()} for {local_world()}")
+    return torch.device("cuda", local_rank())
+
+
+def _fit_stage(stage: Stage, data: DataSet, run: Path, deadline: float, accelerator: str, device: torch.device) -> None:
+    plan, options = stage.plan, stage.config.optimisation
+    folder = run / f"{plan.index}-{plan.name}"
+    last, best = folder / "last.ckpt", folder / "best.ckpt"
+    if not _has_ended(last, plan):
+        on_first_rank(lambda: _forget_later_stages(run, plan.index))
+        process: dict[str, Any] = {"device": device, "rank": rank(), "world": world()}
+        loaders = (
+            Batches(data.train, options.batch_size, options.seed + plan.index, **process),
+            Batches(data.validation, 4 * options.batch_size, None, **process),
+        )
+        _train_only(stage.network, stage.trained_parameters())
+        try:
+            with _quiet_lightning():
+                trainer = _trainer(stage, folder, deadline, accelerator, device)
+                trainer.fit(stage, *loaders, ckpt_path=last if last.exists() else None, weights_only=True)
+        except SystemExit as exit_:  # which Lightning raises on Ctrl-C
+            raise KeyboardInterrupt from exit_
+        _train_only(stage.network, stage.network.parameters())
+    checkpoint = torch.load(best, weights_only=True, map_location="cpu")
+    stage.load_state_dict(checkpoint["state_dict"])
+    ended = torch.load(last, weights_only=True, map_location="cpu")
+    stage.history, stage.seconds = ended["history"], ended["seconds"]
+    for record in stage.history:
+        if not all(map(math.isfinite, record.values())):
+            raise RunError(
+                f"{plan.name}: the loss was not finite after epoch {record['epoch']:.0f}; "
+                "a smaller learning_rate or gradient_clip may help"
+            )
+    stage.to("cpu")
+
+
+def _trainer(stage: Stage, folder: Path, deadline: float, accelerator: str, device: torch.device) -> lightning.Trainer:
+    """Return Lightning's trainer of a stage, on one device or on one device per process."""
+    options = stage.config.optimisation
+    return lightning.Trainer(
+        accelerator=accelerator if world() == 1 else device.type,
+        devices=local_world(),
+        num_nodes=world() // local_world(),
+        strategy="auto" if world() == 1 else DDPStrategy(broadcast_buffers=False),
+        use_distributed_sampler=False,
+        max_epochs=stage.plan.epochs,
+        precision=options.precision,
+        gradient_clip_val=options.gradient_clip,
+        callbacks=_callbacks(stage, folder, deadline, device),
+        logger=TensorBoardLogger(folder.parent, name="tensorboard", version=folder.name),
+        default_root_dir=folder,
+        num_sanity_val_steps=0,
+        enable_progress_bar=_shows_progress(),
+        enable_model_summary=False,
+    )
+
+
+@contextlib.contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Suppress advice about worker processes, which data in memory do not need, and deprecations in dependencies."""
+    loggers = ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero")
+    with only_errors(*loggers), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"lightning\.")
+        yield
+
+
+def _has_ended(last: Path, plan: StagePlan) -> bool:
+    """Return whether a stage's last checkpoint is after its last epoch or an early stop. Raises RunError."""
+    if not last.exists():
+        return False
+    checkpoint = torch.load(last, weights_only=True, map_location="cpu")
+    epochs = len(checkpoint["history"])
+    if checkpoint["global_step"] != epochs * plan.steps_per_epoch:
+        raise RunError(
+            f"{last}: expected {plan.steps_per_epoch} steps per epoch, found {checkpoint['global_step'] // epochs}; "
+            "the run was started with another number of processes"
+        )
+    states = [state for name, state in checkpoint["callbacks"].items() if name.startswith("EarlyStopping")]
+    return epochs >= plan.epochs or any(state["stopped_epoch"] for state in states)
+
+
+def _forget_later_stages(run: Path, index: int) -> None:
+    """Remove the stages that a run out of time trained after a stage that now continues."""
+    unfinish(run)
+    for folder in run.glob("[0-9]*-*"):
+        if int(folder.name.partition("-")[0]) > index:
+            shutil.rmtree(folder)
+
+
+def _callbacks(stage: Stage, folder: Path, deadline: float, device: torch.device) -> list[Callback]:
+    options = stage.config.optimisation
+    monitored: dict[str, Any] = {"monitor": "validation/loss", "mode": "min"}
+    saved: dict[str, Any] = {"save_on_train_epoch_end": True, "enable_version_counter": False}
+    callbacks: list[Callback] = [
+        FiniteLoss(stage.plan.name),
+        EarlyStopping(patience=options.patience, check_on_train_epoch_end=True, **monitored),
+        Deadline(deadline),
+        Checkpoint(folder, filename="best", **saved, **monitored),
+        Checkpoint(folder, filename="last", **saved),  # save_last of `best` would save only with a new best
+    ]
+    if options.ema_decay:
+        # By default the average is on the CPU and includes the buffers: the preprocessing's bounds, some infinite.
+        average_device = device if device.type == "cuda" else None
+        average = moving_average(options.ema_decay)
+        callbacks.insert(0, WeightAveraging(average_device, use_buffers=False, multi_avg_fn=average))
+    if _shows_progress():
+        callbacks.append(RichProgressBar(console_kwargs={"stderr": True}))
+    return callbacks
+
+
+def _shows_progress() -> bool:
+    return sys.stderr.isatty() and is_first_rank()
+
+
+def _train_only(network: Network, weights: Iterable[nn.Parameter]) -> None:
+    """Freeze all other weights: DDP waits for the gradient of every weight that is not frozen."""
+    network.requires_grad_(False)
+    for weight in weights:
+        weight.requires_grad_(True)
+
+
+def _order_weights(network: Network, memory_format: torch.memory_format) -> None:
+    """Store the weights of the convolutions in a memory format."""
+    for weight in network.parameters():
+        if weight.ndim == 4:
+            weight.data = weight.data.contiguous(memory_format=memory_format)

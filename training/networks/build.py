@@ -1,0 +1,39 @@
+"""Build the network that a configuration describes."""
+
+from __future__ import annotations
+
+import torch
+
+from app.manifest import ImageInput, VectorInput
+from training.config import Config, DenoisingObjective, VariationalObjective
+from training.errors import InvalidConfiguration
+from training.networks.autoencoder import Autoencoder
+from training.networks.base import Network
+from training.networks.likelihoods import build_likelihood
+from training.networks.stacked_denoising import StackedDenoisingAutoencoder
+from training.networks.stacks import STACKS
+from training.networks.variational import VAE
+
+
+def build_network(config: Config, input_spec: ImageInput | VectorInput, classes: int = 0) -> Network:
+    """
+    Build the untrained network for such samples; the configuration's seed decides its weights.
+
+    `classes` is the number of labels in the data; only a conditional network uses it. Raises InvalidConfiguration.
+    """
+    objective, latent_dim = config.objective, config.network.latent_dim
+    if not (isinstance(objective, VariationalObjective) and objective.conditional):
+        classes = 0
+    elif classes < 2:
+        raise InvalidConfiguration("objective.conditional: the data have no labels, or only one")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.optimisation.seed)
+        head_dim = 2 * latent_dim if isinstance(objective, VariationalObjective) else latent_dim
+        shape = tuple(input_spec.shape)
+        stack = STACKS[config.network.architecture](config.network, shape, head_dim, latent_dim + classes)
+        likelihood = build_likelihood(config, input_spec)
+        if isinstance(objective, VariationalObjective):
+            return VAE(stack, likelihood, objective, classes)
+        if isinstance(objective, DenoisingObjective):
+            return StackedDenoisingAutoencoder(stack, likelihood)
+        return Autoencoder(stack, likelihood, objective.sparsity)
