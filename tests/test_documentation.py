@@ -26,6 +26,8 @@ COLUMNS = ["mse", "pca_mse", "untrained_mse", "bce", "ssim", "knn_accuracy", "pc
 """The columns of the table of the models, after the number of latents."""
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "examples").glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 NAMED_FILE = re.compile(r"`((?:app|bench|docker|docs|examples|tests|training)/[\w/.-]*)`")
+NOT_PROSE = r"^(```.*?^```|<!-- bench:.*?<!-- /bench -->|\|.*?$|#.*?$)"
+"""Code, what the benchmark wrote, tables and headings."""
 SENTENCE_END = re.compile(r"[a-z\d)`%*][.!?] (?=[A-Z`*\[])")
 
 
@@ -95,9 +97,41 @@ def test_documents_name_only_files_that_exist(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_prose_has_one_sentence_per_line(document: Path) -> None:
-    prose = re.sub(r"^(```.*?^```|<!--.*?-->|\|.*?$|#.*?$)", "", document.read_text(), flags=re.DOTALL | re.MULTILINE)
+    prose = re.sub(NOT_PROSE, "", document.read_text(), flags=re.DOTALL | re.MULTILINE)
     lines = [re.sub(r"^ *\d+\. ", "", line) for line in prose.splitlines()]
     assert [line for line in lines if SENTENCE_END.search(line)] == []
+
+
+BENCHMARKED = {
+    "Hourglass": "hourglass",
+    "a bare ASGI callable, without any checks": "floor",
+    "a typical FastAPI app": "written",
+    "LitServe 0.2.19": "litserve",
+    "BentoML 1.4.39": "bentoml",
+    "MLServer 1.7.1": "mlserver",
+    "Ray Serve 2.60.0": "ray",
+}
+"""The servers of the shorter tables of speed, and their names in docs/benchmarks.md."""
+
+
+def rates(document: str) -> dict[str, list[str]]:
+    """Return the first table of a document whose columns are the benchmark's loads, without ratios."""
+    _, _, rest = (ROOT / document).read_text().partition("| server | JSON, 1 sample |")
+    lines = rest.partition("\n\n")[0].partition("<!--")[0].splitlines()[2:]
+    rows = [[cell.partition(" (")[0].strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {name: numbers for name, *numbers in rows}
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/comparison.md"])
+def test_tables_of_speed_repeat_the_benchmark(document: str) -> None:
+    benchmark = rates("docs/benchmarks.md")
+    shown = rates(document)
+    assert len(shown) >= 3
+    assert shown == {name: benchmark[BENCHMARKED[name]] for name in shown}
+    for name in shown:
+        *_, version = name.split()
+        if version[0].isdigit():
+            assert f"=={version}\n" in (ROOT / f"bench/requirements/{BENCHMARKED[name]}.txt").read_text()
 
 
 def test_the_changelog_lists_this_version() -> None:
