@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,10 @@ from tests.helpers import foreign
 from tests.helpers.foreign import SHAPE, SIZE
 from tests.helpers.imports import (
     LAST,
+    Change,
+    CheckRefusal,
     Refusal,
     agree,
-    assert_refused,
     changed_decoder,
     changed_encoder,
     channels_first,
@@ -87,11 +87,6 @@ REFUSALS: list[Refusal] = [
 
 @pytest.mark.parametrize(("label", "change", "options", "message"), REFUSALS, ids=[label for label, *_ in REFUSALS])
 def test_unclear_shapes_are_refused(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    label: str,
-    change: Callable[[Path], object],
-    options: tuple[str, ...],
-    message: str,
+    check_refusal: CheckRefusal, label: str, change: Change, options: tuple[str, ...], message: str
 ) -> None:
-    assert_refused(tmp_path, capsys, change, options, message)
+    check_refusal(change, options, message)
