@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from training.config import BUNDLED, Config, load_config
-from training.data import DataSet, load_data
+from training.data.dataset import DataSet
+from training.data.load import load_data
 from training.exporting.export import export
 from training.fitting.runs import Run
 from training.fitting.trainer import fit

@@ -12,7 +12,7 @@ from app.manifest import ImageInput, Manifest, ValueRange
 from tests.helpers import tiny
 from training.commands import data_to_measure
 from training.config import Config, DataConfig, load_config
-from training.data import load_data
+from training.data.load import load_data
 from training.errors import DataError, RunError
 
 

@@ -12,7 +12,7 @@ import torch
 from app.manifest import ImageInput, ValueRange, VectorInput
 from tests.training.conftest import shortened
 from training.config import Config, PreprocessingConfig
-from training.data import DataSet, Split
+from training.data.dataset import DataSet, Split
 from training.errors import DataError, InvalidConfiguration
 from training.preprocessing import fit_preprocessing
 

@@ -15,7 +15,7 @@ from app.engine.repository import load_version
 from app.main import create_app
 from app.manifest import MANIFEST, Manifest
 from app.settings import Settings
-from training.data import DataSet
+from training.data.dataset import DataSet
 from training.errors import ExportError
 from training.exporting.export import export
 from training.fitting.runs import Run

@@ -15,7 +15,8 @@ import torch
 
 from tests.training.conftest import shortened
 from training.config import Config, load_config
-from training.data import DataSet, load_data
+from training.data.dataset import DataSet
+from training.data.load import load_data
 from training.errors import RunError
 from training.fitting.draws import Draws
 from training.fitting.ranks import Share, on_first_rank, rank, sum_over_ranks

@@ -11,7 +11,7 @@ import torch
 from app.manifest import ImageInput, ValueRange, VectorInput
 from tests.training.conftest import shortened
 from training.config import Config, NetworkConfig
-from training.data import DataSet, Split
+from training.data.dataset import DataSet, Split
 from training.errors import InvalidConfiguration
 from training.fitting.draws import Draws
 from training.fitting.stages import Stage, stages

@@ -10,7 +10,7 @@ import torch
 
 from tests.training.conftest import shortened
 from training.config import Config
-from training.data import DataSet
+from training.data.dataset import DataSet
 from training.errors import RunError
 from training.fitting.callbacks import moving_average
 from training.fitting.runs import Run, load_run, read_config, remove

@@ -15,7 +15,8 @@ from PIL import Image
 from app.formats.images import read_image
 from app.manifest import ImageInput, ValueRange
 from training.config import DataConfig
-from training.data import DataSet, load_data
+from training.data.dataset import DataSet
+from training.data.load import load_data
 from training.errors import DataError
 
 

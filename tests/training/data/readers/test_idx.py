@@ -17,8 +17,10 @@ import pytest
 
 from app.manifest import ImageInput, VectorInput
 from training.config import DataConfig
-from training.data import Split, load_data
-from training.data.idx import MNIST_FILES, download_mnist, read_idx
+from training.data.dataset import Split
+from training.data.load import load_data
+from training.data.readers.idx import read_idx
+from training.data.readers.mnist import MD5_SUMS, download_mnist
 from training.errors import DataError
 
 
@@ -145,10 +147,10 @@ def test_each_file_is_fetched_once_and_a_broken_download_goes_on(
     mirror: tuple[str, list[str]], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address, requests = mirror
-    sums = {stem: hashlib.md5((folder / f"{stem}.gz").read_bytes()).hexdigest() for stem in MNIST_FILES}
-    monkeypatch.setattr("training.data.idx.MNIST_FILES", sums)
+    sums = {stem: hashlib.md5((folder / f"{stem}.gz").read_bytes()).hexdigest() for stem in MD5_SUMS}
+    monkeypatch.setattr("training.data.readers.mnist.MD5_SUMS", sums)
     last = (folder / "t10k-labels-idx1-ubyte.gz").rename(folder / "hidden")
-    monkeypatch.setattr("training.data.idx.download_mnist", lambda place: download_mnist(place, mirrors=(address,)))
+    monkeypatch.setattr("training.data.readers.mnist.download_mnist", lambda place: download_mnist(place, mirrors=(address,)))
     config = DataConfig(name="mnist", validation=0.25)
     with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte\.gz could not be downloaded"):
         load_data(config, tmp_path / "data", seed=0)

@@ -12,7 +12,8 @@ import pytest
 
 from app.manifest import ImageInput, VectorInput
 from training.config import DataConfig
-from training.data import DataSet, load_data
+from training.data.dataset import DataSet
+from training.data.load import load_data
 from training.errors import DataError
 
 
@@ -115,7 +116,7 @@ def test_other_images_have_the_range_of_the_training_part_and_the_others_are_cli
     assert data.test.samples.min() >= limits[0]
     assert data.test.samples.max() == limits[1] < 1e6
     assert data.findings.clipped >= 2
-    assert f"{data.findings.clipped} numbers beyond" in data.findings.describe()
+    assert f"{data.findings.clipped} numbers outside" in data.findings.describe()
     assert "were clipped" in caplog.text
     assert data.findings.high == 1e6
 
@@ -262,7 +263,7 @@ def test_the_member_of_an_archive_is_found(tmp_path: Path, members: tuple[str, .
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({}, "data.samples must say which member holds the samples; there are a, b, few, half, pickled"),
+        ({}, "data.samples must name the member that holds the samples; there are a, b, few, half, pickled"),
         ({"samples": "c"}, 'no member "c" among a, b, few, half, pickled'),
         ({"samples": "a", "label": "c"}, 'no member "c" among'),
         ({"samples": "a", "label": "few"}, r"expected 20 labels, got shape \(3,\)"),

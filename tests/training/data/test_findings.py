@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from training.config import DataConfig
-from training.data import load_data
+from training.data.load import load_data
 
 
 def test_a_table_is_described(tmp_path: Path) -> None:

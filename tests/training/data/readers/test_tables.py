@@ -13,7 +13,8 @@ import pytest
 
 from app.manifest import VectorInput
 from training.config import DataConfig
-from training.data import DataSet, load_data
+from training.data.dataset import DataSet
+from training.data.load import load_data
 from training.errors import DataError
 
 

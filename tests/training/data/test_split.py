@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.config import DataConfig
-from training.data import DataSet, load_data
-from training.data.split import groups_of, split_in_three, split_in_two
+from training.data.dataset import DataSet
+from training.data.load import load_data
+from training.data.split import group_equal_rows, split_in_three, split_in_two
 from training.data.survey import row_digests
 
 ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), min_size=3, max_size=60).filter(
@@ -26,7 +27,7 @@ def test_a_duplicate_never_stands_on_both_sides(
     rows: list[tuple[int, int]], test: float, validation: float, seed: int
 ) -> None:
     table = np.array(rows, np.uint8)
-    parts = split_in_three(groups_of(row_digests(table)), test, validation, seed)
+    parts = split_in_three(group_equal_rows(row_digests(table)), test, validation, seed)
     contents = [{rows[index] for index in part} for part in parts]
     assert all(contents)
     assert sum(map(len, contents)) == len(set(rows))
@@ -38,12 +39,12 @@ def test_a_duplicate_never_stands_on_both_sides(
 @settings(deadline=None)
 def test_groups_are_rows_of_one_content_numbered_by_first_appearance(rows: list[tuple[int, int]]) -> None:
     first = list(dict.fromkeys(rows))
-    assert groups_of(row_digests(np.array(rows, np.int16))).tolist() == [first.index(row) for row in rows]
+    assert group_equal_rows(row_digests(np.array(rows, np.int16))).tolist() == [first.index(row) for row in rows]
 
 
 def test_zero_and_minus_zero_are_one_content() -> None:
     digests = row_digests(np.array([[0.0, 1.0], [-0.0, 1.0], [0.0, -1.0]], np.float32))
-    assert groups_of(digests).tolist() == [0, 0, 1]
+    assert group_equal_rows(digests).tolist() == [0, 0, 1]
 
 
 def test_shares_are_of_all_rows_and_of_what_is_left() -> None:
