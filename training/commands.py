@@ -20,9 +20,8 @@ log = logging.getLogger(__name__)
 
 def train_command(options: argparse.Namespace) -> int:
     """Train a configuration, export a version unless --no-export is set, and print the folder that was written."""
-    from training.data.load import (
-        load_data,  # torch and scikit-learn take seconds to import, which --help need not wait for
-    )
+    # torch and scikit-learn take seconds to import, which --help need not wait for
+    from training.data.load import load_data
     from training.fitting.ranks import is_first_rank
     from training.fitting.runs import remove
     from training.fitting.trainer import fit
