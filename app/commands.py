@@ -1,4 +1,4 @@
-"""What `hourglass import` and `hourglass check` do, once their options are read."""
+"""The commands `hourglass import` and `hourglass check`, after their options are parsed."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from app.logs import configure_logging
 
 
 def import_command(options: argparse.Namespace) -> int:
-    """Write a version out of two ONNX graphs, and print its folder; what was read and adapted goes to stderr."""
+    """Write a version from two ONNX graphs, and print its folder. A description of both goes to stderr."""
     if find_spec("onnx") is None:
         raise HourglassError("import needs the package onnx: pip install 'onnx>=1.19'")
     from app.importing.pair import read_pair
-    from app.importing.request import Request
+    from app.importing.request import ImportRequest
     from app.importing.writing import write_pair
 
     pair = read_pair(
-        Request(
+        ImportRequest(
             encoder=options.encoder,
             decoder=options.decoder,
             name=options.name,
@@ -43,8 +43,8 @@ def import_command(options: argparse.Namespace) -> int:
         if not options.dry_run:
             print(write_pair(pair, options.models_dir))
             return 0
-        with tempfile.TemporaryDirectory() as elsewhere:
-            write_pair(pair, Path(elsewhere))
+        with tempfile.TemporaryDirectory() as scratch:
+            write_pair(pair, Path(scratch))
     except OSError as error:
         raise HourglassError(f"{parent} cannot be written: {error.strerror or error}") from error
     print(f"all checks passed; this would be {parent / str(next_version(parent))}", file=sys.stderr)
@@ -52,21 +52,21 @@ def import_command(options: argparse.Namespace) -> int:
 
 
 def check_command(options: argparse.Namespace) -> int:
-    """Check each version as the server does, a line each; 1 where one is broken."""
+    """Check each version as the server does, and print a line for it. Returns 1 if one is broken."""
     configure_logging("warning")
     root: Path = options.models_dir
     name, _, number = (options.model or "").partition("/")
-    found = [
+    versions = [
         (folder, model, version)
         for folder, model, version in candidates(root)
         if name in ("", model) and number in ("", str(version))
     ]
-    if not found:
+    if not versions:
         if options.model:
             raise UnknownModel(f"{root.resolve()} holds no version of {options.model!r}: expected NAME or NAME/VERSION")
         raise NoModels(f"{root.resolve()} holds no version of any model: expected folders <name>/<version>/")
     broken = 0
-    for folder, model, version in found:
+    for folder, model, version in versions:
         try:
             load_version(folder, model, version)
         except InvalidModel as error:

@@ -1,43 +1,26 @@
 """
-Every error that a client or an operator can get, as one tree.
+Every error for a client or an operator, as one tree.
 
     HourglassError
-    ├── StartupError                  the process cannot start
-    │   └── NoModels
+    ├── StartupError, NoModels        the process cannot start
     ├── InvalidModel                  a folder is not a whole, valid version
-    ├── VersionTaken                  somebody else wrote the same version meanwhile
-    ├── UnfitGraph                    an ONNX file cannot become a part of a version
-    └── ServiceError                  answered to a client, as problem+json
-        ├── MalformedRequest    400   malformed-request
-        ├── MalformedBody       400   malformed-body
-        ├── Refused             403   refused
-        ├── NotFound            404   not-found
-        │   ├── UnknownModel    404   unknown-model
-        │   ├── UnknownVersion  404   unknown-version
-        │   └── UnsupportedTask 404   unsupported-task
-        ├── MethodNotAllowed    405   method-not-allowed
-        ├── NotAcceptable       406   not-acceptable
-        ├── BodyTooLarge        413   body-too-large
-        ├── DecompressedTooLarge 413  decompressed-too-large
-        ├── TooManyRows         413   too-many-rows
-        ├── TooManyParts        413   too-many-parts
-        ├── TooManyPixels       413   too-many-pixels
-        ├── UnsupportedMedia    415   unsupported-media-type
-        ├── UnsupportedEncoding 415   unsupported-encoding
-        ├── InvalidInput        422   invalid-input
-        │   ├── NotNumbers      422   not-numbers
-        │   ├── RaggedRows      422   ragged-rows
-        │   ├── EmptyBatch      422   empty-batch
-        │   ├── WrongShape      422   wrong-shape
-        │   ├── NotFinite       422   not-finite
-        │   ├── OutOfRange      422   out-of-range
-        │   └── InvalidImage    422   invalid-image
-        ├── InvalidParameter    422   invalid-parameter
-        ├── Overloaded          503   overloaded
-        ├── Expired             504   expired
-        └── InternalError       500   internal-error
+    ├── VersionTaken                  another process wrote the same version in the meantime
+    ├── UnfitGraph                    an ONNX file cannot become part of a version
+    └── ServiceError                  sent to a client as problem+json, by status:
+        ├── 400  MalformedRequest, MalformedBody
+        ├── 403  Refused
+        ├── 404  NotFound ── UnknownModel, UnknownVersion, UnsupportedTask
+        ├── 405  MethodNotAllowed
+        ├── 406  NotAcceptable
+        ├── 413  BodyTooLarge, DecompressedTooLarge, TooManyRows, TooManyParts, TooManyPixels
+        ├── 415  UnsupportedMedia, UnsupportedEncoding
+        ├── 422  InvalidParameter
+        ├── 422  InvalidInput ── NotNumbers, RaggedRows, EmptyBatch, WrongShape, NotFinite, OutOfRange, InvalidImage
+        ├── 500  InternalError
+        ├── 503  Overloaded
+        └── 504  Expired
 
-A message says what was expected and what came, in the user's words. `docs/reference/errors.md` lists them all.
+A message names what was expected and what arrived, in the user's terms. `docs/reference/errors.md` lists all of them.
 """
 
 from __future__ import annotations
@@ -50,7 +33,7 @@ class HourglassError(Exception):
 
 
 class StartupError(HourglassError):
-    """The process cannot start; the sentence says what to change."""
+    """The process cannot start. The message says what to change."""
 
 
 class NoModels(StartupError):
@@ -62,15 +45,15 @@ class InvalidModel(HourglassError):
 
 
 class VersionTaken(HourglassError):
-    """Somebody else wrote the same version of the model meanwhile."""
+    """Another process wrote the same version of the model in the meantime."""
 
 
 class UnfitGraph(HourglassError):
-    """An ONNX file cannot become the encoder or the decoder of a version; the sentence says why."""
+    """An ONNX file cannot become the encoder or the decoder of a version. The message says why."""
 
 
 class ServiceError(HourglassError):
-    """An error that a client is told of. `status` and `code` stand on the class, and the code is stable."""
+    """An error that is sent to a client. Each class has a `status` and a stable `code`."""
 
     status: int = 500
     code: str = "internal-error"
@@ -80,47 +63,47 @@ class ServiceError(HourglassError):
         self.detail = detail
         self.headers = dict(headers or {})
         self.members = members
-        """Further members of the problem document: `supported`, `parameters`."""
+        """More members of the problem document, such as `supported` or `parameters`."""
 
 
 class MalformedRequest(ServiceError):
-    """What came is no HTTP."""
+    """The bytes received are not an HTTP request."""
 
     status, code = 400, "malformed-request"
 
 
 class MalformedBody(ServiceError):
-    """The body is not what its content type says."""
+    """The body does not have the format that its content type names."""
 
     status, code = 400, "malformed-body"
 
 
 class Refused(ServiceError):
-    """The server knows what is asked for, and does not do it."""
+    """The server understands the request, but does not offer this function."""
 
     status, code = 403, "refused"
 
 
 class NotFound(ServiceError):
-    """Nothing lives at this address."""
+    """Nothing exists at this address."""
 
     status, code = 404, "not-found"
 
 
 class UnknownModel(NotFound):
-    """The repository serves no model of this name."""
+    """The server has no model of this name."""
 
     code = "unknown-model"
 
 
 class UnknownVersion(NotFound):
-    """The model has no such version."""
+    """The model does not have this version."""
 
     code = "unknown-version"
 
 
 class UnsupportedTask(NotFound):
-    """The model was not made for this task."""
+    """The model does not support this task."""
 
     code = "unsupported-task"
 
@@ -132,61 +115,61 @@ class MethodNotAllowed(ServiceError):
 
 
 class NotAcceptable(ServiceError):
-    """None of the formats that the client accepts can be given here."""
+    """None of the formats that the client accepts is available here."""
 
     status, code = 406, "not-acceptable"
 
 
 class BodyTooLarge(ServiceError):
-    """The body has more bytes than the server takes."""
+    """The body has more bytes than the server accepts."""
 
     status, code = 413, "body-too-large"
 
 
 class DecompressedTooLarge(ServiceError):
-    """The body would have more bytes, decompressed, than the server takes."""
+    """The decompressed body would have more bytes than the server accepts."""
 
     status, code = 413, "decompressed-too-large"
 
 
 class TooManyRows(ServiceError):
-    """The request has, or asks for, more rows than the server takes at once."""
+    """The request contains, or asks for, more rows than the server accepts at once."""
 
     status, code = 413, "too-many-rows"
 
 
 class TooManyParts(ServiceError):
-    """The form has more parts than the server reads."""
+    """The form has more parts than the server accepts."""
 
     status, code = 413, "too-many-parts"
 
 
 class TooManyPixels(ServiceError):
-    """The images of a request have more pixels than the server decodes."""
+    """The images of the request have more pixels than the server accepts."""
 
     status, code = 413, "too-many-pixels"
 
 
 class UnsupportedMedia(ServiceError):
-    """The body's content type is not one that can be taken here."""
+    """The content type of the body is not supported here."""
 
     status, code = 415, "unsupported-media-type"
 
 
 class UnsupportedEncoding(ServiceError):
-    """The body's content encoding is not one that can be taken."""
+    """The content encoding of the body is not supported."""
 
     status, code = 415, "unsupported-encoding"
 
 
 class InvalidInput(ServiceError):
-    """The request is well formed, but the model cannot take it."""
+    """The request is well formed, but not valid for the model."""
 
     status, code = 422, "invalid-input"
 
 
 class NotNumbers(InvalidInput):
-    """Something in the rows is not a number."""
+    """A value in the rows is not a number."""
 
     code = "not-numbers"
 
@@ -198,13 +181,13 @@ class RaggedRows(InvalidInput):
 
 
 class EmptyBatch(InvalidInput):
-    """There is no row."""
+    """The request has no rows."""
 
     code = "empty-batch"
 
 
 class WrongShape(InvalidInput):
-    """The rows have not the shape that the model takes."""
+    """The rows do not have the shape that the model expects."""
 
     code = "wrong-shape"
 
@@ -222,30 +205,30 @@ class OutOfRange(InvalidInput):
 
 
 class InvalidImage(InvalidInput):
-    """The image cannot be decoded, or the model does not take images."""
+    """The image cannot be decoded, or the model does not accept images."""
 
     code = "invalid-image"
 
 
 class InvalidParameter(ServiceError):
-    """A query parameter is unknown or has a value that cannot be."""
+    """A parameter is unknown, or its value is not allowed."""
 
     status, code = 422, "invalid-parameter"
 
 
 class Overloaded(ServiceError):
-    """The queue is full; the same request can be sent again later."""
+    """The queue is full. The request can be sent again later."""
 
     status, code = 503, "overloaded"
 
 
 class Expired(ServiceError):
-    """The request waited for a run longer than it may, and was not computed."""
+    """The request waited longer than the limit for a run of the model, and was not computed."""
 
     status, code = 504, "expired"
 
 
 class InternalError(ServiceError):
-    """A bug. Its text stays in the server's log."""
+    """The server failed because of a bug. The details are only in its log."""
 
     status, code = 500, "internal-error"

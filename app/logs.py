@@ -1,4 +1,4 @@
-"""Log lines: JSON for machines, columns for a terminal; uvicorn's and ours alike."""
+"""Log lines of this process and of uvicorn: JSON for machines, columns for a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import structlog
 def configure_logging(level: str) -> None:
     """Send every log record of this process to stderr through structlog."""
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.PositionalArgumentsFormatter(),

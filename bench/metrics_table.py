@@ -35,11 +35,13 @@ COLUMNS = {
 
 
 def main() -> int:
-    """Print Markdown to stdout."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     data_dir = os.environ.get("HOURGLASS_DATA_DIR")
-    parser.add_argument("--data-dir", type=Path, default=Path(data_dir) if data_dir else None)
-    parser.add_argument("--models-dir", type=Path, default=Path("models"))
+    parser.add_argument(
+        "--data-dir", type=Path, default=Path(data_dir) if data_dir else None, help="folder of the data"
+    )
+    parser.add_argument("--models-dir", type=Path, default=Path("models"), help="the model repository (models)")
     options = parser.parse_args()
     rows, others = [], []
     for name in MODELS:
@@ -55,14 +57,14 @@ def main() -> int:
     for cells in (head, ["---"] * len(head), *rows):
         sys.stdout.write("| " + " | ".join(cells) + " |\n")
     for name, measurement in others:
-        shown = ", ".join(f"{key} {value:.4g}" for key, value in measurement.values.items())
-        what = measurement.protocol.partition(",")[0].partition(";")[0]
-        sys.stdout.write(f"\n`{name}`, {what}: {shown}\n")
+        numbers = ", ".join(f"{key} {value:.4g}" for key, value in measurement.values.items())
+        quantity = measurement.protocol.partition(",")[0].partition(";")[0]
+        sys.stdout.write(f"\n`{name}`, {quantity}: {numbers}\n")
     return 0
 
 
 def measure(model: Autoencoder, config: Config, data_dir: Path | None) -> tuple[Measurement, ...]:
-    """What the report of a model's own training measured."""
+    """Repeat the measurements of the report at the end of a model's training."""
     data = load_data(config.data, data_dir, config.optimisation.seed)
     blank = untrained(config, data, fit_preprocessing(config, data))
     return evaluate(model, data, config.evaluation, blank, binarisation=config.binarisation)

@@ -1,8 +1,10 @@
 """
-What layer-wise pretraining is worth: the same stacked denoising autoencoder with and without it, for the same number
-of epochs, and a linear probe on its codes beside PCA and the pixels themselves. Prints two Markdown tables.
+Compare a stacked denoising autoencoder with and without layer-wise pretraining: two Markdown tables to stdout.
 
     .venv/bin/python -m bench.pretraining --data-dir DIR
+
+Both are trained for the same number of epochs. The second table compares a linear probe on their latents with one on
+PCA and one on the pixels.
 """
 
 from __future__ import annotations
@@ -32,14 +34,15 @@ Array = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
 
 LAYERS = 4
-NOISE, NOISE_SEED = 0.5, 1
-LABELLED = (100, 1000, None)
+NOISE_STD, NOISE_SEED = 0.5, 1
+LABELLED_COUNTS = (100, 1000, None)
+"""Training images with a label for the probe; None for all of them."""
 DRAWS = 5
-"""Of the labelled rows, for 100 and 1 000; all of them can be drawn once."""
+"""Random choices of 100 and of 1 000 labelled images, over which the accuracy is averaged."""
 
 
 def configuration(pretraining_epochs: int, epochs: int, seed: int) -> Config:
-    """A dense stack of four layers, 784-512-256-128-64, with noise of standard deviation 0 to 0.8."""
+    """Return a dense stack of four layers, 784-512-256-128-64, with noise of standard deviation 0 to 0.8."""
     return Config(
         name="pretraining",
         description="",
@@ -53,12 +56,12 @@ def configuration(pretraining_epochs: int, epochs: int, seed: int) -> Config:
 
 
 def main() -> int:
-    """Train, measure and print."""
+    """Train, measure and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", type=Path, default=os.environ.get("HOURGLASS_DATA_DIR"))
-    parser.add_argument("--budget", type=int, default=20, help="epochs in all, pretraining included")
+    parser.add_argument("--data-dir", type=Path, default=os.environ.get("HOURGLASS_DATA_DIR"), help="folder of MNIST")
+    parser.add_argument("--budget", type=int, default=20, help="total epochs, including pretraining")
     parser.add_argument("--pretraining-epochs", type=int, default=2, help="epochs for each of the four layers")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of each variant")
     options = parser.parse_args()
     data = load_data(DataConfig(name="mnist"), options.data_dir and Path(options.data_dir), seed=0)
     spent = LAYERS * options.pretraining_epochs
@@ -66,7 +69,7 @@ def main() -> int:
         "with pretraining": (options.pretraining_epochs, options.budget - spent),
         "without": (0, options.budget),
     }
-    codes: dict[str, Callable[[Split], Array]] = {}
+    encoders: dict[str, Callable[[Split], Array]] = {}
     sys.stdout.write(
         "| 784-512-256-128-64 | seed | epochs | minutes | PSNR at 0.5 | MSE at 0.5 |\n|---|---|---|---|---|---|\n"
     )
@@ -81,16 +84,16 @@ def main() -> int:
                 f"| {name} | {seed} | {stages} | {run.record.minutes:.1f} | {decibels:.2f} | {error:.5f} |\n"
             )
             sys.stdout.flush()
-            codes[f"codes {name}, seed {seed}"] = encoder(run.network)
+            encoders[f"latents {name}, seed {seed}"] = encoder(run.network)
     pca = LinearAutoencoder.fit(data.train.in_users_units(), 64)
-    codes["PCA-64"] = lambda split: pca.encode(split.in_users_units())
-    codes["pixels"] = lambda split: split.in_users_units().reshape(len(split), -1)
-    probes(codes, data)
+    encoders["PCA-64"] = lambda split: pca.encode(split.in_users_units())
+    encoders["pixels"] = lambda split: split.in_users_units().reshape(len(split), -1)
+    print_probes(encoders, data)
     return 0
 
 
 def encoder(network: Network) -> Callable[[Split], Array]:
-    """Samples to codes."""
+    """Return a function that encodes the samples of a split."""
 
     def encode(split: Split) -> Array:
         with torch.no_grad():
@@ -100,48 +103,48 @@ def encoder(network: Network) -> Callable[[Split], Array]:
 
 
 def denoising(network: Network, data: DataSet) -> tuple[float, float]:
-    """PSNR in dB and MSE of test images denoised from clipped Gaussian noise."""
+    """Return the PSNR in dB and the MSE of test images denoised from clipped Gaussian noise."""
     clean = data.test.in_users_units()
     value_range = data.input.value_range
     assert value_range is not None
-    noisy = corrupt(clean, "gaussian", NOISE, value_range, NOISE_SEED)
+    noisy = corrupt(clean, "gaussian", NOISE_STD, value_range, NOISE_SEED)
     with torch.no_grad():
         denoised = network.reconstruct(torch.from_numpy(noisy)).numpy()
     return psnr(denoised, clean), mse(denoised, clean)
 
 
-def probes(codes: dict[str, Callable[[Split], Array]], data: DataSet) -> None:
-    """Test accuracy of a logistic regression on each kind of code, by the number of labelled training images."""
+def print_probes(encoders: dict[str, Callable[[Split], Array]], data: DataSet) -> None:
+    """Print the test accuracy of a logistic regression on each encoding, by the number of labelled images."""
     assert data.train.labels is not None
     assert data.test.labels is not None
     titles = ["100 labels", "1 000 labels", f"all {len(data.train)}"]
     sys.stdout.write(f"\n| linear probe on | {' | '.join(titles)} |\n|---|---|---|---|\n")
-    for name, encode in codes.items():
+    for name, encode in encoders.items():
         train, test = encode(data.train), encode(data.test)
         cells = []
-        for count in LABELLED:
+        for count in LABELLED_COUNTS:
             scores = [
                 probe_accuracy(train[rows], data.train.labels[rows], test, data.test.labels)
-                for rows in draws(data.train.labels, count)
+                for rows in draw_labelled(data.train.labels, count)
             ]
             cells.append(f"{mean(scores):.4f}")
         sys.stdout.write(f"| {name} | {' | '.join(cells)} |\n")
         sys.stdout.flush()
 
 
-def draws(labels: Labels, count: int | None) -> list[Labels]:
-    """Rows to be labelled, equally many of each class; the same for every kind of code."""
+def draw_labelled(labels: Labels, count: int | None) -> list[Labels]:
+    """Return random rows with equally many of each class, always the same; all rows once if `count` is None."""
     if count is None:
         return [np.arange(len(labels))]
     classes = np.unique(labels)
-    found = []
+    rows = []
     for seed in range(DRAWS):
         random = np.random.default_rng(seed)
         each = [
             random.choice(np.flatnonzero(labels == label), count // len(classes), replace=False) for label in classes
         ]
-        found.append(np.concatenate(each))
-    return found
+        rows.append(np.concatenate(each))
+    return rows
 
 
 if __name__ == "__main__":

@@ -28,9 +28,9 @@ NOISE_STD = 0.5
 def main() -> int:
     """Write docs/images/strip.png, and one digit as a file for requests."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", type=Path, default=os.environ.get("HOURGLASS_DATA_DIR"))
-    parser.add_argument("--models-dir", type=Path, default=Path("models"))
-    parser.add_argument("--out", type=Path, default=Path("docs/images"))
+    parser.add_argument("--data-dir", type=Path, default=os.environ.get("HOURGLASS_DATA_DIR"), help="folder of MNIST")
+    parser.add_argument("--models-dir", type=Path, default=Path("models"), help="the model repository (models)")
+    parser.add_argument("--out", type=Path, default=Path("docs/images"), help="folder for the pictures (docs/images)")
     options = parser.parse_args()
     data = load_data(DataConfig(name="mnist"), options.data_dir and Path(options.data_dir), seed=0)
     first = [int(np.flatnonzero(data.test.labels == digit)[0]) for digit in range(10)]

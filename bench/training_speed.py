@@ -1,10 +1,10 @@
 """
-Images per second of `hourglass-train train` beside those of a bare PyTorch loop: a Markdown table to stdout.
+Compare the images per second of `hourglass-train train` with a bare PyTorch loop: a Markdown table to stdout.
 
     .venv/bin/python -m bench.training_speed --config mnist-ae --data-dir DIR
 
 Both train the configuration's network with its batch size, optimiser, clipping and precision, and validate after each
-epoch; data are batched by index from one tensor in memory. Ours also writes two checkpoints an epoch and follows its
+epoch. Both take batches by index from one tensor in memory. Ours also writes two checkpoints per epoch and follows its
 learning-rate schedule. The moving average of the weights is off in both, and on in the third row. The rounds alternate,
 so that a machine that slows down slows both; the ratio is the median of the rounds' ratios.
 """
@@ -36,17 +36,19 @@ from training.networks import Example, build_network
 from training.preprocessing import fit_preprocessing
 
 EPOCHS = 4
-"""Of a measurement; the first one warms up and does not count."""
+"""Epochs of a measurement; the first one warms up and does not count."""
 
 
 def main() -> int:
-    """Print Markdown to stdout."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", type=Path, default=os.environ.get("HOURGLASS_DATA_DIR"))
-    parser.add_argument("--config", default="mnist-ae", help="not of a denoiser (mnist-ae)")
-    parser.add_argument("--rows", type=int, default=10_000, help="of an epoch; smaller data are repeated (10000)")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--data-dir", type=Path, default=os.environ.get("HOURGLASS_DATA_DIR"), help="folder of the data"
+    )
+    parser.add_argument("--config", default="mnist-ae", help="configuration, but not of a denoiser (mnist-ae)")
+    parser.add_argument("--rows", type=int, default=10_000, help="images per epoch; smaller data are repeated (10000)")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each loop (5)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of PyTorch (1)")
     parser.add_argument("--accelerator", choices=["cpu", "gpu"], default="cpu")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -59,34 +61,34 @@ def main() -> int:
     plain, averaged = with_options(config, ema_decay=0.0), with_options(config, ema_decay=0.99)
     rounds = []
     for number in range(options.rounds):
-        speeds = [ours(plain, data, options.accelerator), bare(plain, data, options.accelerator)]
-        rounds.append([*speeds, ours(averaged, data, options.accelerator)])
+        speeds = [measure_fit(plain, data, options.accelerator), measure_bare(plain, data, options.accelerator)]
+        rounds.append([*speeds, measure_fit(averaged, data, options.accelerator)])
         sys.stderr.write(f"round {number + 1}: {' '.join(f'{speed:.0f}' for speed in rounds[-1])} images/s\n")
     print_table(config, options.rows, options.threads, rounds)
     return 0
 
 
 def with_options(config: Config, **changes: object) -> Config:
-    """With other options of the optimisation, and enough patience to do all epochs."""
+    """Return the configuration with other options of the optimisation, and enough patience for all epochs."""
     options = config.optimisation.model_copy(update={"epochs": EPOCHS, "patience": EPOCHS + 1, **changes})
     return config.model_copy(update={"optimisation": options})
 
 
 def repeated(split: Split, rows: int) -> Split:
-    """So many rows of a split, from its start again where it ends."""
+    """Return a split with this many rows; it starts again after its last row."""
     return split.take(np.arange(rows) % len(split))
 
 
-def ours(config: Config, data: DataSet, accelerator: str) -> float:
-    """Images per second of `fit`, by the clock of the run's own record: of a median epoch."""
+def measure_fit(config: Config, data: DataSet, accelerator: str) -> float:
+    """Return the images per second of `fit` in the median epoch, by the times in the run's own record."""
     with tempfile.TemporaryDirectory() as folder:
         run = fit(config, data, Path(folder) / "run", accelerator=accelerator)
     seconds = [record["seconds"] for record in run.record.history["train"]]
     return len(data.train) / median(later - earlier for earlier, later in pairwise(seconds))
 
 
-def bare(config: Config, data: DataSet, accelerator: str) -> float:
-    """Images per second of what one writes without a trainer: of a median epoch."""
+def measure_bare(config: Config, data: DataSet, accelerator: str) -> float:
+    """Return the images per second of a loop without a trainer, in the median epoch."""
     options, device = config.optimisation, torch.device("cuda" if accelerator == "gpu" else "cpu")
     network = build_network(config, data.input, len(data.classes)).to(device)
     for weight in network.parameters():
@@ -124,12 +126,12 @@ def bare(config: Config, data: DataSet, accelerator: str) -> float:
 
 
 def print_table(config: Config, rows: int, threads: int, rounds: list[list[float]]) -> None:
-    """Medians, the range over the rounds, and the ratio to the bare loop of the same round."""
+    """Print medians, the range over the rounds, and the ratio to the bare loop of the same round."""
     options = config.optimisation
     sys.stdout.write(
         f"`{config.name}`, {rows} images, batches of {options.batch_size}, {options.precision}, "
         f"{threads} {'thread' if threads == 1 else 'threads'}, {len(rounds)} rounds\n\n"
-        "| loop | images/s, median | least to most | of the bare loop |\n|---|---|---|---|\n"
+        "| loop | images/s, median | lowest to highest | ratio to the bare loop |\n|---|---|---|---|\n"
     )
     names = ("`fit`", "bare PyTorch", "`fit` with a moving average")
     for index, name in enumerate(names):

@@ -1,4 +1,4 @@
-"""The image, run for real: make test-docker IMAGE=hourglass:local"""
+"""Tests of the real image: make test-docker IMAGE=hourglass:local."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ DIGIT = Path(__file__).parent.parent / "docs" / "images" / "digit.png"
 
 
 def docker(*arguments: str, check: bool = True) -> str:
-    """What a docker command prints."""
+    """Return the output of a docker command."""
     ended = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=120)
     assert ended.returncode == 0 or not check, ended.stderr
     return ended.stdout.strip()
 
 
-def in_a_shell(program: str) -> str:
-    """What a Python program prints inside the image."""
+def run_in_image(program: str) -> str:
+    """Return the output of a Python program inside the image."""
     return docker("run", "--rm", "--network", "none", *HARDENED, IMAGE, "python", "-c", program)
 
 
 @pytest.fixture
 def address() -> Iterator[str]:
-    """A hardened container that is healthy, with the bundled models."""
+    """Run a hardened container with the bundled models until it is healthy, and return its address."""
     docker("rm", "--force", CONTAINER, check=False)
     docker("network", "create", NETWORK, check=False)
     docker("run", "--detach", "--name", CONTAINER, "--network", NETWORK, "-p", "127.0.0.1:18081:8000", *HARDENED, IMAGE)
@@ -60,16 +60,16 @@ def test_a_hardened_container_serves_every_task_and_ends_with_0(address: str) ->
     assert docker("wait", CONTAINER) == "0"
 
 
-def test_it_is_not_root_and_has_neither_torch_nor_a_package_manager() -> None:
+def test_the_image_is_not_root_and_has_neither_torch_nor_a_package_manager() -> None:
     program = (
         "import os, sys, importlib.util as u; assert sys.prefix == '/opt/venv';"
         "print(os.getuid(), [n for n in ('torch', 'onnx', 'lightning', 'pip', 'training') if u.find_spec(n)])"
     )
-    assert in_a_shell(program) == "10001 []"
+    assert run_in_image(program) == "10001 []"
 
 
 def test_telemetry_is_off() -> None:
-    assert in_a_shell("import os; print(os.environ['ORT_DISABLE_TELEMETRY'])") == "1"
+    assert run_in_image("import os; print(os.environ['ORT_DISABLE_TELEMETRY'])") == "1"
 
 
 def test_an_empty_repository_is_one_sentence_and_an_exit_code() -> None:

@@ -13,10 +13,14 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from fastapi.responses import HTMLResponse
 from PIL import Image
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Mount, Route
 
-from app.main import create_app
+from app.api.state import State
+from app.main import build_app
 from app.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -39,42 +43,42 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
 
 
 def browse(address: str, profile: Path, *more: str) -> str:
-    """What the browser prints."""
+    """Open an address in the browser and return its output."""
     command = [str(CHROMIUM), *OPTIONS, f"--user-data-dir={profile}", *more, address]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
 
 
 TASKS = ["encode", "decode", "reconstruct", "denoise", "generate", "interpolate"]
-SHOWN = {
+ELEMENTS = {
     "docs": [f'id="operations-tasks-{task}"' for task in TASKS],
     "redoc": [f'id="tag/tasks/operation/{task}"' for task in TASKS],
 }
 
 
-@pytest.mark.parametrize("page", SHOWN)
-def test_the_page_shows_every_route_and_asks_no_other_host(page: str, address: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", ELEMENTS)
+def test_the_page_shows_every_route_and_needs_no_other_host(page: str, address: str, tmp_path: Path) -> None:
     log = tmp_path / "net.json"
     dom = browse(f"{address}/{page}", tmp_path / "profile", "--dump-dom", f"--log-net-log={log}")
     pictures = Path(os.environ.get("HOURGLASS_SCREENSHOTS", tmp_path))
     picture = pictures / f"{page}.png"
     browse(f"{address}/{page}", tmp_path / "profile", f"--screenshot={picture}", "--window-size=1200,2400")
-    for text in SHOWN[page]:
+    for text in ELEMENTS[page]:
         assert text in dom
     assert "Unable to render" not in dom
     assert "Failed to load" not in dom
     assert "Something went wrong" not in dom
     assert len(Image.open(picture).convert("L").getcolors(256) or []) > 20  # not a blank page
-    asked = requests_of_pages(log, address)
-    assert {f"{address}/{page}", f"{address}/openapi.json"} <= asked
-    assert [url for url in asked if not url.startswith(f"{address}/")] == []
+    urls = requested_urls(log, address)
+    assert {f"{address}/{page}", f"{address}/openapi.json"} <= urls
+    assert [url for url in urls if not url.startswith(f"{address}/")] == []
 
 
-def requests_of_pages(log: Path, address: str) -> set[str]:
-    """Every address that a page asked for, reached or not, by Chromium's log. The browser asks some hosts by itself."""
-    written = json.loads(log.read_text())
-    start = written["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"]
-    asked = [event.get("params", {}) for event in written["events"] if event["type"] == start]
-    ours = [one for one in asked if one.get("initiator") == address or one.get("request_type") == "main frame"]
+def requested_urls(log: Path, address: str) -> set[str]:
+    """Return every URL that a page requested, with or without success. Chromium itself requests others, too."""
+    document = json.loads(log.read_text())
+    start = document["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"]
+    requests = [event.get("params", {}) for event in document["events"] if event["type"] == start]
+    ours = [one for one in requests if one.get("initiator") == address or one.get("request_type") == "main frame"]
     return {one["url"] for one in ours}
 
 
@@ -97,14 +101,14 @@ const wait = (selector) => new Promise((found) => {
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    """The application over the bundled models, with a page for each task that holds /docs in a frame and uses it."""
-    app = create_app(Settings(models_dir=ROOT / "models"))
+    """Serve the bundled models, and for each task a page that holds /docs in a frame and tries the task there."""
+    state = State.load(Settings(models_dir=ROOT / "models"))
 
-    @app.get("/use/{task}", include_in_schema=False)
-    def use(task: str) -> HTMLResponse:
-        script = SCRIPT.replace("TASK", task)
+    def use(request: Request) -> HTMLResponse:
+        script = SCRIPT.replace("TASK", request.path_params["task"])
         return HTMLResponse(f'<iframe src="/docs" width="1200" height="2000"></iframe><script>{script}</script>')
 
+    app = Starlette(routes=[Route("/use/{task}", use), Mount("/", build_app(state))])
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -113,6 +117,7 @@ def address() -> Iterator[str]:
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     thread.join()
+    state.close()
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -1,4 +1,4 @@
-"""The four models that are committed: whole, small enough, and as good as was promised."""
+"""The four committed models are complete, small enough, and as good as the documents promise."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ NAMES = ["mnist-ae", "mnist-sdae", "mnist-vae", "mnist-vae-2d"]
 
 
 def load(bundled: Path, name: str) -> Autoencoder:
-    """Version 1."""
+    """Load version 1 of a model."""
     return load_version(bundled / name / "1", name, 1)
 
 
 def measured(bundled: Path, name: str) -> list[dict[str, float]]:
-    """What the manifest says was measured."""
+    """Return the measured numbers in a model's manifest."""
     return [measurement.values for measurement in Manifest.read(bundled / name / "1").metrics]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_they_are_whole_and_were_made_by_the_bundled_configurations(bundled: Path, name: str) -> None:
+def test_the_models_are_complete_and_were_trained_by_the_bundled_configurations(bundled: Path, name: str) -> None:
     manifest = load(bundled, name).manifest
     assert manifest.training is not None
     assert Config.model_validate(manifest.training.configuration) == load_config(name)
@@ -43,12 +43,12 @@ def test_they_are_whole_and_were_made_by_the_bundled_configurations(bundled: Pat
     assert {"card.md", "latent_map.npz", "figures/latents.png", "figures/loss.png"} <= manifest.files.keys()
 
 
-def test_they_are_under_30_megabytes_in_all(bundled: Path) -> None:
+def test_the_models_have_less_than_30_megabytes_together(bundled: Path) -> None:
     assert sum(path.stat().st_size for name in NAMES for path in (bundled / name).rglob("*.*")) < 30e6
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_beats_pca_of_its_size_and_an_untrained_net(bundled: Path, name: str) -> None:
+def test_each_model_beats_pca_of_its_size_and_an_untrained_network(bundled: Path, name: str) -> None:
     values = measured(bundled, name)[0]
     factor = 1.0 if name == "mnist-vae-2d" else 2.0
     assert values["mse"] * factor < values["pca_mse"]
@@ -56,7 +56,7 @@ def test_each_beats_pca_of_its_size_and_an_untrained_net(bundled: Path, name: st
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_result_does_not_depend_on_the_rows_beside_it(bundled: Path, name: str) -> None:
+def test_a_result_does_not_depend_on_the_other_rows_of_its_batch(bundled: Path, name: str) -> None:
     model, random = load(bundled, name), np.random.default_rng(0)
     samples = random.random((32, *model.manifest.input_shape), dtype=np.float32)
     latents = random.standard_normal((32, model.manifest.latent_dim), dtype=np.float32)
@@ -68,12 +68,12 @@ def test_a_result_does_not_depend_on_the_rows_beside_it(bundled: Path, name: str
 
 
 def denoising(bundled: Path, amount: float) -> dict[str, float]:
-    """What was measured at Gaussian noise of this standard deviation."""
+    """Return the numbers that were measured with Gaussian noise of this standard deviation."""
     metrics = Manifest.read(bundled / "mnist-sdae" / "1").metrics
     return next(m.values for m in metrics if m.protocol.startswith("Gaussian") and m.values["noise_amount"] == amount)
 
 
-def test_the_denoiser_beats_every_classical_one(bundled: Path) -> None:
+def test_the_denoiser_beats_every_classical_denoiser(bundled: Path) -> None:
     values = denoising(bundled, 0.5)
     assert values["noisy_psnr"] < values["median_psnr"] < values["ridge_psnr"] < values["psnr"]
     rivals = [name for name in values if name.endswith(("_psnr", "_ssim"))]
@@ -81,8 +81,8 @@ def test_the_denoiser_beats_every_classical_one(bundled: Path) -> None:
     assert all(values[name] < values[name.rpartition("_")[2]] for name in rivals)
 
 
-def test_the_noise_of_the_denoisers_numbers_is_the_one_that_is_published(bundled: Path) -> None:
-    """Linear references computed independently of this project: 9.38 dB noisy, 14.21 median, 17.64 ridge."""
+def test_the_noise_in_the_denoisers_numbers_agrees_with_published_references(bundled: Path) -> None:
+    """Compare with linear references of others: 9.38 dB noisy, 14.21 median, 17.64 ridge."""
     values = denoising(bundled, 0.5)
     assert values["noisy_psnr"] == pytest.approx(9.38, abs=0.05)
     assert values["median_psnr"] == pytest.approx(14.21, abs=0.1)
@@ -90,8 +90,8 @@ def test_the_noise_of_the_denoisers_numbers_is_the_one_that_is_published(bundled
     assert values["ridge_ssim"] == pytest.approx(0.645, abs=0.01)
 
 
-def test_the_models_hold_the_numbers_that_published_small_models_do_not_reach(bundled: Path) -> None:
-    """keras-io's denoiser has a BCE of 0.0839, IWAE-50 a likelihood of 84.8, keras-io's plane a loss of 146.95."""
+def test_the_models_are_better_than_published_small_models(bundled: Path) -> None:
+    """Compare with keras-io's denoiser (BCE 0.0839), IWAE-50 (84.8 nats) and keras-io's two latents (loss 146.95)."""
     ae, plane = measured(bundled, "mnist-ae"), measured(bundled, "mnist-vae-2d")
     assert ae[0]["mse"] <= 0.0040
     assert ae[0]["bce"] <= 0.075
@@ -109,7 +109,7 @@ def test_the_models_hold_the_numbers_that_published_small_models_do_not_reach(bu
 
 
 @pytest.mark.parametrize(("name", "latents", "pca"), [("mnist-ae", 32, 0.01689), ("mnist-vae-2d", 2, 0.05572)])
-def test_the_linear_baseline_is_the_one_that_is_published(bundled: Path, name: str, latents: int, pca: float) -> None:
+def test_the_linear_baseline_agrees_with_published_numbers(bundled: Path, name: str, latents: int, pca: float) -> None:
     assert load(bundled, name).manifest.latent_dim == latents
     assert measured(bundled, name)[0]["pca_mse"] == pytest.approx(pca, rel=0.01)
 
@@ -122,8 +122,8 @@ def test_no_posterior_has_collapsed(bundled: Path, name: str) -> None:
     assert bound["kl"] > 5
 
 
-def test_samples_of_the_vae_look_like_digits_to_its_own_autoencoder(bundled: Path) -> None:
-    """mnist-ae, which has never seen them, reconstructs samples nearly as well as test digits, and noise not at all."""
+def test_samples_of_the_vae_look_like_digits_to_the_autoencoder(bundled: Path) -> None:
+    """Check that mnist-ae, which has never seen them, reconstructs samples nearly like test digits, and noise badly."""
     ae, vae = load(bundled, "mnist-ae"), load(bundled, "mnist-vae")
     samples = vae.generate(256, seed=0)
     on_digits = measured(bundled, "mnist-ae")[0]["mse"]
@@ -133,7 +133,7 @@ def test_samples_of_the_vae_look_like_digits_to_its_own_autoencoder(bundled: Pat
     assert samples.std(axis=0).max() > 0.3  # they differ from each other
 
 
-def test_the_strip_of_the_readme_has_a_row_for_each_thing_it_shows(bundled: Path, tmp_path: Path) -> None:
+def test_the_picture_of_the_readme_has_five_rows(bundled: Path, tmp_path: Path) -> None:
     digits = load(bundled, "mnist-vae").generate(10, seed=1)
     draw_strip(digits, bundled, tmp_path / "strip.png")
     strip = np.asarray(Image.open(tmp_path / "strip.png").convert("L"))
@@ -144,7 +144,7 @@ def test_the_strip_of_the_readme_has_a_row_for_each_thing_it_shows(bundled: Path
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_manifests_numbers_are_those_of_the_files(bundled: Path, name: str) -> None:
+def test_the_manifests_numbers_can_be_measured_again(bundled: Path, name: str) -> None:
     folder = os.environ.get("HOURGLASS_DATA_DIR")
     if not folder:
         pytest.skip("HOURGLASS_DATA_DIR names no folder with MNIST")

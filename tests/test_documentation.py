@@ -17,7 +17,7 @@ from PIL import Image
 from app import errors
 from app.engine.repository import load_version
 from app.manifest import Manifest
-from app.settings import FOR_TRAINING, Settings
+from app.settings import TRAINING_VARIABLES, Settings
 from tests.helpers.process import environment, run_shell, serving, use_address
 
 ROOT = Path(__file__).parent.parent
@@ -35,7 +35,7 @@ def table(document: str) -> dict[str, list[str]]:
 def test_every_setting_is_documented_with_its_default() -> None:
     documented = table("docs/reference/settings.md")
     settings = {f"HOURGLASS_{name.upper()}": str(field.default) for name, field in Settings.model_fields.items()}
-    assert documented.keys() == settings.keys() | FOR_TRAINING
+    assert documented.keys() == settings.keys() | TRAINING_VARIABLES
     for name, default in settings.items():
         assert documented[name][0] == default, name
 
@@ -56,13 +56,17 @@ def test_every_error_is_documented_with_its_status_cause_and_remedy() -> None:
         _, cause, remedy = cells
         assert cause.endswith("."), code
         assert remedy.endswith("."), code
-    drawn = re.findall(r"[├└]── (\w+) +(\d+) +([\w-]+)", str(errors.__doc__))
-    assert sorted(drawn) == sorted((error.__name__, str(error.status), error.code) for error in service_errors())
+    drawn = [
+        (name, int(status))
+        for status, names in re.findall(r"[├└]── (\d{3})  (.+)", str(errors.__doc__))
+        for name in re.findall(r"\w+", names)
+    ]
+    assert sorted(drawn) == sorted((error.__name__, error.status) for error in service_errors())
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_variables_that_are_named_exist(document: Path) -> None:
-    known = {f"HOURGLASS_{name.upper()}" for name in Settings.model_fields} | FOR_TRAINING
+    known = {f"HOURGLASS_{name.upper()}" for name in Settings.model_fields} | TRAINING_VARIABLES
     assert set(re.findall(r"HOURGLASS_[A-Z]+(?:_[A-Z]+)*", document.read_text())) <= known
 
 

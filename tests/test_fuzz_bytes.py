@@ -1,10 +1,9 @@
 """
-Bodies of bytes that hypothesis makes from valid ones, sent to a real server: no failure, no surprise, no great cost.
+Damaged and huge bodies, sent to a real server, cause no failure and no great cost.
 
-What a body costs is the growth of the server process's peak resident memory, as Linux counts it: tracemalloc would not
-see the pixels, since Pillow's decoders, simdjson and onnxruntime allocate beside Python's allocator. And it is the
-processor's time that the process takes, which is the same on a busy machine; elsewhere than on Linux, the time until
-the answer.
+The cost of a body is the growth of the server process's peak resident memory, as Linux counts it: tracemalloc does not
+see the memory of Pillow's decoders, simdjson and onnxruntime. It is also the CPU time of the process, which does not
+depend on how busy the machine is; on other systems than Linux, it is the time until the answer.
 """
 
 from __future__ import annotations
@@ -32,13 +31,14 @@ from app.formats.json_body import HAS_SIMDJSON, MAX_JSON_LISTS, MAX_JSON_NUMBERS
 from app.manifest import ImageInput, ValueRange
 from app.settings import Settings
 from tests.helpers import tiny
+from tests.helpers.npy import saved
 from tests.helpers.process import serving
 from tests.helpers.report import print_line
 
 CASES = 150
-"""Bodies of each kind, which take about two seconds."""
+"""Bodies of each kind; they take about two seconds."""
 SECONDS = 2.0
-"""Of the processor: a second, and as much again for a machine that shares its cores with others."""
+"""CPU time of one body: one second, doubled for machines that share their cores with others."""
 MEBIBYTES = 100.0
 PATHS = ["/v1/models/tiny-ae/encode", "/v1/models/colour/reconstruct", "/v1/models/tiny-table/interpolate"]
 DECODE = ["/v1/models/tiny-ae/decode", "/v1/models/colour/decode"]
@@ -46,7 +46,7 @@ DOCUMENTED = "/v1/models/{model}/"
 
 
 class Server:
-    """A running server, as one sees it that attacks it."""
+    """A running server, seen by an attacker."""
 
     def __init__(self, address: str, pid: int, client: httpx.Client) -> None:
         self._address = address
@@ -58,7 +58,7 @@ class Server:
         self.answers: Counter[str] = Counter()
 
     def post(self, path: str, content: bytes, media: str) -> str:
-        """The code of the answer, "ok" where it is none; asserts that it is documented and came in time."""
+        """Return the code of the answer, or "ok"; the code must be documented, and the answer in time."""
         start = self._seconds()
         answer = self._client.post(f"{self._address}{path}", content=content, headers={"Content-Type": media})
         seconds = self._seconds() - start
@@ -74,7 +74,7 @@ class Server:
         return code
 
     def mebibytes_for(self, act: Callable[[], Any]) -> float:
-        """How far the process's peak memory rises above what it has now, while something is done. 0 beside Linux."""
+        """Return the rise of the process's peak memory above its memory now, during an action; 0 unless on Linux."""
         if not self._clear.exists():
             act()
             return 0.0
@@ -84,7 +84,7 @@ class Server:
         return self._read("VmHWM") - before
 
     def _seconds(self) -> float:
-        """The processor's time that the process has taken; the clock's elsewhere than on Linux."""
+        """Return the CPU seconds of the process so far, or the time unless on Linux."""
         if not self._stat.exists():
             return time.perf_counter()
         user, system = self._stat.read_text().rpartition(")")[2].split()[11:13]  # man 5 proc: fields 14 and 15
@@ -97,34 +97,27 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of tiny models of grey images, coloured ones and a table, with its default limits."""
+    """Start a server with the default limits and tiny models: grey images, colour images and a table."""
     root = tmp_path_factory.mktemp("models")
     tiny.write_version(root, "tiny-ae")
     tiny.write_version(root, "tiny-table", kind=tiny.TABLE)
     tiny.write_mirror(root, "colour", ImageInput(shape=(3, 4, 4), value_range=ValueRange(low=0, high=1)))
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("COVERAGE_")]:
-            patch.delenv(name)  # to trace each line would take several times what is measured
-        yield from attacked(root)
+            patch.delenv(name)  # tracing each line would multiply the measured time
+        yield from attack(root)
 
 
-def attacked(root: Path) -> Iterator[Server]:
-    """A running server, whose log is looked at when it ends."""
+def attack(root: Path) -> Iterator[Server]:
+    """Start a server, and check its log when it ends."""
     with serving(models_dir=str(root)) as (process, address, log):
         with httpx.Client(timeout=60) as client:
             yield Server(address, process.pid, client)
         assert [line for line in log if "Traceback" in line or "unexpected exception" in line] == []
 
 
-def npy(array: np.ndarray, version: tuple[int, int] = (1, 0)) -> bytes:
-    """The file that numpy writes."""
-    stream = io.BytesIO()
-    np.lib.format.write_array(stream, array, version=version)
-    return stream.getvalue()
-
-
-def picture(mode: str, name: str, size: tuple[int, int] = (8, 6), **options: Any) -> bytes:
-    """The file of an image that is not all of one colour."""
+def image_file(mode: str, name: str, size: tuple[int, int] = (8, 6), **options: Any) -> bytes:
+    """Return the file of an image with two colours."""
     stream = io.BytesIO()
     image = Image.new(mode, size)
     image.putpixel((1, 1), 255 if len(image.getbands()) == 1 else (255,) * len(image.getbands()))
@@ -133,10 +126,10 @@ def picture(mode: str, name: str, size: tuple[int, int] = (8, 6), **options: Any
 
 
 def rotated(name: str) -> bytes:
-    """The file of an image whose EXIF says that it lies on its side."""
+    """Return the file of an image that lies on its side, according to its EXIF."""
     exif = Image.Exif()
     exif[0x112] = 6
-    return picture("RGB", name, exif=exif)
+    return image_file("RGB", name, exif=exif)
 
 
 JSON = [
@@ -146,26 +139,26 @@ JSON = [
     b'{"latents": [[0, -1.5], [2, 3]]}',
 ]
 NPY = [
-    npy(np.zeros((2, 4), np.float32)),
-    npy(np.ones((2, 1, 2, 2), ">f8"), (2, 0)),
-    npy(np.zeros((1, 48), np.uint8)),
-    npy(np.asfortranarray(np.zeros((3, 2), np.float16))),
+    saved(np.zeros((2, 4), np.float32)),
+    saved(np.ones((2, 1, 2, 2), ">f8"), (2, 0)),
+    saved(np.zeros((1, 48), np.uint8)),
+    saved(np.asfortranarray(np.zeros((3, 2), np.float16))),
 ]
 PNG = [
-    *(picture(mode, "PNG") for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")),
-    picture("P", "PNG", transparency=0),
+    *(image_file(mode, "PNG") for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")),
+    image_file("P", "PNG", transparency=0),
     rotated("PNG"),
 ]
 JPEG = [
-    *(picture(mode, "JPEG") for mode in ("L", "RGB", "CMYK")),
-    picture("RGB", "JPEG", progressive=True),
+    *(image_file(mode, "JPEG") for mode in ("L", "RGB", "CMYK")),
+    image_file("RGB", "JPEG", progressive=True),
     rotated("JPEG"),
 ]
 WEBP = [
-    picture("RGB", "WEBP"),
-    picture("RGBA", "WEBP"),
-    picture("RGBA", "WEBP", lossless=True),
-    picture("RGB", "WEBP", save_all=True, append_images=[Image.new("RGB", (8, 6), "red")]),
+    image_file("RGB", "WEBP"),
+    image_file("RGBA", "WEBP"),
+    image_file("RGBA", "WEBP", lossless=True),
+    image_file("RGB", "WEBP", save_all=True, append_images=[Image.new("RGB", (8, 6), "red")]),
     rotated("WEBP"),
 ]
 TOKENS = [b"[", b"]", b"{", b"}", b",", b":", b'"', b"NaN", b"-Infinity", b"1e999", b"null", b"true", b"\\u0000", b"-"]
@@ -174,7 +167,7 @@ NUMBERS = [struct.pack(order + "I", number) for order in "<>" for number in (0, 
 
 @st.composite
 def mutated(draw: st.DrawFn, valid: list[bytes], pieces: list[bytes]) -> bytes:
-    """A valid body with up to three places overwritten, cut out or doubled, or with pieces put in; maybe cut short."""
+    """Draw a valid body with up to three changes: bytes overwritten, removed, doubled or added, or its end cut off."""
     body = bytearray(draw(st.sampled_from(valid)))
     for _ in range(draw(st.integers(1, 3))):
         at, length = draw(st.integers(0, len(body))), draw(st.integers(0, 8))
@@ -196,7 +189,7 @@ def mutated(draw: st.DrawFn, valid: list[bytes], pieces: list[bytes]) -> bytes:
 
 
 def with_checksums(png: bytes) -> bytes:
-    """The same chunks with the checksums that they should have: a decoder looks no further at a wrong one."""
+    """Return a PNG with correct checksums for its chunks: a decoder stops at a wrong one."""
     body, at = bytearray(png), 8
     while at + 12 <= len(body):
         end = at + 8 + int.from_bytes(body[at : at + 4], "big")
@@ -228,7 +221,9 @@ KINDS: dict[str, tuple[str, st.SearchStrategy[bytes]]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_bytes_fail_or_cost_much(server: Server, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_damaged_bodies_cause_no_failure_and_no_great_cost(
+    server: Server, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     media, bodies = KINDS[kind]
     paths = PATHS[:2] if media.startswith("image/") else PATHS + DECODE
     server.answers.clear()
@@ -247,12 +242,12 @@ def test_no_bytes_fail_or_cost_much(server: Server, kind: str, capsys: pytest.Ca
 
 
 def filled(start: bytes, unit: bytes, end: bytes) -> Callable[[], bytes]:
-    """A body as large as the server takes, made of one piece again and again."""
+    """Return a maker of the largest body that the server accepts, made of one repeated piece."""
     return lambda: start + unit * ((LARGEST_BODY - len(start) - len(end)) // len(unit)) + end
 
 
 def blank(mode: str, name: str, **options: Any) -> Callable[[], bytes]:
-    """The file of an image of one colour with as many pixels as the server takes: a small file for much work."""
+    """Return a maker of an image with the most pixels, all of one colour: a small file that causes much work."""
 
     def made() -> bytes:
         stream = io.BytesIO()
@@ -263,17 +258,17 @@ def blank(mode: str, name: str, **options: Any) -> Callable[[], bytes]:
     return made
 
 
-def turned() -> Image.Exif:
-    """EXIF that says that the image lies on its side."""
+def sideways_exif() -> Image.Exif:
+    """Return EXIF of an image that lies on its side."""
     exif = Image.Exif()
     exif[0x112] = 6
     return exif
 
 
 def default(name: str) -> int:
-    """What a server takes that is not told otherwise."""
-    found: int = Settings.model_fields[name].default
-    return found
+    """Return the default of a setting."""
+    value: int = Settings.model_fields[name].default
+    return value
 
 
 LARGEST_BODY, MOST_PIXELS = default("max_body_bytes"), default("max_pixels")
@@ -302,43 +297,43 @@ JSON_FLOODS: dict[str, tuple[str, Callable[[], bytes]]] = {
 IMAGE_FLOODS: dict[str, tuple[str, Callable[[], bytes]]] = {
     **{f"png {mode}": ("image/png", blank(mode, "PNG")) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")},
     "png palette, transparent": ("image/png", blank("P", "PNG", transparency=0)),
-    "png on its side": ("image/png", blank("RGB", "PNG", exif=turned())),
+    "png on its side": ("image/png", blank("RGB", "PNG", exif=sideways_exif())),
     "jpeg L": ("image/jpeg", blank("L", "JPEG")),
     "jpeg RGB": ("image/jpeg", blank("RGB", "JPEG")),
     "jpeg CMYK": ("image/jpeg", blank("CMYK", "JPEG")),
     "jpeg progressive": ("image/jpeg", blank("RGB", "JPEG", progressive=True, subsampling=0)),
-    "jpeg on its side": ("image/jpeg", blank("RGB", "JPEG", exif=turned())),
+    "jpeg on its side": ("image/jpeg", blank("RGB", "JPEG", exif=sideways_exif())),
     "webp RGB": ("image/webp", blank("RGB", "WEBP")),
     "webp RGBA": ("image/webp", blank("RGBA", "WEBP", lossless=True)),
 }
 FILE_FLOODS: dict[str, tuple[str, Callable[[], bytes]]] = {
-    "bytes": ("too-many-rows", lambda: npy(np.zeros(LARGEST_BODY - 200, np.uint8))),
-    "wide bytes": ("wrong-shape", lambda: npy(np.zeros((4096, 4095), np.int8))),
-    "fortran": ("wrong-shape", lambda: npy(np.asfortranarray(np.zeros((4000, 4000), np.int8)))),
+    "bytes": ("too-many-rows", lambda: saved(np.zeros(LARGEST_BODY - 200, np.uint8))),
+    "wide bytes": ("wrong-shape", lambda: saved(np.zeros((4096, 4095), np.int8))),
+    "fortran": ("wrong-shape", lambda: saved(np.asfortranarray(np.zeros((4000, 4000), np.int8)))),
 }
 
 
 @pytest.mark.skipif(not HAS_SIMDJSON, reason="without simdjson, numbers become Python objects first")
 @pytest.mark.parametrize("name", JSON_FLOODS)
-def test_no_large_json_costs_much(server: Server, name: str) -> None:
+def test_large_json_bodies_cost_little(server: Server, name: str) -> None:
     code, make = JSON_FLOODS[name]
     assert cost(server, PATHS[0], make(), "application/json", code) < MEBIBYTES
 
 
 @pytest.mark.parametrize("name", IMAGE_FLOODS)
-def test_no_large_image_costs_much(server: Server, name: str) -> None:
+def test_large_images_cost_little(server: Server, name: str) -> None:
     media, make = IMAGE_FLOODS[name]
     assert cost(server, PATHS[1], make(), media, "ok") < MEBIBYTES
 
 
 @pytest.mark.parametrize("name", FILE_FLOODS)
-def test_no_large_file_costs_much(server: Server, name: str) -> None:
+def test_large_files_cost_little(server: Server, name: str) -> None:
     code, make = FILE_FLOODS[name]
     assert cost(server, PATHS[0], make(), "application/x-npy", code) < MEBIBYTES
 
 
 def cost(server: Server, path: str, content: bytes, media: str, expected: str) -> float:
-    """The mebibytes that a body takes, whose answer is as expected."""
+    """Return the mebibytes that a body costs. Its answer must have the expected code."""
     codes: list[str] = []
     grown = server.mebibytes_for(lambda: codes.append(server.post(path, content, media)))
     assert codes == [expected]

@@ -1,4 +1,4 @@
-"""A client that openapi-python-client makes of the document, at work on a running server."""
+"""A client that openapi-python-client generates from the document works on a running server."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ NAME = "hourglass_client_of_this_test"
 
 @pytest.fixture(scope="module")
 def address(tiny_models: Path) -> Iterator[str]:
-    """A server of the tiny models, as a process of its own."""
+    """Start a server of the tiny models, and give its address."""
     with serving(models_dir=str(tiny_models)) as (_, address, _):
         yield address
 
 
 @pytest.fixture(scope="module")
-def made(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
-    """The folder of the client, made with the configuration that the guide shows, and what the generator said."""
+def generated(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """Generate the client with the guide's configuration; give its folder and the generator's output."""
     folder = tmp_path_factory.mktemp("generated")
     guide = (ROOT / "docs/guides/serving.md").read_text()
     shown = re.findall(r"```yaml\n(content_type_overrides:.*?)```", guide, re.DOTALL)
@@ -59,34 +59,34 @@ def made(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
 
 
 def part(name: str) -> Any:
-    """A module of the generated client."""
+    """Import a module of the generated client."""
     return importlib.import_module(f"{NAME}{name}")
 
 
 @pytest.fixture
-def client(made: tuple[Path, str], address: str) -> Iterator[Any]:
-    """The generated client of the server."""
+def client(generated: tuple[Path, str], address: str) -> Iterator[Any]:
+    """Give the generated client of the server."""
     with part("").Client(base_url=address, raise_on_unexpected_status=True) as client:
         yield client
 
 
-def test_nothing_is_left_out(made: tuple[Path, str], address: str) -> None:
-    folder, said = made
-    assert said.split() == ["Generating", NAME]
+def test_every_operation_is_generated(generated: tuple[Path, str], address: str) -> None:
+    folder, output = generated
+    assert output.split() == ["Generating", NAME]
     document = httpx.get(f"{address}/openapi.json").json()
     ids = {operation["operationId"] for methods in document["paths"].values() for operation in methods.values()}
     modules = {path.stem for path in (folder / "api").rglob("*.py")} - {"__init__"}
     assert modules == ids
 
 
-def test_encode(client: Any) -> None:
+def test_samples_are_encoded(client: Any) -> None:
     body = part(".models").SamplesIn(samples=[SAMPLE, [1, 0, 0, 1]])
     answer = part(".api.tasks.encode").sync("tiny-ae", client=client, body=body)
     assert type(answer) is part(".models").Latents
     assert (answer.model, answer.version, answer.latents) == ("tiny-ae", 2, [[1, 0.5], [1, 1]])
 
 
-def test_reconstruct_a_version(client: Any) -> None:
+def test_a_version_reconstructs_samples(client: Any) -> None:
     body = part(".models").SamplesIn(samples=[SAMPLE])
     answer = part(".api.tasks_of_one_version.reconstruct_version").sync("tiny-ae", 1, client=client, body=body)
     assert type(answer) is part(".models").Reconstructions
@@ -94,21 +94,21 @@ def test_reconstruct_a_version(client: Any) -> None:
     assert answer.samples == [[[[0.5, 0.5], [0.25, 0.25]]]]
 
 
-def test_decode(client: Any) -> None:
+def test_latents_are_decoded(client: Any) -> None:
     body = part(".models").LatentsIn(latents=[[1, 0.5]])
     answer = part(".api.tasks.decode").sync("tiny-table", client=client, body=body)
     assert type(answer) is part(".models").Samples
     assert answer.samples == [[0.5, 0.5, 0.25, 0.25]]
 
 
-def test_denoise_with_noise(client: Any) -> None:
+def test_noise_is_added_and_removed(client: Any) -> None:
     body, noise = part(".models").SamplesIn(samples=[SAMPLE]), part(".models").DenoiseNoise.MASKING
     answer = part(".api.tasks.denoise").sync("tiny-sdae", client=client, body=body, noise=noise, amount=1, seed=1)
     assert type(answer) is part(".models").Denoised
     assert (answer.seed, answer.noisy, answer.samples) == (1, [[[[0, 0], [0, 0]]]], [[[[0, 0], [0, 0]]]])
 
 
-def test_generate_on_an_event_loop(client: Any, address: str) -> None:
+def test_samples_are_generated_on_an_event_loop(client: Any, address: str) -> None:
     async def draw(count: int) -> Any:
         async with part("").Client(base_url=address) as ours:
             return await part(".api.tasks.generate").asyncio("tiny-vae", client=ours, count=count, seed=7)
@@ -121,7 +121,7 @@ def test_generate_on_an_event_loop(client: Any, address: str) -> None:
     assert five.samples[3] != five.samples[4]
 
 
-def test_a_seed_that_the_server_chose_is_in_the_headers(client: Any) -> None:
+def test_a_chosen_seed_is_in_the_headers(client: Any) -> None:
     answer = part(".api.tasks.generate").sync_detailed("tiny-vae", client=client, count=1)
     assert int(answer.headers["X-Seed"]) == answer.parsed.seed
 

@@ -1,4 +1,4 @@
-"""tritonclient, NVIDIA's client of the Open Inference Protocol, sync and asyncio, against a running server."""
+"""NVIDIA's tritonclient, sync and asyncio, works with a running server."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ HALVES = np.array([[0.5, 0.5, 0.25, 0.25], [1, 1, 1, 1]], np.float32).reshape(2,
 ERRORS = np.array([0.0625, 0], np.float32)
 
 Call = Callable[..., Awaitable[Any]]
-"""A method of the client by its name, with its arguments; awaited with either kind."""
+"""Calls a method of the client by its name, and awaits it if the client is asyncio's."""
 
 
 @pytest.fixture(scope="module")
 def address(tiny_models: Path) -> Iterator[str]:
-    """Where a server of the tiny models listens."""
+    """Start a server of the tiny models, and give its host and port."""
     with serving(models_dir=str(tiny_models)) as (_, url, _):
         yield url.removeprefix("http://")
 
@@ -67,13 +67,13 @@ Converse = Callable[[Callable[[Call], Awaitable[None]]], None]
 
 
 def sent(name: str, array: npt.NDArray[Any], datatype: str = "FP32", binary: bool = True) -> InferInput:
-    """An input with its data."""
+    """Return an input with its data."""
     tensor = InferInput(name, list(array.shape), datatype)
     tensor.set_data_from_numpy(array, binary_data=binary)
     return tensor
 
 
-def test_health_and_metadata(converse: Converse) -> None:
+def test_health_and_metadata_are_understood(converse: Converse) -> None:
     async def conversation(call: Call) -> None:
         assert await call("is_server_live") is True
         assert await call("is_server_ready") is True
@@ -92,7 +92,7 @@ def test_health_and_metadata(converse: Converse) -> None:
     converse(conversation)
 
 
-def test_repository_and_statistics(converse: Converse) -> None:
+def test_the_repository_and_the_statistics_are_understood(converse: Converse) -> None:
     async def conversation(call: Call) -> None:
         index = await call("get_model_repository_index")
         assert {"name": "tiny-ae.encode", "version": "2", "state": "READY", "reason": ""} in index
@@ -131,7 +131,7 @@ REFUSED: list[tuple[str, tuple[Any, ...], str]] = [
 
 
 @pytest.mark.parametrize(("name", "arguments", "message"), REFUSED)
-def test_what_is_refused_can_be_read(converse: Converse, name: str, arguments: tuple[Any, ...], message: str) -> None:
+def test_refusals_are_readable(converse: Converse, name: str, arguments: tuple[Any, ...], message: str) -> None:
     async def conversation(call: Call) -> None:
         with pytest.raises(InferenceServerException) as caught:
             await call(name, *arguments)
@@ -143,7 +143,7 @@ def test_what_is_refused_can_be_read(converse: Converse, name: str, arguments: t
 @pytest.mark.parametrize("as_bytes", [True, False], ids=["bytes in", "json in"])
 @pytest.mark.parametrize("wanted", ["bytes", "json", "mixed", None])
 @pytest.mark.parametrize("packing", [None, "gzip", "deflate"])
-def test_infer(converse: Converse, as_bytes: bool, wanted: str | None, packing: str | None) -> None:
+def test_every_encoding_works(converse: Converse, as_bytes: bool, wanted: str | None, packing: str | None) -> None:
     kinds = {"bytes": (True, True), "json": (False, False), "mixed": (True, False)}
     outputs = None
     if wanted:
@@ -178,7 +178,7 @@ def test_a_version_can_be_named(converse: Converse) -> None:
 
 
 @pytest.mark.parametrize("datatype", ["BOOL", "UINT8", "UINT16", "INT32", "INT64", "FP16", "FP64"])
-def test_other_datatypes(converse: Converse, datatype: str) -> None:
+def test_other_datatypes_are_accepted(converse: Converse, datatype: str) -> None:
     rows = np.array([[1, 0, 1, 1]], tritonclient.utils.triton_to_np_dtype(datatype))
 
     async def conversation(call: Call) -> None:
@@ -189,7 +189,7 @@ def test_other_datatypes(converse: Converse, datatype: str) -> None:
     converse(conversation)
 
 
-def test_bf16(converse: Converse) -> None:
+def test_bf16_is_accepted(converse: Converse) -> None:
     async def conversation(call: Call) -> None:
         result = await call("infer", "tiny-ae.encode", [sent("samples", SAMPLES, "BF16")])
         np.testing.assert_array_equal(result.as_numpy("latents"), LATENTS)
@@ -197,7 +197,7 @@ def test_bf16(converse: Converse) -> None:
     converse(conversation)
 
 
-def test_images_as_bytes(converse: Converse) -> None:
+def test_images_are_sent_as_bytes(converse: Converse) -> None:
     png = encoded(Image.fromarray(np.array([[51, 102], [255, 0]], np.uint8)))
 
     async def conversation(call: Call) -> None:
@@ -215,9 +215,9 @@ def test_generate_takes_a_count_and_parameters(converse: Converse) -> None:
         count = sent("count", np.array([3]), "INT64")
         result = await call("infer", "tiny-vae.generate", [count], parameters={"seed": 5})
         assert result.get_response()["parameters"] == {"seed": 5}
-        alone = await call("infer", "tiny-vae.generate", [], parameters={"seed": 5, "count": 3})
+        parameter = await call("infer", "tiny-vae.generate", [], parameters={"seed": 5, "count": 3})
         assert result.as_numpy("samples").shape == (3, 1, 2, 2)
-        np.testing.assert_array_equal(alone.as_numpy("samples"), result.as_numpy("samples"))
+        np.testing.assert_array_equal(parameter.as_numpy("samples"), result.as_numpy("samples"))
         cold = await call("infer", "tiny-vae.generate", [count], parameters={"temperature": 0.0})
         assert not cold.as_numpy("samples").any()
         with pytest.raises(InferenceServerException, match="request parameter 'temperature'"):
@@ -226,7 +226,7 @@ def test_generate_takes_a_count_and_parameters(converse: Converse) -> None:
     converse(conversation)
 
 
-def test_sequences_priority_and_timeout(converse: Converse) -> None:
+def test_sequences_priority_and_timeout_are_accepted(converse: Converse) -> None:
     async def conversation(call: Call) -> None:
         options = {"sequence_id": 7, "sequence_start": True, "sequence_end": True, "priority": 1, "timeout": 2**64 - 1}
         result = await call("infer", "tiny-ae.encode", [sent("samples", SAMPLES)], **options)
@@ -248,7 +248,7 @@ def test_shared_memory_and_classes_are_refused(converse: Converse) -> None:
     converse(conversation)
 
 
-def test_many_requests_at_once(address: str) -> None:
+def test_many_requests_are_answered_at_once(address: str) -> None:
     client = tritonclient.http.InferenceServerClient(address, concurrency=4)
     waiting = [client.async_infer("tiny-ae.encode", [sent("samples", SAMPLES / n)]) for n in range(1, 9)]
     for n, request in enumerate(waiting, start=1):
@@ -264,7 +264,7 @@ def test_many_requests_at_once(address: str) -> None:
         np.testing.assert_allclose(result.as_numpy("latents"), LATENTS / n, rtol=1e-6)
 
 
-def test_bodies_of_the_client_can_be_sent_by_another(address: str) -> None:
+def test_another_client_may_send_the_bodies(address: str) -> None:
     make = tritonclient.http.InferenceServerClient
     body, length = make.generate_request_body([sent("samples", SAMPLES)], request_id="7")
     headers = {"Inference-Header-Content-Length": str(length)}
@@ -275,18 +275,18 @@ def test_bodies_of_the_client_can_be_sent_by_another(address: str) -> None:
     assert result.get_response()["id"] == "7"
 
 
-def test_the_guide_works_to_the_letter() -> None:
+def test_the_guides_program_and_commands_give_its_output() -> None:
     guide = (ROOT / "docs/guides/open-inference-protocol.md").read_text()
     (program,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
     pairs = re.findall(r"```sh\n(curl [^`]*)```\n+```json\n([^`]*)```", guide)
     assert len(pairs) == 2
     with serving(models_dir=str(ROOT / "models")) as (_, url, _):
         for command, shown in pairs:
-            found, expected = json.loads(run_shell(use_address(command, url), ROOT)), json.loads(shown)
+            answer, expected = json.loads(run_shell(use_address(command, url), ROOT)), json.loads(shown)
             if "outputs" in expected and "data" in expected["outputs"][0]:
-                got, shown_numbers = (document["outputs"][0].pop("data") for document in (found, expected))
+                got, shown_numbers = (document["outputs"][0].pop("data") for document in (answer, expected))
                 np.testing.assert_allclose(got, shown_numbers, rtol=1e-3)
-            assert found == expected
+            assert answer == expected
         program = program.replace("127.0.0.1:8000", url.removeprefix("http://"))
         ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
     assert ended.stdout.splitlines() == re.findall(r"^print\(.*\)  # (.*)$", program, re.MULTILINE)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.engine.autoencoder import Autoencoder
 from app.engine.batcher import Batcher
 from app.engine.catalog import Catalog
 from app.engine.offload import Offload
@@ -42,7 +44,11 @@ class State:
         Each run has one thread and several runs happen at once: for small models that serves more requests than one run
         on several threads.
         """
-        autoencoders = load_repository(settings.models_dir, threads=1)
+        return cls.serve(settings, load_repository(settings.models_dir, threads=1))
+
+    @classmethod
+    def serve(cls, settings: Settings, autoencoders: Iterable[Autoencoder]) -> State:
+        """Return the state of an application that serves these models."""
         threads = settings.threads or max(1, available_cores() // settings.workers)
         queue_seconds = settings.queue_seconds or math.inf
         batcher = Batcher(threads, settings.max_queued_rows, queue_seconds, share=settings.batching)

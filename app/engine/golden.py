@@ -49,7 +49,7 @@ def read_golden(folder: Path) -> dict[str, Rows]:
     try:
         with np.load(folder / GOLDEN, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
         raise InvalidModel(f"{GOLDEN} cannot be read: {error}") from error
 
 

@@ -70,7 +70,7 @@ class RequestStatistics:
     def __init__(self) -> None:
         self.success, self.fail = Total(), Total()
         self.read, self.write = Total(), Total()
-        """Of successful requests: until the tensors are arrays, and from the result to the end."""
+        """Parts of successful requests: until the tensors are arrays, and from the result to the end."""
 
     def add_success(self, times: RequestTimes) -> None:
         """Count a request that was answered."""

@@ -37,19 +37,21 @@ TILE_PIXELS = 1024
 """Height and width of the part of a large image that is converted at once; a power of two."""
 WEBP_COST = 4
 """How many times the memory of a PNG's or JPEG's pixel libwebp and Pillow take for a WebP's pixel."""
-TINY_SIZE = 16 * 1024
-"""Bytes, and pixels, up to which decoding a PNG takes less time than handing it to a thread."""
+UNKNOWN_SIZE = 2**31
+"""The size of an image whose header is not read here: too large for the event loop."""
 
 
-def is_tiny(content: bytes, media_type: str) -> bool:
+def decoding_size(content: bytes, media_type: str) -> int:
     """
-    Return whether the header of a PNG claims few pixels. Use it to choose a thread, never to accept an image.
+    Return the size of the work of decoding a PNG: its bytes or, if they are more, the pixels that its header claims.
 
+    Use it to choose a thread, never to accept an image. Other formats have UNKNOWN_SIZE.
     Source: W3C, "Portable Network Graphics", section 11.2.1: IHDR comes first, width and height are its first members
     """
-    if media_type != "image/png" or not 24 <= len(content) <= TINY_SIZE:
-        return False
-    return int.from_bytes(content[16:20], "big") * int.from_bytes(content[20:24], "big") <= TINY_SIZE
+    if media_type != "image/png" or len(content) < 24:
+        return UNKNOWN_SIZE
+    width, height = int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")
+    return max(len(content), width * height)
 
 
 def media_type(content: bytes) -> str:

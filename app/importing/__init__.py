@@ -1,18 +1,18 @@
 """
-Versions out of ONNX graphs that were not trained here.
+Import ONNX graphs that were not trained here as versions of a model.
 
-    reading    a file of others: its graph in one piece, or the reason why not
-    tidy       walk graphs, remove their origin, find randomness, compare answers; training exports use it too
-    original   that graph on onnxruntime, as it came: the measure of what is made of it
-    steps      what can stand between a contract's tensor and a graph's: cast, transpose, reshape, scale and the like
-    layout     which of them a sample needs
-    heads      what the encoder's outputs are
-    rewriting  the contract's graph, with these steps inside
-    batches    the batch axis made free
-    proof      the rewritten graph compared with the original
-    request    the options, and what a sample is by them
-    pair       an encoder and a decoder that fit each other, and how they are adapted
-    writing    their version: graphs, golden samples, card, manifest
+    reading    read an ONNX file, or report why it cannot be used
+    tidy       walk graphs, remove their origin, find random operators; `training` uses it too
+    original   the imported graph, unchanged, run by onnxruntime
+    steps      operations between a contract's tensor and a graph's: cast, transpose, reshape, scale and others
+    layout     the shape of a sample, and the steps between it and a graph's shape
+    heads      the meaning of the encoder's outputs
+    rewriting  the contract's graph: the original between steps
+    batches    the batch axis, if the original fixes it
+    proof      compare the rewritten graph with the original
+    request    the options of an import
+    pair       an encoder and a decoder that fit each other, and the plan for each
+    writing    write the version: graphs, golden samples, card, manifest
 
-Needs the package onnx, which the server does without: only the command `hourglass import` comes here.
+This package needs `onnx`, which the server does not have: only the command `hourglass import` uses it.
 """

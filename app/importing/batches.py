@@ -1,8 +1,8 @@
 """
-The batch axis made free, inside the graph too.
+Free the batch axis inside a graph.
 
-Exporters that are given an example write its batch size into the shapes of Reshape and Resize nodes. Those are
-rewritten; whether that was all is for the proof to find out, which runs other batch sizes.
+Exporters that run an example write its batch size into the shapes of Reshape and Resize nodes. This module rewrites
+them. `app.importing.proof` runs other batch sizes, and so finds graphs that fix theirs in another way.
 """
 
 from __future__ import annotations
@@ -15,47 +15,49 @@ from onnx import helper, numpy_helper, shape_inference
 from app.importing.reading import opset_of
 from app.importing.tidy import small_constants
 
-Shape = list[int | None]
+KnownShape = list[int | None]
+"""A shape with None for each unknown size; empty if nothing is known."""
 Integers = npt.NDArray[np.int64]
 
-RESIZE_HAS_AXES = 18
-"""The opset from which Resize can leave axes alone."""
+MIN_RESIZE_AXES_OPSET = 18
+"""The first opset in which Resize can name the axes that it resizes."""
 
 
-def free_batch_axis(model: onnx.ModelProto, size: int) -> None:
-    """Let nodes that make rows of so many make any number of them."""
+def free_batch_axis(model: onnx.ModelProto, batch_size: int) -> None:
+    """Change Reshape and Resize nodes that write `batch_size` rows so that they accept any number of rows."""
     shapes, constants = _known_shapes(model), small_constants(model)
-    moving = _depend_on_input(model)
+    variable = _input_dependent(model)
     for index, node in enumerate(model.graph.node):
         target = constants.get(node.input[-1]) if node.op_type in ("Reshape", "Resize") else None
-        if target is None or target.dtype != np.int64 or node.input[0] not in moving or not len(target):
+        if target is None or target.dtype != np.int64 or node.input[0] not in variable or not len(target):
             continue
-        given = shapes.get(node.input[0], [])
-        if target[0] != size or (node.op_type == "Resize" and opset_of(model) < RESIZE_HAS_AXES):
+        if target[0] != batch_size or (node.op_type == "Resize" and opset_of(model) < MIN_RESIZE_AXES_OPSET):
             continue
-        freed = _freed_shape(node, target, given) if node.op_type == "Reshape" else _freed_sizes(node, target, given)
+        free = _free_shape if node.op_type == "Reshape" else _free_sizes
         name = f"free.{index}"
-        model.graph.initializer.append(numpy_helper.from_array(freed, name))
+        new_target = free(node, target, shapes.get(node.input[0], []))
+        model.graph.initializer.append(numpy_helper.from_array(new_target, name))
         node.input[-1] = name
 
 
-def _freed_shape(node: onnx.NodeProto, target: Integers, given: Shape) -> Integers:
-    """The shape with 0, as many rows as are given, or -1, as many as the numbers make; as is where neither can be."""
+def _free_shape(node: onnx.NodeProto, target: Integers, input_shape: KnownShape) -> Integers:
+    """Return the shape with 0 (copy the input's rows) or -1 (infer them) in front; unchanged if neither is possible."""
     zero_is_zero = any(attribute.name == "allowzero" and attribute.i for attribute in node.attribute)
-    freed = target.copy()
-    if given[:1] == [target[0]] and not (zero_is_zero and 0 in target):
-        freed[0] = 0
+    shape = target.copy()
+    if input_shape[:1] == [target[0]] and not (zero_is_zero and 0 in target):
+        shape[0] = 0
         _drop_attribute(node, "allowzero")
     elif -1 not in target:
-        freed[0] = -1
-    return freed
+        shape[0] = -1
+    return shape
 
 
-def _freed_sizes(node: onnx.NodeProto, target: Integers, given: Shape) -> Integers:
-    """The sizes of the axes that are resized, alone; as is where these are named already or not known."""
-    if len(given) != len(target) or given[0] != target[0] or any(a.name == "axes" for a in node.attribute):
+def _free_sizes(node: onnx.NodeProto, target: Integers, input_shape: KnownShape) -> Integers:
+    """Return the sizes of only the resized axes; all sizes if the axes are already named or unknown."""
+    named = any(attribute.name == "axes" for attribute in node.attribute)
+    if named or len(input_shape) != len(target) or input_shape[0] != target[0]:
         return target
-    axes = [axis for axis in range(1, len(target)) if given[axis] != target[axis]]
+    axes = [axis for axis in range(1, len(target)) if input_shape[axis] != target[axis]]
     if not axes:
         return target
     node.attribute.append(helper.make_attribute("axes", axes))
@@ -63,13 +65,13 @@ def _freed_sizes(node: onnx.NodeProto, target: Integers, given: Shape) -> Intege
 
 
 def _drop_attribute(node: onnx.NodeProto, name: str) -> None:
-    kept = [attribute for attribute in node.attribute if attribute.name != name]
+    others = [attribute for attribute in node.attribute if attribute.name != name]
     del node.attribute[:]
-    node.attribute.extend(kept)
+    node.attribute.extend(others)
 
 
-def _known_shapes(model: onnx.ModelProto) -> dict[str, Shape]:
-    """Shapes as they follow from the fixed batch size, with None where they do not."""
+def _known_shapes(model: onnx.ModelProto) -> dict[str, KnownShape]:
+    """Return the shapes that follow from the fixed batch size, by tensor."""
     inferred = shape_inference.infer_shapes(model)
     values = (*inferred.graph.input, *inferred.graph.value_info, *inferred.graph.output)
     return {
@@ -79,11 +81,11 @@ def _known_shapes(model: onnx.ModelProto) -> dict[str, Shape]:
     }
 
 
-def _depend_on_input(model: onnx.ModelProto) -> set[str]:
-    """Names of tensors that are calculated from the graph's inputs."""
-    constant = {tensor.name for tensor in model.graph.initializer}
-    moving = {value.name for value in model.graph.input} - constant
+def _input_dependent(model: onnx.ModelProto) -> set[str]:
+    """Return the names of the graph's inputs and of tensors that are calculated from them."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    variable = {value.name for value in model.graph.input} - constants
     for node in model.graph.node:
-        if moving & set(node.input):
-            moving |= set(node.output)
-    return moving
+        if variable & set(node.input):
+            variable |= set(node.output)
+    return variable

@@ -1,4 +1,4 @@
-"""What a sample is, and the steps from its shape in the contract to a graph's."""
+"""The shape of a sample in the contract, and the steps between it and the shape of a graph's rows."""
 
 from __future__ import annotations
 
@@ -11,112 +11,128 @@ from app.importing.steps import Step, reshape, transpose
 
 Layout = Literal["channels-first", "channels-last"]
 Shape = tuple[int, ...]
-Pattern = tuple[int | None, ...]
-"""A shape with None where a graph does not say."""
+OpenShape = tuple[int | None, ...]
+"""A shape with None for each size that a graph leaves open."""
 
-CHANNELS = (1, 3)
+IMAGE_CHANNELS = (1, 3)
 
 
-def sample_shape(name: str, row: Pattern, layout: Layout | None) -> Shape:
+def sample_shape(name: str, row_shape: OpenShape, layout: Layout | None) -> Shape:
     """
-    The contract's shape of a sample, (channels, height, width) or (features,), read from the encoder's input.
+    Return the contract's shape of a sample, (channels, height, width) or (features,), from the encoder's input.
 
-    Raises UnfitGraph where the graph does not say enough.
+    Raises UnfitGraph if the graph leaves it open.
     """
-    if None in row:
-        raise UnfitGraph(f"{name} does not say its input's whole shape, only {pattern(row)}: --shape must name it")
-    known = cast(Shape, row)
-    if len(known) == 1:
-        return known
-    if len(known) == 2:
-        return (1, *known)
-    if len(known) != 3:
-        raise UnfitGraph(f"{name}: expected rows of a table or images, got rows of shape {list(known)}")
-    first, last = known, (known[2], known[0], known[1])
+    if None in row_shape:
+        raise UnfitGraph(f"{name} leaves its input's shape open, {describe_shape(row_shape)}: pass --shape")
+    shape = cast(Shape, row_shape)
+    if len(shape) == 1:
+        return shape
+    if len(shape) == 2:
+        return (1, *shape)
+    if len(shape) != 3:
+        raise UnfitGraph(f"{name}: expected rows of a table or images, got rows of shape {list(shape)}")
+    return _image_shape(name, shape, layout)
+
+
+def _image_shape(name: str, shape: Shape, layout: Layout | None) -> Shape:
+    """Return the shape with the channels first, if it is clear which axis holds them. Raises UnfitGraph."""
+    candidates: dict[Layout, Shape] = {"channels-first": shape, "channels-last": (shape[2], shape[0], shape[1])}
     fitting = {
-        shape for shape, said in ((first, "channels-first"), (last, "channels-last"))
-        if shape[0] in CHANNELS and layout in (None, said)
-    }  # fmt: skip
+        candidate
+        for order, candidate in candidates.items()
+        if candidate[0] in IMAGE_CHANNELS and layout in (None, order)
+    }
     if len(fitting) > 1:
-        raise UnfitGraph(f"{name}: images of shape {list(known)} may have their channels first or last: say --layout")
+        raise UnfitGraph(f"{name}: images of shape {list(shape)} may have their channels first or last: pass --layout")
     if not fitting:
-        where = layout or "channels-first or channels-last"
-        raise UnfitGraph(f"{name}: expected images with 1 or 3 channels, {where}, got shape {list(known)}")
+        order = layout or "channels-first or channels-last"
+        raise UnfitGraph(f"{name}: expected images with 1 or 3 channels, {order}, got shape {list(shape)}")
     return fitting.pop()
 
 
-def into(name: str, shape: Shape, row: Pattern, layout: Layout | None) -> list[Step]:
-    """The steps from the contract's shape to that of a graph's rows. Raises UnfitGraph where there are none."""
-    if len(shape) == 3 and not _alike(shape):
-        first, last = shape, (shape[1], shape[2], shape[0])
-        fits_first = layout in (None, "channels-first") and matches(row, first)
-        fits_last = layout in (None, "channels-last") and matches(row, last)
-        if fits_first and fits_last:
-            raise UnfitGraph(f"{name}: its images may have their channels first or last: say --layout")
-        if fits_first:
-            return []
-        to_last = transpose((1, 2, 0), "channels moved to the last axis")
-        if fits_last:
-            return [to_last]
-        flat = _flat(row, shape)
-        if flat and layout is None:
-            raise UnfitGraph(f"{name} takes or gives flat images of {shape[0]} channels: say --layout")
-        if flat:
-            return [*([to_last] if layout == "channels-last" else []), reshape(flat)]
-    elif matches(row, shape):
+def to_graph_shape(name: str, shape: Shape, row_shape: OpenShape, layout: Layout | None) -> list[Step]:
+    """Return the steps from the contract's shape to that of a graph's rows. Raises UnfitGraph if there are none."""
+    if len(shape) == 3 and not _layouts_agree(shape):
+        steps = _image_steps(name, shape, row_shape, layout)
+        if steps is not None:
+            return steps
+    elif matches(row_shape, shape):
         return []
-    elif same := _flat(row, shape) or _squeezed(row, shape):
-        return [reshape(same)]
-    raise UnfitGraph(f"{name}: expected samples of shape {list(shape)}, got {pattern(row)}")
+    elif target := _flat(row_shape, shape) or _without_single_axes(row_shape, shape):
+        return [reshape(target)]
+    raise UnfitGraph(f"{name}: expected samples of shape {list(shape)}, got {describe_shape(row_shape)}")
 
 
-def out_of(name: str, shape: Shape, row: Shape, layout: Layout | None) -> list[Step]:
-    """The steps back, from a graph's rows to the contract's shape. Raises UnfitGraph where there are none."""
-    steps = into(name, shape, row, layout)
-    moved = any(step.operators[0].name == "Transpose" for step in steps)
-    flat = any(step.operators[0].name == "Reshape" for step in steps)
-    there = (shape[1], shape[2], shape[0]) if moved else shape
-    back = [reshape(there)] if flat else []
-    return [*back, transpose((2, 0, 1), "channels moved to the first axis")] if moved else back
+def _image_steps(name: str, shape: Shape, row_shape: OpenShape, layout: Layout | None) -> list[Step] | None:
+    """Return the steps for images whose layout matters, or None if the shapes do not fit. Raises UnfitGraph."""
+    fits_first = layout in (None, "channels-first") and matches(row_shape, shape)
+    fits_last = layout in (None, "channels-last") and matches(row_shape, (shape[1], shape[2], shape[0]))
+    if fits_first and fits_last:
+        raise UnfitGraph(f"{name}: its images may have their channels first or last: pass --layout")
+    if fits_first:
+        return []
+    to_last = transpose((1, 2, 0), "channels moved to the last axis")
+    if fits_last:
+        return [to_last]
+    flat = _flat(row_shape, shape)
+    if flat is None:
+        return None
+    if layout is None:
+        raise UnfitGraph(f"{name} takes or gives flat images of {shape[0]} channels: pass --layout")
+    return [to_last, reshape(flat)] if layout == "channels-last" else [reshape(flat)]
 
 
-def latents_into(decoder: str, shape: Shape, row: Pattern) -> list[Step]:
+def from_graph_shape(name: str, shape: Shape, row_shape: Shape, layout: Layout | None) -> list[Step]:
+    """Return the steps back, from a graph's rows to the contract's shape. Raises UnfitGraph if there are none."""
+    operators = {step.operators[0].name for step in to_graph_shape(name, shape, row_shape, layout)}
+    channels_last = "Transpose" in operators
+    unflattened = (shape[1], shape[2], shape[0]) if channels_last else shape
+    steps = [reshape(unflattened)] if "Reshape" in operators else []
+    return [*steps, transpose((2, 0, 1), "channels moved to the first axis")] if channels_last else steps
+
+
+def latents_to_graph_shape(decoder: str, shape: Shape, row_shape: OpenShape) -> list[Step]:
     """
-    The steps from flat latents to the decoder's rows, which must have the shape of the encoder's.
+    Return the steps from flat latents to the decoder's rows, which must have the shape of the encoder's.
 
-    Raises UnfitGraph where they have not: in which order a graph would flatten an image's latents is not known.
+    Raises UnfitGraph if they do not: the order in which a graph would flatten an image's latents is unknown.
     """
     flat = (math.prod(shape),)
-    if matches(row, flat) and _squeezed(flat, shape):
+    if matches(row_shape, flat) and _without_single_axes(flat, shape):
         return []
-    same = shape if matches(row, shape) else _squeezed(row, shape)
-    if same:
-        return [reshape(same)]
-    raise UnfitGraph(f"{decoder}: expected to take the encoder's latents, {list(shape)} a sample, got {pattern(row)}")
+    target = shape if matches(row_shape, shape) else _without_single_axes(row_shape, shape)
+    if target:
+        return [reshape(target)]
+    raise UnfitGraph(
+        f"{decoder}: expected to take the encoder's latents, {list(shape)} per sample, got {describe_shape(row_shape)}"
+    )
 
 
-def matches(row: Pattern, shape: Sequence[int]) -> bool:
-    """Whether a graph's rows can have this shape."""
-    return len(row) == len(shape) and all(size in (None, real) for size, real in zip(row, shape, strict=True))
+def matches(row_shape: OpenShape, shape: Sequence[int]) -> bool:
+    """Return whether a graph's rows can have this shape."""
+    return len(row_shape) == len(shape) and all(
+        size in (None, actual) for size, actual in zip(row_shape, shape, strict=True)
+    )
 
 
-def pattern(row: Pattern) -> str:
-    """A shape for a person."""
-    return f"[{', '.join('?' if size is None else str(size) for size in row)}]"
+def describe_shape(row_shape: OpenShape) -> str:
+    """Return a shape for a message, with ? for each open size."""
+    return f"[{', '.join('?' if size is None else str(size) for size in row_shape)}]"
 
 
-def _alike(shape: Shape) -> bool:
-    """Whether channels first and channels last are the same numbers in the same order."""
+def _layouts_agree(shape: Shape) -> bool:
+    """Return whether channels first and channels last are the same numbers in the same order."""
     return shape[0] == 1
 
 
-def _flat(row: Pattern, shape: Shape) -> Shape | None:
+def _flat(row_shape: OpenShape, shape: Shape) -> Shape | None:
     flat = (math.prod(shape),)
-    return flat if matches(row, flat) else None
+    return flat if matches(row_shape, flat) else None
 
 
-def _squeezed(row: Pattern, shape: Shape) -> Shape | None:
-    """The graph's shape, where it differs in axes of one place alone."""
-    if None in row or [size for size in row if size != 1] != [size for size in shape if size != 1]:
+def _without_single_axes(row_shape: OpenShape, shape: Shape) -> Shape | None:
+    """Return the graph's shape if it differs from the other only in axes of size 1, else None."""
+    if None in row_shape or [size for size in row_shape if size != 1] != [size for size in shape if size != 1]:
         return None
-    return cast(Shape, tuple(row))
+    return cast(Shape, tuple(row_shape))

@@ -1,55 +1,56 @@
-"""The rewritten graph compared with the original, in batches of several sizes."""
+"""Compare the rewritten graph with the original, in batches of several sizes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from app.arrays import Array, Rows
 from app.engine.session import open_session
 from app.errors import UnfitGraph
-from app.importing.original import in_short, quietly
-from app.importing.rewriting import Plan
+from app.importing.original import Original, short_message, silent_run_options
+from app.importing.rewriting import GraphPlan
 from app.importing.tidy import Tolerance, largest_difference
 
-Array = npt.NDArray[np.float32]
-
-BATCHES = (1, 2, 3)
-"""Sizes that the rewritten graph is run at, beside all rows at once."""
+BATCH_SIZES = (1, 2, 3)
+"""Batch sizes at which the rewritten graph is run, besides all rows at once."""
 TOLERANCE, HALF_TOLERANCE = Tolerance(1e-6, 1e-4), Tolerance(1e-6, 1e-2)
 """For float32, whose sums may have another order, and for the coarser float16."""
 
 
-def prove(plan: Plan, path: Path, rows: Array) -> float:
-    """
-    The largest difference between the graph of a file and what the original says to each row.
-
-    Raises UnfitGraph where it is too large, or the graph cannot be run at a batch size.
-    """
+def prove(plan: GraphPlan, path: Path, rows: Array) -> None:
+    """Raise UnfitGraph unless the graph of a file gives the original's outputs for each row, at every batch size."""
     session, original = open_session(path, threads=1), plan.original
-    expected = plan.answers(rows)
-    tolerance = HALF_TOLERANCE if original.kind == np.float16 else TOLERANCE
-    inside = (
-        f"its batch size, {original.batch}, is part of its inside" if original.batch else "its rows do not stay apart"
-    )
-    reason, worst = f"{original.name}: {inside}", 0.0
-    for size in (*BATCHES, len(rows)):
+    expected = plan.expected_outputs(rows)
+    names = [port.name for port in plan.outputs]
+    cause = _likely_cause(original)
+    for size in (*BATCH_SIZES, len(rows)):
         try:
-            answers = session.run([port.name for port in plan.given], {plan.taken.name: rows[:size]}, quietly())
+            outputs = session.run(names, {plan.input.name: rows[:size]}, silent_run_options())
         except Exception as error:  # onnxruntime raises a class of its own for each failure
-            raise UnfitGraph(f"{reason}: with {size} rows: {in_short(error)}") from error
-        for port, answer, whole in zip(plan.given, answers, expected, strict=True):
-            wanted = whole[:size]
-            if answer.shape != wanted.shape:
-                raise UnfitGraph(f"{reason}: {size} rows gave {port.inner} of shape {list(answer.shape)}")
-            if not np.isfinite(wanted).all():
-                raise UnfitGraph(f"{original.name}: {port.name} is not finite for a sample within the range")
-            difference = largest_difference(answer, wanted)
-            if not tolerance.allows(difference, wanted):
-                raise UnfitGraph(
-                    f"{original.name}: {port.name} of {size} rows at once differs by {difference:.2g} from what the "
-                    f"graph gives for {'each row' if (original.batch or 1) == 1 else f'{original.batch} rows'} alone"
-                )
-            worst = max(worst, difference)
-    return worst
+            raise UnfitGraph(f"{cause}: with {size} rows: {short_message(error)}") from error
+        for port, output, all_expected in zip(plan.outputs, outputs, expected, strict=True):
+            if output.shape != all_expected[:size].shape:
+                raise UnfitGraph(f"{cause}: {size} rows gave {port.graph_name} of shape {list(output.shape)}")
+            _check_output(original, port.name, output, all_expected[:size])
+
+
+def _likely_cause(original: Original) -> str:
+    if original.batch_size:
+        return f"{original.name}: its batch size, {original.batch_size}, is built into its nodes"
+    return f"{original.name}: its rows depend on each other"
+
+
+def _check_output(original: Original, name: str, output: Rows, expected: Rows) -> None:
+    """Raise UnfitGraph unless an output is finite and near the original's."""
+    if not np.isfinite(expected).all():
+        raise UnfitGraph(f"{original.name}: {name} is not finite for a sample within the range")
+    difference = largest_difference(output, expected)
+    tolerance = HALF_TOLERANCE if original.input_type == np.float16 else TOLERANCE
+    if not tolerance.allows(difference, expected):
+        single = "each row" if (original.batch_size or 1) == 1 else f"{original.batch_size} rows"
+        raise UnfitGraph(
+            f"{original.name}: {name} of {len(output)} rows at once differs by {difference:.2g} from that of {single} "
+            "at a time"
+        )

@@ -1,4 +1,4 @@
-"""An ONNX file of others: its graph in one piece, or the reason why not."""
+"""Read an ONNX file made elsewhere, or report why it cannot be used."""
 
 from __future__ import annotations
 
@@ -13,82 +13,89 @@ from app.errors import UnfitGraph
 from app.importing.tidy import graphs, nodes, random_operators
 
 MAX_BYTES = 2**30
-"""Of a graph with its weights. A protobuf message, which the version's file will be, ends at twice that."""
-OLDEST_OPSET = 8
-"""Older operators do not broadcast as those that are added do."""
+"""Largest size of a graph with its weights. The version's file is a protobuf message, which may be twice as large."""
+MIN_OPSET = 8
+"""Operators of older opsets do not broadcast like the ones that an import adds."""
 STANDARD_DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
 
 
 def read_model(path: Path) -> onnx.ModelProto:
     """
-    The graph of a file, with its weights embedded and its functions inlined, of standard operators alone.
+    Return the graph of a file, with its weights embedded and its functions inlined.
 
-    Raises UnfitGraph.
+    Raises UnfitGraph, also for operators that are not standard.
     """
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise UnfitGraph(f"{path} is no file")
-        size = status.st_size
-        if size > MAX_BYTES:
-            raise UnfitGraph(f"{path.name}: expected at most {MAX_BYTES} bytes, got {size}")
-        content = path.read_bytes()
-    except OSError as error:
-        raise UnfitGraph(f"{path} cannot be read: {error.strerror}") from error
+    content = _read_file(path)
     model = onnx.ModelProto()
     try:
         model.ParseFromString(content)
-    except Exception as error:  # protobuf's class for it, which has no types
-        raise UnfitGraph(f"{path.name} is no ONNX file") from error
+    except Exception as error:  # protobuf raises a class that has no type annotations
+        raise UnfitGraph(f"{path.name} is not an ONNX file") from error
     if not model.graph.output:
         raise UnfitGraph(f"{path.name} holds no graph")
-    embed_weights(model, path, size)
+    embed_weights(model, path, len(content))
     if model.functions:
         model = inliner.inline_local_functions(model)
     check_operators(model, path.name)
     return model
 
 
+def _read_file(path: Path) -> bytes:
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise UnfitGraph(f"{path} is not a file")
+        if status.st_size > MAX_BYTES:
+            raise UnfitGraph(f"{path.name}: expected at most {MAX_BYTES} bytes, got {status.st_size}")
+        return path.read_bytes()
+    except OSError as error:
+        raise UnfitGraph(f"{path} cannot be read: {error.strerror}") from error
+
+
 def embed_weights(model: onnx.ModelProto, path: Path, size: int) -> None:
     """
-    Load the weights that lie in other files of the same folder.
+    Load weights that are in other files of the same folder into the graph, whose own file has `size` bytes.
 
-    Raises UnfitGraph where they lie elsewhere, are missing, or make the graph larger than MAX_BYTES.
+    Raises UnfitGraph if they are elsewhere or missing, or make the graph larger than MAX_BYTES.
     """
     folder = path.parent.resolve()
     for tensor in _tensors(model):
-        if not external_data_helper.uses_external_data(tensor):
-            continue
-        place = {entry.key: entry.value for entry in tensor.external_data}
-        name = place.get("location", "")
-        file = (folder / name).resolve()
-        if not file.is_relative_to(folder):
-            raise UnfitGraph(f"{path.name}: expected weights in its own folder, got {name}")
-        if not file.is_file():
-            raise UnfitGraph(f"{path.name}: its weights are in {name or 'a file without a name'}, which is not there")
-        try:
-            size += int(place.get("length", file.stat().st_size))
-            if size > MAX_BYTES:
-                raise UnfitGraph(
-                    f"{path.name}: expected at most {MAX_BYTES} bytes with the weights, got {size} or more"
-                )
-            external_data_helper.load_external_data_for_tensor(tensor, str(folder))
-        except (OSError, ValueError, onnx.checker.ValidationError) as error:
-            raise UnfitGraph(f"{path.name}: its weights in {name} cannot be read: {error}") from error
+        if external_data_helper.uses_external_data(tensor):
+            size += _embed(tensor, folder, path.name, MAX_BYTES - size)
+
+
+def _embed(tensor: onnx.TensorProto, folder: Path, name: str, limit: int) -> int:
+    """Load the numbers of one tensor from its file, at most `limit` bytes. Returns their size in bytes."""
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    location = entries.get("location", "")
+    file = (folder / location).resolve()
+    if not file.is_relative_to(folder):
+        raise UnfitGraph(f"{name}: expected weights in its own folder, got {location}")
+    if not file.is_file():
+        raise UnfitGraph(f"{name}: its weights are in {location or 'a file without a name'}, which does not exist")
+    try:
+        size = int(entries.get("length", file.stat().st_size))
+        if size > limit:
+            total = MAX_BYTES - limit + size
+            raise UnfitGraph(f"{name}: expected at most {MAX_BYTES} bytes with the weights, got {total} or more")
+        external_data_helper.load_external_data_for_tensor(tensor, str(folder))
+    except (OSError, ValueError, onnx.checker.ValidationError) as error:
+        raise UnfitGraph(f"{name}: its weights in {location} cannot be read: {error}") from error
+    return size
 
 
 def check_operators(model: onnx.ModelProto, name: str) -> None:
-    """Raise UnfitGraph where an operator is not ONNX's own, or the opset is older than what can be added to."""
+    """Raise UnfitGraph if an operator is not one of ONNX's own, or the opset is older than MIN_OPSET."""
     foreign = sorted({f"{node.domain}.{node.op_type}" for node in nodes(model) if node.domain not in STANDARD_DOMAINS})
     if foreign:
         raise UnfitGraph(f"{name}: expected ONNX's own operators, got {', '.join(foreign)}")
     opset = opset_of(model)
-    if opset < OLDEST_OPSET:
-        raise UnfitGraph(f"{name}: expected opset {OLDEST_OPSET} or newer, got {opset}; export the graph again")
+    if opset < MIN_OPSET:
+        raise UnfitGraph(f"{name}: expected opset {MIN_OPSET} or newer, got {opset}; export the graph again")
 
 
 def check_no_randomness(model: onnx.ModelProto, name: str) -> None:
-    """Raise UnfitGraph where a node draws: the same sample must have the same answer."""
+    """Raise UnfitGraph if a node draws random numbers: the same sample must have the same answer."""
     random = random_operators(model)
     if random:
         raise UnfitGraph(
@@ -98,12 +105,12 @@ def check_no_randomness(model: onnx.ModelProto, name: str) -> None:
 
 
 def opset_of(model: onnx.ModelProto) -> int:
-    """The version of ONNX's own operators."""
+    """Return the version of ONNX's own operators that a graph uses."""
     return next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 1)
 
 
 def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    """Every constant: initializers and attributes, those of inner graphs and functions too."""
+    """Yield every constant: initializers and attributes, also those of inner graphs and of functions."""
     for graph in graphs(model.graph):
         yield from graph.initializer
         for sparse in graph.sparse_initializer:

@@ -1,4 +1,4 @@
-"""What was asked for, and what a sample is by that."""
+"""The options of an import, and the samples that they describe."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from app.manifest import ImageInput, ModelName, ValueRange, VectorInput
 
 
 @dataclass(frozen=True)
-class Request:
-    """What was asked for: the options of `hourglass import`."""
+class ImportRequest:
+    """The options of `hourglass import`."""
 
     encoder: Path
     decoder: Path
@@ -31,7 +31,7 @@ class Request:
 
 
 def check_name(name: str) -> None:
-    """Raise UnfitGraph unless a model can be called this."""
+    """Raise UnfitGraph unless the name is valid for a model."""
     try:
         TypeAdapter(ModelName).validate_python(name)
     except ValidationError as error:
@@ -40,9 +40,9 @@ def check_name(name: str) -> None:
         ) from error
 
 
-def read_input(request: Request, encoder: Original) -> ImageInput | VectorInput:
-    """What a sample is, by the encoder's input and the options. Raises UnfitGraph."""
-    shape = request.shape or sample_shape(encoder.name, encoder.row, request.layout)
+def read_input(request: ImportRequest, encoder: Original) -> ImageInput | VectorInput:
+    """Return the manifest's description of a sample, from the options and the encoder's input. Raises UnfitGraph."""
+    shape = request.shape or sample_shape(encoder.name, encoder.row_shape, request.layout)
     try:
         value_range = (
             ValueRange(low=request.value_range[0], high=request.value_range[1]) if request.value_range else None
@@ -54,9 +54,9 @@ def read_input(request: Request, encoder: Original) -> ImageInput | VectorInput:
                 f"--shape: expected the features of a row, or channels, height and width, got {list(shape)}"
             )
         if value_range is None:
-            raise UnfitGraph("the samples are images: --range LOW HIGH must say what black and white are, such as 0 1")
+            raise UnfitGraph("the samples are images: pass the values of black and white, such as --range 0 1")
         if request.feature_names:
-            raise UnfitGraph("--feature-names: the samples are images, whose places have no names")
+            raise UnfitGraph("--feature-names: the samples are images, whose pixels have no names")
         return ImageInput(shape=shape, value_range=value_range)
     except ValidationError as error:
         raise UnfitGraph(f"the samples: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error

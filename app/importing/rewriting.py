@@ -1,4 +1,4 @@
-"""The contract's graph: the original's nodes, with steps in front and behind."""
+"""Rewrite a graph as the contract's: its own nodes, with steps in front and behind."""
 
 from __future__ import annotations
 
@@ -8,68 +8,72 @@ from dataclasses import dataclass
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from app.arrays import Rows
 from app.errors import UnfitGraph
 from app.importing.batches import free_batch_axis
 from app.importing.original import Original
 from app.importing.reading import STANDARD_DOMAINS, check_no_randomness
-from app.importing.steps import Operator, Rows, Step, apply
+from app.importing.steps import Operator, Step, apply
 from app.importing.tidy import forget_origin, graphs, inner_graphs
 
-INSIDE = "original/"
-"""Before every name of the original's, so that none is one of the contract's."""
+PREFIX = "original/"
+"""Prefix of every name of the original graph, so that none equals a name of the contract."""
+MIN_IR_VERSION = 4
+"""In older versions, weights have to be inputs too."""
 
 
 @dataclass(frozen=True)
 class Port:
-    """A tensor of the contract, that of the graph which it stands for, and the steps between them."""
+    """An input or output of the contract, the graph's tensor for it, and the steps between them."""
 
     name: str
-    shape: tuple[int, ...]
-    """Of one row, in the contract."""
-    inner: str
+    row_shape: tuple[int, ...]
+    """The shape of one row in the contract."""
+    graph_name: str
     steps: tuple[Step, ...]
 
     def describe(self) -> str:
-        """What the steps do, for a person; empty where names and numbers stay as they are."""
+        """Return a description of the steps; empty if neither names nor numbers change."""
         words = [step.words for step in self.steps if step.words]
-        return ", ".join([f"named {self.name}"] * (self.inner != self.name) + words)
+        return ", ".join([f"named {self.name}"] * (self.graph_name != self.name) + words)
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How a graph becomes one of the contract's."""
+class GraphPlan:
+    """The plan by which a graph becomes the contract's encoder or decoder."""
 
     original: Original
-    taken: Port
-    given: tuple[Port, ...]
+    input: Port
+    outputs: tuple[Port, ...]
 
-    def answers(self, rows: Rows) -> list[Rows]:
-        """What the original says to the contract's rows, in the contract's terms, by numpy. Raises UnfitGraph."""
-        outputs = self.original.run(apply(self.taken.steps, rows))
-        return [apply(port.steps, outputs[port.inner]) for port in self.given]
+    def expected_outputs(self, rows: Rows) -> list[Rows]:
+        """Return the original's outputs for the contract's rows, in the contract's form. Raises UnfitGraph."""
+        outputs = self.original.run(apply(self.input.steps, rows))
+        return [apply(port.steps, outputs[port.graph_name]) for port in self.outputs]
 
     def describe(self) -> Iterator[str]:
-        """What is adapted, a line each."""
-        for port in (self.taken, *self.given):
+        """Yield a line for each thing that the plan changes."""
+        for port in (self.input, *self.outputs):
             if words := port.describe():
-                yield f"{port.inner}: {words}"
-        left_out = [name for name in self.original.outputs if name not in {port.inner for port in self.given}]
-        if left_out:
-            yield f"{', '.join(left_out)}: left out"
-        if self.original.batch is not None:
-            yield f"batch axis: fixed at {self.original.batch}, made free"
+                yield f"{port.graph_name}: {words}"
+        used = {port.graph_name for port in self.outputs}
+        unused = [name for name in self.original.output_names if name not in used]
+        if unused:
+            yield f"{', '.join(unused)}: left out"
+        if self.original.batch_size is not None:
+            yield f"batch axis: fixed at {self.original.batch_size}, made free"
 
     def rewrite(self) -> onnx.ModelProto:
-        """The contract's graph. Raises UnfitGraph where what is left of the original draws or is not valid."""
+        """Return the contract's graph. Raises UnfitGraph if it is random or not valid."""
         model = onnx.ModelProto()
         model.CopyFrom(self.original.model)
-        drop_unused(model, {port.inner for port in self.given})
+        drop_unused(model, {port.graph_name for port in self.outputs})
         check_no_randomness(model, self.original.name)
-        if self.original.batch is not None:
-            free_batch_axis(model, self.original.batch)
+        if self.original.batch_size is not None:
+            free_batch_axis(model, self.original.batch_size)
         forget_origin(model)
         forget_foreign_opsets(model)
-        name_inside(model)
+        add_prefix(model)
         self._connect(model)
         try:
             onnx.checker.check_model(model)
@@ -78,82 +82,81 @@ class Plan:
         return model
 
     def _connect(self, model: onnx.ModelProto) -> None:
-        """Put the steps around the graph, and the contract's inputs and outputs in place of its own."""
+        """Put the steps around the graph, and replace its inputs and outputs by the contract's."""
         graph = model.graph
-        nodes = _chain(graph, self.taken.name, INSIDE + self.taken.inner, self.taken)
+        nodes = _chain(graph, self.input.name, PREFIX + self.input.graph_name, self.input)
         nodes += graph.node
-        for port in self.given:
-            nodes += _chain(graph, INSIDE + port.inner, port.name, port)
+        for port in self.outputs:
+            nodes += _chain(graph, PREFIX + port.graph_name, port.name, port)
         for field in (graph.node, graph.input, graph.output):
             del field[:]
         graph.node.extend(nodes)
-        graph.input.append(_value(self.taken))
-        graph.output.extend(_value(port) for port in self.given)
+        graph.input.append(_value_info(self.input))
+        graph.output.extend(_value_info(port) for port in self.outputs)
         graph.name = "hourglass"
-        model.ir_version = max(model.ir_version, 4)  # before, weights had to be inputs too
+        model.ir_version = max(model.ir_version, MIN_IR_VERSION)
 
 
 def _chain(graph: onnx.GraphProto, source: str, target: str, port: Port) -> list[onnx.NodeProto]:
-    """The nodes of a port's steps from one name to another; their constants go into the graph."""
+    """Return the nodes of a port's steps from one name to another, and add their constants to the graph."""
     operators = [operator for step in port.steps for operator in step.operators] or [Operator("Identity")]
     nodes = []
     for index, operator in enumerate(operators):
         name = f"{port.name}/{operator.name}.{index}"
         constants = [numpy_helper.from_array(value, f"{name}.{at}") for at, value in enumerate(operator.constants)]
         graph.initializer.extend(constants)
-        given = target if index == len(operators) - 1 else name
-        taken = [source, *(constant.name for constant in constants)]
-        nodes.append(helper.make_node(operator.name, taken, [given], name, **operator.attributes))
-        source = given
+        inputs = [source, *(constant.name for constant in constants)]
+        output = target if index == len(operators) - 1 else name
+        nodes.append(helper.make_node(operator.name, inputs, [output], name, **operator.attributes))
+        source = output
     return nodes
 
 
-def _value(port: Port) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(port.name, TensorProto.FLOAT, ["batch", *port.shape])
+def _value_info(port: Port) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(port.name, TensorProto.FLOAT, ["batch", *port.row_shape])
 
 
 def drop_unused(model: onnx.ModelProto, outputs: set[str]) -> None:
     """Keep only these outputs, and the nodes and weights that they need."""
     graph = model.graph
-    needed, kept = set(outputs), []
+    needed, nodes = set(outputs), []
     for node in reversed(graph.node):
         if needed & set(node.output):
             needed |= _names_used(node) - {""}
-            kept.append(node)
+            nodes.append(node)
+    nodes.reverse()
     weights = [tensor for tensor in graph.initializer if tensor.name in needed]
-    given = [value for value in graph.output if value.name in outputs]
-    kept.reverse()
-    for field, left in ((graph.node, kept), (graph.initializer, weights), (graph.output, given)):
-        copies = [type(item).FromString(item.SerializeToString()) for item in left]
+    values = [value for value in graph.output if value.name in outputs]
+    for field, items in ((graph.node, nodes), (graph.initializer, weights), (graph.output, values)):
+        copies = [type(item).FromString(item.SerializeToString()) for item in items]
         del field[:]
         field.extend(copies)
 
 
 def forget_foreign_opsets(model: onnx.ModelProto) -> None:
     """Keep only the opsets of STANDARD_DOMAINS."""
-    kept = [entry for entry in model.opset_import if entry.domain in STANDARD_DOMAINS]
-    versions = [(entry.domain, entry.version) for entry in kept]
+    versions = [(entry.domain, entry.version) for entry in model.opset_import if entry.domain in STANDARD_DOMAINS]
     del model.opset_import[:]
     model.opset_import.extend(helper.make_opsetid(*version) for version in versions)
 
 
-def name_inside(model: onnx.ModelProto) -> None:
-    """Put INSIDE before every name; those of inner graphs too, as they may name what is around them."""
+def add_prefix(model: onnx.ModelProto) -> None:
+    """Put PREFIX before every name, also in inner graphs, whose nodes may use names of the outer graph."""
     for graph in graphs(model.graph):
         for value in (*graph.input, *graph.output, *graph.initializer):
-            value.name = INSIDE + value.name
+            value.name = PREFIX + value.name
         for sparse in graph.sparse_initializer:
-            sparse.values.name = INSIDE + sparse.values.name
+            sparse.values.name = PREFIX + sparse.values.name
         for node in graph.node:
-            node.name = INSIDE + node.name if node.name else ""
+            node.name = PREFIX + node.name if node.name else ""
             for field in (node.input, node.output):
-                renamed = [INSIDE + name if name else "" for name in field]
+                names = [PREFIX + name if name else "" for name in field]
                 del field[:]
-                field.extend(renamed)
+                field.extend(names)
 
 
 def _names_used(node: onnx.NodeProto) -> set[str]:
-    """What a node takes, and what the graphs inside it name."""
+    """Return the names of a node's inputs, and those that the graphs inside it use."""
     names = set(node.input)
     for outer in inner_graphs(node):
         for graph in graphs(outer):

@@ -1,7 +1,7 @@
 """
-What can stand between a tensor of the contract and a tensor of a graph.
+Steps between a tensor of the contract and a tensor of a graph.
 
-Each step is said twice: in ONNX's operators, which become nodes, and in numpy, which the nodes are compared with.
+Each step is defined twice: as ONNX operators, which become nodes, and in numpy, which the nodes are compared with.
 """
 
 from __future__ import annotations
@@ -11,25 +11,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 
+from app.arrays import Rows
 from app.manifest import ValueRange
 
-Rows = npt.NDArray[Any]
-
-TYPES: dict[str, type[np.generic]] = {
+TENSOR_TYPES: dict[str, type[np.generic]] = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
     "tensor(double)": np.float64,
     "tensor(uint8)": np.uint8,
 }
-"""Types of the tensors that can be cast to and from, in onnxruntime's words."""
+"""Supported types of tensors, by onnxruntime's names for them."""
 
 
 @dataclass(frozen=True)
 class Operator:
-    """One node to be: its first input is what the one before gave."""
+    """A node to add. Its first input is the output of the node before it."""
 
     name: str
     constants: tuple[Rows, ...] = ()
@@ -38,66 +36,68 @@ class Operator:
 
 @dataclass(frozen=True)
 class Step:
-    """Rows to rows."""
+    """A function from rows to rows."""
 
     words: str
+    """A description for people; empty if there is nothing to mention."""
     operators: tuple[Operator, ...]
     calculate: Callable[[Rows], Rows]
 
 
 def apply(steps: Sequence[Step], rows: Rows) -> Rows:
-    """The rows after all steps, calculated by numpy."""
+    """Return the rows after all steps, calculated by numpy."""
     for step in steps:
         rows = step.calculate(rows)
     return rows
 
 
-def cast(kind: type[np.generic]) -> Step:
-    """Numbers of another type; to uint8 what lies behind the point is cut off."""
-    to = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(kind))
+def cast(dtype: type[np.generic]) -> Step:
+    """Return a step to another type. A cast to uint8 truncates."""
+    to = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
 
     def calculate(rows: Rows) -> Rows:
-        with np.errstate(over="ignore"):  # what float16 cannot hold is infinite, and refused as that
-            return rows.astype(kind)
+        with np.errstate(over="ignore"):  # too large for float16 becomes infinite, which is refused
+            return rows.astype(dtype)
 
-    return Step(f"as {np.dtype(kind).name}", (Operator("Cast", attributes={"to": to}),), calculate)
+    return Step(f"as {np.dtype(dtype).name}", (Operator("Cast", attributes={"to": to}),), calculate)
 
 
 def transpose(order: tuple[int, ...], words: str) -> Step:
-    """The axes of a row in another order, counted from 0 without the batch axis."""
+    """Return a step that reorders the axes of a row, counted from 0 without the batch axis."""
     axes = (0, *(axis + 1 for axis in order))
     return Step(words, (Operator("Transpose", attributes={"perm": list(axes)}),), lambda rows: rows.transpose(axes))
 
 
 def reshape(shape: tuple[int, ...]) -> Step:
-    """Rows of another shape with the same numbers in the same order."""
+    """Return a step to rows of another shape, with the same numbers in the same order."""
     target = np.array([-1, *shape], np.int64)
     words = f"reshaped to {list(shape)}"
     return Step(words, (Operator("Reshape", (target,)),), lambda rows: rows.reshape(len(rows), *shape))
 
 
 def scale(factor: float, offset: float, words: str) -> Step:
-    """Factor * x + offset, in float32."""
-    by, add = np.array(factor, np.float32), np.array(offset, np.float32)
-    return Step(words, (Operator("Mul", (by,)), Operator("Add", (add,))), lambda rows: rows * by + add)
+    """Return a step that calculates factor * x + offset in float32."""
+    factors, offsets = np.array(factor, np.float32), np.array(offset, np.float32)
+    operators = (Operator("Mul", (factors,)), Operator("Add", (offsets,)))
+    return Step(words, operators, lambda rows: rows * factors + offsets)
 
 
 def to_bytes(value_range: ValueRange) -> list[Step]:
-    """Numbers of the range as the nearest of 0..255."""
+    """Return the steps from numbers of the range to the nearest of 0..255."""
     factor = 255 / value_range.span
     words = f"{value_range.low:g} to {value_range.high:g} scaled to 0..255 and rounded"
     return [scale(factor, 0.5 - factor * value_range.low, words), cast(np.uint8)]
 
 
 def clip(value_range: ValueRange) -> Step:
-    """What lies outside the range, put to its ends."""
+    """Return a step that clips numbers to the range."""
     low, high = np.array(value_range.low, np.float32), np.array(value_range.high, np.float32)
-    words = f"kept within {value_range.low:g} to {value_range.high:g}"
+    words = f"clipped to {value_range.low:g}..{value_range.high:g}"
     return Step(words, (Operator("Max", (low,)), Operator("Min", (high,))), lambda rows: rows.clip(low, high))
 
 
 def sigmoid(value_range: ValueRange) -> list[Step]:
-    """Logits as numbers of the range."""
+    """Return the steps from logits to numbers of the range."""
 
     def calculate(rows: Rows) -> Rows:
         with np.errstate(over="ignore"):
@@ -109,20 +109,20 @@ def sigmoid(value_range: ValueRange) -> list[Step]:
 
 
 def logarithm(factor: float, words: str) -> Step:
-    """Factor * ln x."""
-    by = np.array(factor, np.float32)
+    """Return a step that calculates factor * ln x."""
+    factors = np.array(factor, np.float32)
 
     def calculate(rows: Rows) -> Rows:
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.log(rows) * by
+            return np.log(rows) * factors
 
-    return Step(words, (Operator("Log"), Operator("Mul", (by,))), calculate)
+    return Step(words, (Operator("Log"), Operator("Mul", (factors,))), calculate)
 
 
-def part(index: int, of: int, size: int) -> Step:
-    """One of several equal parts of the first axis of a row, which has so many places in all."""
-    each = size // of
-    places = np.arange(index * each, (index + 1) * each)
+def part(index: int, count: int, size: int) -> Step:
+    """Return a step that selects one of `count` equal parts of the first axis of a row, which has `size` places."""
+    part_size = size // count
+    places = np.arange(index * part_size, (index + 1) * part_size)
     words = f"places {places[0]} to {places[-1]} of {size}"
-    taken = Operator("Gather", (places,), {"axis": 1})
-    return Step(words, (taken,), lambda rows: rows[:, index * each : (index + 1) * each])
+    gather = Operator("Gather", (places,), {"axis": 1})
+    return Step(words, (gather,), lambda rows: rows[:, index * part_size : (index + 1) * part_size])

@@ -93,9 +93,9 @@ def forget_origin(model: onnx.ModelProto) -> None:
     """Remove what exporters add for debugging: file paths, stack traces, and the shapes of their example."""
     for field in (model.metadata_props, model.training_info, model.graph.quantization_annotation):
         del field[:]
-    model.doc_string = ""
+    model.ClearField("doc_string")
     for graph in graphs(model.graph):
         del graph.value_info[:]
         for item in (graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
-            item.doc_string = ""
+            item.ClearField("doc_string")
             del item.metadata_props[:]

@@ -1,11 +1,10 @@
-"""A pair written as a version: graphs, golden samples of the originals, card, manifest."""
+"""Write a pair as a version: graphs, golden samples from the originals, card, manifest."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 
 from app.engine.repository import write_version
@@ -13,14 +12,12 @@ from app.importing.pair import Pair
 from app.importing.proof import prove
 from app.manifest import CARD, DECODER, ENCODER, GOLDEN, FileDigest, Manifest
 
-Array = npt.NDArray[np.float32]
-
 PROOF_SEED = 11
 
 
 def write_pair(pair: Pair, models_dir: Path) -> Path:
     """
-    Write the next version of the model, and give its folder.
+    Write the next version of the model, and return its folder.
 
     Raises UnfitGraph, InvalidModel or VersionTaken; then nothing is left behind.
     """
@@ -31,18 +28,8 @@ def write_pair(pair: Pair, models_dir: Path) -> Path:
 def _fill(pair: Pair, folder: Path, version: int) -> None:
     onnx.save(pair.encoder.rewrite(), folder / ENCODER)
     onnx.save(pair.decoder.rewrite(), folder / DECODER)
-    samples = pair.golden()
-    codes = pair.encoder.answers(samples)
-    random = np.random.default_rng(PROOF_SEED)
-    shuffled = random.permuted(samples, axis=0)  # others, each of numbers within the range
-    draws = random.standard_normal(codes[0].shape, np.float32)
-    prove(pair.encoder, folder / ENCODER, np.concatenate([samples, shuffled]))
-    prove(pair.decoder, folder / DECODER, np.concatenate([codes[0], draws]))
-    (reconstructions,) = pair.decoder.answers(codes[0])
-    named = {port.name: code for port, code in zip(pair.encoder.given, codes, strict=True)}
-    arrays = {"samples": samples, **named, "reconstructions": reconstructions}
-    np.savez_compressed(folder / GOLDEN, allow_pickle=False, **arrays)
-    (folder / CARD).write_text(write_card(pair, version), encoding="utf-8")
+    _write_golden(pair, folder)
+    (folder / CARD).write_text(card_text(pair, version), encoding="utf-8")
     Manifest(
         name=pair.request.name,
         version=version,
@@ -55,8 +42,24 @@ def _fill(pair: Pair, folder: Path, version: int) -> None:
     ).write(folder)
 
 
-def write_card(pair: Pair, version: int) -> str:
-    """What is known of a model that was not trained here, in Markdown."""
+def _write_golden(pair: Pair, folder: Path) -> None:
+    """Compare the graphs with the originals, and write the originals' outputs as golden samples. Raises UnfitGraph."""
+    samples = pair.golden_samples()
+    outputs = pair.encoder.expected_outputs(samples)
+    latents = outputs[0]
+    random = np.random.default_rng(PROOF_SEED)
+    shuffled = random.permuted(samples, axis=0)  # other samples, whose numbers are still within the range
+    draws = random.standard_normal(latents.shape, np.float32)
+    prove(pair.encoder, folder / ENCODER, np.concatenate([samples, shuffled]))
+    prove(pair.decoder, folder / DECODER, np.concatenate([latents, draws]))
+    (reconstructions,) = pair.decoder.expected_outputs(latents)
+    named = {port.name: output for port, output in zip(pair.encoder.outputs, outputs, strict=True)}
+    arrays = {"samples": samples, **named, "reconstructions": reconstructions}
+    np.savez_compressed(folder / GOLDEN, allow_pickle=False, **arrays)
+
+
+def card_text(pair: Pair, version: int) -> str:
+    """Return the card of an imported model, in Markdown: where it came from, and how it was adapted."""
     originals = (pair.encoder.original, pair.decoder.original)
     digests = [f"- `{original.name}`: SHA-256 `{FileDigest.of(original.path).sha256}`" for original in originals]
     lines = [
@@ -64,7 +67,7 @@ def write_card(pair: Pair, version: int) -> str:
         "",
         pair.description,
         "",
-        "Imported, not trained here: what it was trained on, how, and how good it is, is not known.",
+        "Imported, not trained here: its training data, its training and its quality are unknown.",
         "",
         *digests,
         "",

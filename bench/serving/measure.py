@@ -1,122 +1,100 @@
 """
-The order in which everything is measured.
+One measurement: one server under one load from a number of connections.
 
-First each contender is started alone, its answers are checked, and it is left idle: `bench.serving.subjects`. Then come
-the rounds. A server that is quiet when idle does not disturb the others, so all quiet ones are up together, and each
-cell (a load with a number of connections) is measured of one after the other: what drifts within a minute hits all
-alike. In every round another one begins. A server that polls or spins when idle would take time from the others; it is
-started alone, once a round, and all its cells are measured. onnxruntime without a server is measured once a round,
-right after the cell that it is compared with.
+The server is warmed up, then measured. If it gave fewer than four answers per connection, it is measured again for four
+times as long. If other processes took more than a tenth of the servers' core meanwhile, it is measured again, three
+times at most, and the least disturbed measurement counts: it is chosen by the work of others, not by its result. After
+each measurement the server gets time to finish the requests that were broken off.
 """
 
 from __future__ import annotations
 
 import contextlib
-import subprocess
+import os
 import sys
-from dataclasses import dataclass, replace
-from pathlib import Path
+import time
+from dataclasses import dataclass
 
-from bench.serving.cells import bare, measure_cell
-from bench.serving.contender import Contender, Load
-from bench.serving.contenders import ROOT, contenders, is_installed
-from bench.serving.questions import KINDS
-from bench.serving.results import Results
-from bench.serving.servers import Server, StartError
-from bench.serving.subjects import (
-    Cores,
-    Subject,
-    check_alone,
-    examine,
-    examine_bundled,
-    leave_out,
-    new_subject,
-    started,
-)
+from bench.serving.processes import Server, busy_seconds
+from bench.serving.wrk import LoadError, Outcome, Wrk
 
-BARE_CELL: tuple[Load, int] = ("binary-32", 16)
+WARM_UP_SECONDS = 0.5
+MIN_ANSWERS_PER_CONNECTION = 4
+LONGER_FACTOR = 4
+MAX_TRIES = 3
+MAX_DISTURBANCE = 0.1
+"""Share of the servers' core that other processes may take before a measurement is repeated."""
+MAX_SETTLE_SECONDS = 20.0
+POLL_SECONDS = 0.1
+MAX_SETTLED_CPU = 0.15
+"""CPU seconds per second, beyond a server's use when idle, above which it still works on old requests."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What to measure."""
+class Cores:
+    """The core of the servers and the core of the load generator."""
 
-    models: tuple[str, ...]
-    contenders: tuple[str, ...]
-    """Empty: all that are installed."""
-    loads: tuple[Load, ...]
-    connections: tuple[int, ...]
-    seconds: float
-    rounds: int
-    cores: Cores
-    quick: bool = False
-    """Only the cells: no footprints."""
+    server: int
+    load: int
 
 
-def measure(plan: Plan, root: Path, results: Results) -> None:
-    """Fill the results; `root` holds, or gets, the models."""
-    subprocess.run([sys.executable, "-m", "bench.serving.models", str(root)], cwd=ROOT, stdout=sys.stderr, check=True)
-    subjects = {model: examined(model, plan, root, results) for model in plan.models}
-    if not plan.quick and (not plan.contenders or "hourglass" in plan.contenders):
-        examine_bundled(root, plan.cores, results, min(1.0, plan.seconds))
-    for number in range(1, plan.rounds + 1):
-        for model in plan.models:
-            measure_round(number, subjects[model], plan, results)
+@dataclass(frozen=True)
+class Timed:
+    """The numbers of one measurement."""
+
+    outcome: Outcome
+    cpu_seconds: float
+    """CPU time that the server's processes used."""
+    disturbance: float
+    """Share of the servers' core that other processes took, or other guests of the host."""
+
+    @property
+    def cpu_us(self) -> float:
+        """CPU time per answer, in microseconds."""
+        return self.cpu_seconds / self.outcome.requests * 1e6
 
 
-def examined(model: str, plan: Plan, root: Path, results: Results) -> list[Subject]:
-    """The contenders that come up with a model and answer rightly."""
-    name = KINDS[model][0]
-    found = []
-    for contender in chosen(contenders(name), plan.contenders):
-        sys.stderr.write(f"{model}: examining {contender.name}\n")
-        subject = new_subject(model, contender, root / model / name / "1")
-        subject = replace(subject, requests={k: v for k, v in subject.requests.items() if k in plan.loads})
-        if plan.quick:
-            right = check_alone(subject, plan.cores, results)
-        else:
-            right = examine(subject, plan.cores, results, min(1.0, plan.seconds))
-        if right:
-            found.append(right)
-    return found
+def pin_to_last_core() -> Cores:
+    """Move this process to the last core that it may use, and return that one and the first, which the servers get."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) == 1:
+        sys.stderr.write("only one core: servers and load generator share it, so the rates are not meaningful\n")
+    os.sched_setaffinity(0, {cores[-1]})
+    return Cores(server=cores[0], load=cores[-1])
 
 
-def chosen(all_of_them: list[Contender], names: tuple[str, ...]) -> list[Contender]:
-    """Those with such names, all where none is given, without those that are not installed."""
-    unknown = set(names) - {contender.name for contender in all_of_them}
-    if unknown:
-        raise SystemExit(f"no contender {', '.join(sorted(unknown))}; there are "
-                         f"{', '.join(contender.name for contender in all_of_them)}")  # fmt: skip
-    wanted = [contender for contender in all_of_them if not names or contender.name in names]
-    for contender in wanted:
-        if not is_installed(contender):
-            sys.stderr.write(f"{contender.name} is not installed: skipped\n")
-    return [contender for contender in wanted if is_installed(contender)]
+def measure(wrk: Wrk, server: Server, connections: int, seconds: float, core: int, idle_cpu: float) -> Timed:
+    """Return the least disturbed of several measurements of a server on a core. Raises LoadError."""
+    with contextlib.suppress(LoadError):
+        wrk.run(connections, WARM_UP_SECONDS)
+    settle(server, idle_cpu)
+    tries = [measure_once(wrk, server, connections, seconds, core, idle_cpu)]
+    if tries[0].outcome.requests < MIN_ANSWERS_PER_CONNECTION * connections:
+        seconds *= LONGER_FACTOR
+        tries = [measure_once(wrk, server, connections, seconds, core, idle_cpu)]
+    while tries[-1].disturbance > MAX_DISTURBANCE and len(tries) < MAX_TRIES:
+        tries.append(measure_once(wrk, server, connections, seconds, core, idle_cpu))
+    answered = [each for each in tries if each.outcome.requests]
+    if not answered:
+        raise LoadError(f"no answer in {seconds:g} s")
+    return min(answered, key=lambda each: each.disturbance)
 
 
-def measure_round(number: int, subjects: list[Subject], plan: Plan, results: Results) -> None:
-    """The quiet ones together, cell by cell; then each of the others alone."""
-    quiet = [subject for subject in subjects if subject.quiet]
-    groups = [quiet, *([subject] for subject in subjects if not subject.quiet)]
-    for group in groups:
-        with contextlib.ExitStack() as stack:
-            servers: list[tuple[Subject, Server]] = []
-            for subject in group:
-                try:
-                    servers.append((subject, stack.enter_context(started(subject, plan.cores.server, results))))
-                except StartError as error:
-                    leave_out(results, subject, "", f"in round {number}: {error}")
-            turn = number % max(1, len(servers))
-            measure_cells(number, servers[turn:] + servers[:turn], plan, results)
+def measure_once(wrk: Wrk, server: Server, connections: int, seconds: float, core: int, idle_cpu: float) -> Timed:
+    """Measure once, then let the server settle. Raises LoadError."""
+    used, busy, start = server.cpu_seconds(), busy_seconds(core), time.perf_counter()
+    outcome = wrk.run(connections, seconds)
+    used, busy = server.cpu_seconds() - used, busy_seconds(core) - busy
+    disturbance = max(0.0, busy - used) / (time.perf_counter() - start)
+    settle(server, idle_cpu)
+    return Timed(outcome, used, disturbance)
 
 
-def measure_cells(number: int, servers: list[tuple[Subject, Server]], plan: Plan, results: Results) -> None:
-    """Every load with every number of connections, of each server in turn."""
-    for load in plan.loads:
-        for connections in plan.connections:
-            for subject, server in servers:
-                if load in subject.requests:
-                    measure_cell(number, subject, server, load, connections, plan.seconds, plan.cores, results)
-            ours = next((subject for subject, _ in servers if subject.contender.name == "hourglass"), None)
-            if ours and (load, connections) == BARE_CELL:
-                results.bare.append(bare(number, ours, plan.seconds, plan.cores))
+def settle(server: Server, idle_cpu: float) -> None:
+    """Wait until the server is as idle as it gets: it may still work on requests whose clients have left."""
+    limit, used = time.perf_counter() + MAX_SETTLE_SECONDS, server.cpu_seconds()
+    while time.perf_counter() < limit:
+        time.sleep(POLL_SECONDS)
+        before, used = used, server.cpu_seconds()
+        if used - before <= (idle_cpu + MAX_SETTLED_CPU) * POLL_SECONDS:
+            return

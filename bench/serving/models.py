@@ -1,11 +1,11 @@
 """
-Two small models with seeded, untrained weights, as versions that the server accepts, and what they are asked.
+Two small models with seeded, untrained weights, as versions that the server accepts, each with a workload.
 
     .venv/bin/python -m bench.serving.models DIR
 
 writes three model repositories: `DIR/dense` with `bench-dense`, `DIR/conv` with `bench-conv`, and `DIR/bundled`, a copy
-of the bundled models. Each version has `questions.npz` beside its graphs: the inputs of every load, and onnxruntime's
-own answers. How fast a model runs does not depend on what its weights are.
+of the bundled models. Each version has `workload.npz` beside its graphs: the inputs of every load, and onnxruntime's
+own answers. The values of its weights do not affect the speed of a model.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from app.manifest import (
     Manifest,
     ValueRange,
 )
-from bench.serving.questions import KINDS, QUESTIONS, ROWS
+from bench.serving.loads import BATCH_ROWS, MODEL_NAMES, WORKLOAD_FILE
 from training.config import AutoencoderObjective, Config, NetworkConfig, OptimisationConfig
 from training.data.dataset import DataSet, Split
 from training.exporting.export import write_golden
@@ -58,10 +58,10 @@ INPUT = ImageInput(shape=(1, 28, 28), value_range=ValueRange(low=0, high=1))
 def main() -> int:
     """Write the models and print their folders."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where to; a repository that is there already stays as it is")
+    parser.add_argument("folder", type=Path, help="target folder; a repository that exists already is kept")
     options = parser.parse_args()
     logging.getLogger("torch").setLevel(logging.ERROR)
-    for kind in KINDS:
+    for kind in MODEL_NAMES:
         repository: Path = options.folder / kind
         if not repository.exists():
             write_repository(kind, repository)
@@ -70,18 +70,18 @@ def main() -> int:
 
 
 def write_repository(kind: str, repository: Path) -> None:
-    """The models of one kind, with their questions."""
+    """Write the models of one kind, each with its workload."""
     if kind == "bundled":
         shutil.copytree(ROOT / "models", repository)
-    else:
-        write_model(KINDS[kind][0], repository / KINDS[kind][0] / "1", NETWORKS[kind])
-    for name in KINDS[kind]:
+    for name in MODEL_NAMES[kind]:
         folder = repository / name / "1"
-        np.savez(folder / QUESTIONS, **questions(load_version(folder, name, 1)))  # type: ignore[arg-type]
+        if kind in NETWORKS:
+            write_model(name, folder, NETWORKS[kind])
+        np.savez(folder / WORKLOAD_FILE, **workload(load_version(folder, name, 1)))  # type: ignore[arg-type]
 
 
 def write_model(name: str, folder: Path, network_config: NetworkConfig) -> None:
-    """One version: graphs that were compared with torch, golden samples, manifest."""
+    """Write one version: graphs that were compared with torch, golden samples, manifest."""
     config = Config(
         name=name,
         description="Untrained, for the benchmark.",
@@ -114,7 +114,7 @@ def write_model(name: str, folder: Path, network_config: NetworkConfig) -> None:
 
 
 def with_contrast(network: Network) -> Network:
-    """The network with weights that keep a sample's variance from layer to layer, so that wrong answers look wrong."""
+    """Give a network weights that keep a sample's variance from layer to layer, so that wrong answers look wrong."""
     generator = torch.Generator().manual_seed(0)
     for weight in network.parameters():
         if weight.ndim > 1:
@@ -122,28 +122,28 @@ def with_contrast(network: Network) -> Network:
     return network
 
 
-def questions(model: Autoencoder) -> dict[str, Array | npt.NDArray[np.uint8]]:
+def workload(model: Autoencoder) -> dict[str, Array | npt.NDArray[np.uint8]]:
     """
-    Inputs and answers.
+    Return the inputs and answers of a model.
 
     The numbers are multiples of 1/256, so that every way to write one as JSON gives the same text, ten characters
     long on average: no contender gets shorter numbers than another.
     """
     random = np.random.default_rng(1)
-    contrast = np.linspace(0.1, 1, ROWS)[:, None]
+    contrast = np.linspace(0.1, 1, BATCH_ROWS)[:, None]
     size, dimension = model.manifest.input_size, model.manifest.latent_dim
-    samples = np.floor(random.random((ROWS, size)) * contrast * 256).astype(np.float32) / np.float32(256)
-    latents = np.round(random.standard_normal((ROWS, dimension)) * 256).astype(np.float32) / np.float32(256)
+    samples = np.floor(random.random((BATCH_ROWS, size)) * contrast * 256).astype(np.float32) / np.float32(256)
+    latents = np.round(random.standard_normal((BATCH_ROWS, dimension)) * 256).astype(np.float32) / np.float32(256)
     pixels = random.integers(0, 256, model.manifest.input_shape[1:], np.uint8)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return {
-        "samples": samples.reshape(ROWS, *model.manifest.input_shape),
+        "samples": samples.reshape(BATCH_ROWS, *model.manifest.input_shape),
         "latents": latents,
         "png": np.frombuffer(file.getvalue(), np.uint8),
         "encoded": model.encode(samples),
         "encoded_png": model.encode((pixels.astype(np.float32) / np.float32(255)).reshape(1, -1)),
-        "decoded": model.decode(latents).reshape(ROWS, -1),
+        "decoded": model.decode(latents).reshape(BATCH_ROWS, -1),
     }
 
 

@@ -1,109 +1,106 @@
-"""Start a contender on a core of its own, watch it, stop it with all that it started."""
+"""
+The servers that are measured: what a contender is, and the four contenders that run in this environment.
+
+`floor` is a bare ASGI application without checks, `written` a typical FastAPI application as people write it. The other
+contenders are in `bench.serving.rivals`.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import socket
-import subprocess
-import tempfile
-import time
-import uuid
-from collections.abc import Iterator
+import functools
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
+from bench.serving.loads import Array, Inputs, Load, Request, json_requests, read_rows, rows_as_npy
 
-from bench.serving import processes
-from bench.serving.contender import Contender
+ROOT = Path(__file__).parents[2]
 
-STOP_SECONDS = 10.0
-MARK = "BENCH_SERVER"
-
-
-class StartError(Exception):
-    """A contender did not come up."""
+NPY = {"Content-Type": "application/x-npy", "Accept": "application/x-npy"}
+PNG = {"Content-Type": "image/png", "Accept": "application/json"}
 
 
-class Server:
-    """A contender that was started, and its tree of processes."""
+@dataclass(frozen=True)
+class Contender:
+    """A server that the benchmark starts, sends requests to, and stops."""
 
-    def __init__(self, contender: Contender, folder: Path, core: int, log: Path) -> None:
-        self.contender = contender
-        self.port = free_port()
-        self.log = log
-        mark = uuid.uuid4().hex
-        self._mark = f"{MARK}={mark}"
-        environment = {**os.environ, **contender.environment, "ORT_DISABLE_TELEMETRY": "1", MARK: mark}
-        command = ["taskset", "-c", str(core), *contender.start(self.port, folder)]
-        self.started = time.perf_counter()
-        with log.open("wb") as output:
-            self._process = subprocess.Popen(
-                command, env=environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True
-            )
+    name: str
+    start: Callable[[int, Path], list[str]]
+    """
+    Returns the command line for a free port and the folder of one model.
+
+    The folder holds `encoder.onnx` (`samples` -> `latents`) and `decoder.onnx` (`latents` -> `samples`).
+    """
+    requests: Callable[[Inputs], Mapping[Load, Request]]
+    """Returns a request for each load that the server supports; the table shows a dash for the others."""
+    read: Callable[[Load, bytes], Array] = read_rows
+    """Returns the rows of an answer's body, latents or samples, flat, to compare them with onnxruntime's."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ready: str = "/"
+    """A path that answers 200 once the server can serve."""
+    start_seconds: float = 60.0
+    """Seconds that the server may take to become ready."""
 
     @property
-    def address(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def wait(self) -> None:
-        """Until it says that it is ready. Raises StartError with the end of its log."""
-        limit = self.started + self.contender.start_seconds
-        with httpx.Client(base_url=self.address, timeout=5) as client:
-            while time.perf_counter() < limit:
-                if self._process.poll() is not None:
-                    raise StartError(
-                        f"{self.contender.name} ended with {self._process.returncode}: {self.end_of_log()}"
-                    )
-                try:
-                    if client.get(self.contender.ready).status_code == 200:
-                        return
-                except httpx.TransportError:
-                    pass
-                time.sleep(0.005)
-        seconds = self.contender.start_seconds
-        raise StartError(f"{self.contender.name} was not ready after {seconds:g} s: {self.end_of_log()}")
-
-    def end_of_log(self) -> str:
-        """Its last lines."""
-        return " | ".join(self.log.read_text(errors="replace").splitlines()[-4:])
-
-    def stats(self) -> list[processes.Stat]:
-        """Of its processes."""
-        return processes.tree(self._process.pid, self._mark)
-
-    def cpu_seconds(self) -> float:
-        """That all its processes have used so far."""
-        return processes.cpu_seconds(self.stats())
-
-    def stop(self) -> None:
-        """Ask it to end, and end what is left of its tree after a while."""
-        self._process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=STOP_SECONDS)
-        for stat in self.stats():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(stat.pid, signal.SIGKILL)
-        self._process.wait(timeout=STOP_SECONDS)
+    def is_installed(self) -> bool:
+        """True if the program that `start` names exists."""
+        program = next(word for word in self.start(0, Path()) if "=" not in word and word != "env")
+        return Path(program).exists() or "/" not in program
 
 
-@contextlib.contextmanager
-def running(contender: Contender, folder: Path, core: int) -> Iterator[Server]:
-    """A contender that is ready, until the end of the block. Raises StartError."""
-    with tempfile.TemporaryDirectory() as scratch:
-        server = Server(contender, folder, core, Path(scratch) / "log")
-        try:
-            server.wait()
-            yield server
-        finally:
-            server.stop()
+def local_contenders(model: str) -> list[Contender]:
+    """Return the contenders of this environment. Only the paths of hourglass contain the model's name."""
+    return [hourglass(model), floor(), written("written", typed=False), written("written-typed", typed=True)]
 
 
-def free_port() -> int:
-    """One that nothing listened on a moment ago."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+def hourglass(model: str) -> Contender:
+    """Return this server as `make serve` starts it, over the repository that holds the model's folder."""
+    command = str(Path(sys.executable).parent / "hourglass")
+
+    def start(port: int, folder: Path) -> list[str]:
+        return ["env", f"HOURGLASS_PORT={port}", f"HOURGLASS_MODELS_DIR={folder.parent.parent}", command]
+
+    def requests(inputs: Inputs) -> Mapping[Load, Request]:
+        return hourglass_requests(model, inputs)
+
+    return Contender("hourglass", start, requests, environment={"HOURGLASS_LOG_LEVEL": "warning"}, ready="/readyz")
+
+
+def floor() -> Contender:
+    """Return the bare ASGI application of `bench.serving.apps.floor`."""
+    return Contender("floor", functools.partial(uvicorn_command, "floor"), app_requests)
+
+
+def written(name: str, typed: bool) -> Contender:
+    """Return the typical FastAPI application of `bench.serving.apps.written`, with or without response models."""
+    environment = {"BENCH_TYPED": "1" if typed else "0"}
+    return Contender(name, functools.partial(uvicorn_command, "written"), app_requests, environment=environment)
+
+
+def uvicorn_command(app: str, port: int, folder: Path) -> list[str]:
+    """Return the command for an application of `bench.serving.apps`, with the loop and parser of uvicorn[standard]."""
+    factory = [f"bench.serving.apps.{app}:create", "--factory", "--app-dir", str(ROOT)]
+    quiet = ["--no-access-log", "--log-level", "warning", "--lifespan", "off"]
+    fast = ["--loop", "uvloop", "--http", "httptools"]
+    python = ["env", f"BENCH_FOLDER={folder}", sys.executable, "-m", "uvicorn"]
+    return [*python, *factory, "--host", "127.0.0.1", "--port", str(port), *quiet, *fast]
+
+
+def hourglass_requests(model: str, inputs: Inputs) -> Mapping[Load, Request]:
+    """Return the requests for this server, which has one route per task and reads the Content-Type."""
+    encode, decode = f"/v1/models/{model}/encode", f"/v1/models/{model}/decode"
+    return {
+        **json_requests(inputs, encode, decode),
+        "binary-32": Request(encode, rows_as_npy(inputs.samples), NPY),
+        "png": Request(encode, inputs.png, PNG),
+    }
+
+
+def app_requests(inputs: Inputs) -> Mapping[Load, Request]:
+    """Return the requests for `floor` and `written`, which have one route per content type."""
+    return {
+        **json_requests(inputs, "/encode", "/decode"),
+        "binary-32": Request("/encode.npy", rows_as_npy(inputs.samples), NPY),
+        "png": Request("/encode.png", inputs.png, PNG),
+    }

@@ -1,122 +1,126 @@
-"""What must be shown, and whether it was: the aims that this server was built to, beside what was measured."""
+"""The performance targets of this server, and whether a run met them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench.serving.contender import Load
-from bench.serving.questions import LOADS
-from bench.serving.summary import Cell, Number, Spread, Summary, p50, rate, speed
+from bench.serving.loads import LOADS, Load
+from bench.serving.summary import Cell, Metric, Spread, Summary, p50, rate, speed
 
 OURS, FLOOR, WRITTEN = "hourglass", "floor", "written"
-FLOOR_RATIOS: dict[Load, float] = {"json-1": 1.5, "json-32": 1.4, "binary-32": 0.75, "png": 1.3, "decode-32": 1.3}
-WRITTEN_RATIOS: dict[Load, float] = {"json-1": 5, "json-32": 5, "decode-32": 5, "binary-32": 1.5}
-BARE_RATIOS = {"dense": 0.55, "conv": 0.72}
-P50_RATIO = 1.15
-FIRST_ANSWER_SECONDS = 1.2
-PEAK_MB = 200.0
-IDLE_CPU = 0.005
-"""CPU seconds a second that pass for zero: uvicorn looks at its clock ten times a second."""
+"""Contenders: this server, the bare ASGI application, the typical FastAPI application."""
+MIN_RATIOS_TO_FLOOR: dict[Load, float] = {
+    "json-1": 1.5,
+    "json-32": 1.4,
+    "binary-32": 0.75,
+    "png": 1.3,
+    "decode-32": 1.3,
+}
+MIN_RATIOS_TO_WRITTEN: dict[Load, float] = {"json-1": 5, "json-32": 5, "decode-32": 5, "binary-32": 1.5}
+MIN_RATIOS_TO_BARE = {"dense": 0.55, "conv": 0.72}
+MAX_P50_RATIO_TO_FLOOR = 1.15
+MAX_FIRST_ANSWER_SECONDS = 1.2
+MAX_PEAK_MB = 200.0
+MAX_IDLE_CPU = 0.005
+"""CPU seconds per second that count as zero: uvicorn looks at its clock ten times a second."""
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One aim. Of a ratio there are two numbers: by rate and by CPU time; both must reach what is wanted."""
+class Target:
+    """One target and its measured value. A ratio has two values, by rate and by CPU time; both must reach the goal."""
 
-    what: str
-    wanted: float
+    name: str
+    goal: float
     at_least: bool
-    by_rate: float | None
-    by_cpu: float | None = None
+    value: float | None
+    """By rate, or by the clock; None if it was not measured."""
+    cpu_value: float | None = None
+    """By CPU time; None if the target does not have one."""
     unit: str = ""
 
     @property
-    def numbers(self) -> tuple[float | None, float | None]:
-        """By rate, or by the clock; and by CPU time."""
-        return self.by_rate, self.by_cpu
-
-    @property
-    def met(self) -> bool | None:
-        """None where it was not measured."""
-        if self.by_rate is None:
+    def is_met(self) -> bool | None:
+        """True or False; None if it was not measured."""
+        if self.value is None:
             return None
-        return self.reached(self.by_rate) and (self.by_cpu is None or self.reached(self.by_cpu))
+        return self._reaches_goal(self.value) and (self.cpu_value is None or self._reaches_goal(self.cpu_value))
 
-    def reached(self, value: float) -> bool:
-        """Whether a number is as good as what is wanted."""
-        return value >= self.wanted if self.at_least else value <= self.wanted
+    def _reaches_goal(self, value: float) -> bool:
+        return value >= self.goal if self.at_least else value <= self.goal
 
 
-def findings(summary: Summary) -> list[Finding]:
-    """All aims, in order."""
-    found = []
+def targets(summary: Summary) -> list[Target]:
+    """Return all targets, in the order of the document."""
+    rows: list[Target] = []
     for model in summary.models:
-        found += [*beside_floor(summary, model), *beside_written(summary, model), *beside_rivals(summary, model)]
-        found += [*latency(summary, model), *beside_bare(summary, model)]
-    return [*found, *needs(summary)]
+        rows += [*floor_targets(summary, model), *written_targets(summary, model), *rival_targets(summary, model)]
+        rows += [*latency_targets(summary, model), *bare_targets(summary, model)]
+    return [*rows, *footprint_targets(summary)]
 
 
-def beside_floor(summary: Summary, model: str) -> Iterator[Finding]:
-    """At 16 connections."""
-    for load, wanted in FLOOR_RATIOS.items():
-        by_rate, by_cpu = (middle(summary.ratio(OURS, FLOOR, Cell(model, load, 16), of)) for of in (rate, speed))
-        yield Finding(f"{model}: `{load}`, of the floor, 16 connections", wanted, True, by_rate, by_cpu)
+def floor_targets(summary: Summary, model: str) -> Iterator[Target]:
+    """Yield the ratios to the floor at 16 connections."""
+    for load, goal in MIN_RATIOS_TO_FLOOR.items():
+        by_rate, by_cpu = (
+            median(summary.ratio(OURS, FLOOR, Cell(model, load, 16), metric)) for metric in (rate, speed)
+        )
+        yield Target(f"{model}: `{load}`, ratio to floor, 16 connections", goal, True, by_rate, by_cpu)
 
 
-def beside_written(summary: Summary, model: str) -> Iterator[Finding]:
-    """The least over all numbers of connections."""
-    for load, wanted in WRITTEN_RATIOS.items():
-        by_rate, by_cpu = (least_ratio(summary, WRITTEN, model, (load,), of) for of in (rate, speed))
-        yield Finding(f"{model}: `{load}`, of the application that people write", wanted, True, by_rate, by_cpu)
+def written_targets(summary: Summary, model: str) -> Iterator[Target]:
+    """Yield the ratios to the typical FastAPI application: the lowest over all numbers of connections."""
+    for load, goal in MIN_RATIOS_TO_WRITTEN.items():
+        by_rate, by_cpu = (lowest_ratio(summary, WRITTEN, model, (load,), metric) for metric in (rate, speed))
+        yield Target(f"{model}: `{load}`, lowest ratio to written", goal, True, by_rate, by_cpu)
 
 
-def beside_rivals(summary: Summary, model: str) -> Iterator[Finding]:
-    """The least over all loads and all numbers of connections, of each."""
+def rival_targets(summary: Summary, model: str) -> Iterator[Target]:
+    """Yield the ratio to each rival: the lowest over all loads and all numbers of connections."""
     for name in summary.contenders:
         if name in (OURS, FLOOR) or name.startswith(WRITTEN):
             continue
-        by_rate, by_cpu = (least_ratio(summary, name, model, LOADS, of) for of in (rate, speed))
-        yield Finding(f"{model}: every load, of {name}", 1.0, True, by_rate, by_cpu)
+        by_rate, by_cpu = (lowest_ratio(summary, name, model, LOADS, metric) for metric in (rate, speed))
+        yield Target(f"{model}: every load, lowest ratio to {name}", 1.0, True, by_rate, by_cpu)
 
 
-def latency(summary: Summary, model: str) -> Iterator[Finding]:
-    """The median at one connection."""
+def latency_targets(summary: Summary, model: str) -> Iterator[Target]:
+    """Yield the ratios of the median latency to the floor's at one connection."""
     for load in LOADS:
-        ratio = middle(summary.ratio(OURS, FLOOR, Cell(model, load, 1), p50))
-        yield Finding(f"{model}: `{load}`, p50 of the floor's, 1 connection", P50_RATIO, False, ratio)
+        ratio = median(summary.ratio(OURS, FLOOR, Cell(model, load, 1), p50))
+        yield Target(f"{model}: `{load}`, p50, ratio to floor, 1 connection", MAX_P50_RATIO_TO_FLOOR, False, ratio)
 
 
-def beside_bare(summary: Summary, model: str) -> Iterator[Finding]:
-    """Samples a second over binary at 16 connections, of a batch of 32 in process."""
+def bare_targets(summary: Summary, model: str) -> Iterator[Target]:
+    """Yield the ratio of batches of 32 over binary at 16 connections to those of onnxruntime in process."""
     by_rate, by_cpu = summary.ratio_to_bare(OURS, Cell(model, "binary-32", 16))
-    what = f"{model}: `binary-32`, of bare onnxruntime, 16 connections"
-    yield Finding(what, BARE_RATIOS[model], True, middle(by_rate), middle(by_cpu))
+    name = f"{model}: `binary-32`, ratio to bare onnxruntime, 16 connections"
+    yield Target(name, MIN_RATIOS_TO_BARE[model], True, median(by_rate), median(by_cpu))
 
 
-def needs(summary: Summary) -> Iterator[Finding]:
-    """Start, memory and idle CPU; with one small model, and with the four bundled ones."""
+def footprint_targets(summary: Summary) -> Iterator[Target]:
+    """Yield start, idle CPU and memory: with one small model, and with the four bundled ones."""
     for model in (*summary.models, "bundled"):
         first, used = summary.first_answer(OURS, model)
-        what = f"{model}: start to first right answer"
-        yield Finding(what, FIRST_ANSWER_SECONDS, False, middle(first), middle(used), unit="s")
+        name = f"{model}: start to first correct answer"
+        yield Target(name, MAX_FIRST_ANSWER_SECONDS, False, median(first), median(used), unit="s")
     for footprint in summary.results.footprints:
         if footprint.contender == OURS:
-            yield Finding(f"{footprint.model}: idle CPU", IDLE_CPU, False, footprint.idle_cpu, unit="s/s")
+            yield Target(f"{footprint.model}: idle CPU", MAX_IDLE_CPU, False, footprint.idle_cpu, unit="s/s")
             if footprint.model == "bundled":
-                yield Finding("bundled: peak memory", PEAK_MB, False, footprint.peak_mb, unit="MB")
+                yield Target("bundled: peak memory", MAX_PEAK_MB, False, footprint.peak_mb, unit="MB")
 
 
-def middle(spread: Spread | None) -> float | None:
-    """The median, where there is one."""
-    return None if spread is None else spread.middle
+def median(spread: Spread | None) -> float | None:
+    """Return the median, or None without a spread."""
+    return None if spread is None else spread.median
 
 
-def least_ratio(summary: Summary, other: str, model: str, loads: tuple[Load, ...], of: Number) -> float | None:
-    """The least of the median ratios over loads and numbers of connections that both were measured under."""
+def lowest_ratio(summary: Summary, other: str, model: str, loads: tuple[Load, ...], metric: Metric) -> float | None:
+    """Return the lowest median ratio over the loads and numbers of connections that both were measured under."""
     spreads = [
-        summary.ratio(OURS, other, Cell(model, load, connections), of)
+        summary.ratio(OURS, other, Cell(model, load, connections), metric)
         for load in loads
         for connections in summary.connections
     ]
-    return min((spread.middle for spread in spreads if spread), default=None)
+    return min((spread.median for spread in spreads if spread), default=None)

@@ -1,9 +1,10 @@
-"""The command `hourglass check`, and what the command line is."""
+"""The commands `import` and `check`, and serving by default."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,18 +14,19 @@ import pytest
 from app.__main__ import main
 from app.manifest import DECODER, ENCODER, GOLDEN, MANIFEST
 from app.settings import Settings
-from tests.helpers import tiny
+from tests.helpers import foreign, tiny
+from tests.helpers.imports import LAST, arguments, refusal
 
 
-def flipped_byte(folder: Path) -> None:
-    """A graph of the same length with another byte."""
+def flip_byte(folder: Path) -> None:
+    """Change one byte of a graph."""
     content = bytearray((folder / ENCODER).read_bytes())
     content[-1] ^= 1
     (folder / ENCODER).write_bytes(content)
 
 
-def changed_golden(folder: Path) -> None:
-    """Golden samples with one other number, and a manifest that vouches for them."""
+def change_golden(folder: Path) -> None:
+    """Change one number of the golden samples, and write a manifest with their checksum."""
     with np.load(folder / GOLDEN) as archive:
         arrays = {name: archive[name] for name in archive.files}
     arrays["reconstructions"][0, 0, 0, 0] += 0.01
@@ -33,23 +35,23 @@ def changed_golden(folder: Path) -> None:
 
 
 BREAKAGES: list[tuple[str, Callable[[Path], object], str]] = [
-    ("checksum", flipped_byte, "encoder.onnx is not the file that the manifest names: its checksum differs"),
-    ("golden", changed_golden, "golden.npz: reconstructions differ from those that were stored"),
+    ("checksum", flip_byte, "encoder.onnx is not the file that the manifest names: its checksum differs"),
+    ("golden", change_golden, "golden.npz: reconstructions differ from those that were stored"),
     ("missing", lambda folder: (folder / DECODER).unlink(), "decoder.onnx is missing or empty"),
     ("manifest", lambda folder: (folder / MANIFEST).unlink(), "model.json is missing"),
 ]
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands set up the log of their process, which here is that of the tests."""
+def _logging_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep commands from configuring the log of the process, which here runs the tests."""
     monkeypatch.setattr("app.__main__.configure_logging", lambda _: None)
     monkeypatch.setattr("app.commands.configure_logging", lambda _: None)
 
 
-@pytest.mark.parametrize(("what", "damage", "reason"), BREAKAGES, ids=[what for what, *_ in BREAKAGES])
-def test_check_gives_a_line_for_each_version_and_fails_for_a_broken_one(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str, damage: Callable[[Path], object], reason: str
+@pytest.mark.parametrize(("label", "damage", "reason"), BREAKAGES, ids=[label for label, *_ in BREAKAGES])
+def test_check_prints_a_line_for_each_version_and_fails_if_one_is_broken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], label: str, damage: Callable[[Path], object], reason: str
 ) -> None:
     for name, version in (("tiny", 1), ("tiny", 2), ("whole", 1)):
         tiny.write_version(tmp_path, name, version)
@@ -67,7 +69,7 @@ def test_check_gives_a_line_for_each_version_and_fails_for_a_broken_one(
     assert main([*check, "tiny"]) == 1
 
 
-def test_check_names_what_is_not_there(
+def test_check_names_a_missing_model_or_repository(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOURGLASS_MODELS_DIR", str(tmp_path))
@@ -79,7 +81,7 @@ def test_check_names_what_is_not_there(
     assert "holds no version of 'tiny/2': expected NAME or NAME/VERSION" in capsys.readouterr().err
 
 
-def test_what_is_no_version_is_told_beside_the_table(tmp_path: Path) -> None:
+def test_check_warns_of_folders_that_are_not_versions(tmp_path: Path) -> None:
     tiny.write_version(tmp_path)
     (tmp_path / "tiny" / "01").mkdir()
     command = [sys.executable, "-m", "app", "check", "--models-dir", str(tmp_path)]
@@ -89,7 +91,7 @@ def test_what_is_no_version_is_told_beside_the_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], ["serve"]])
-def test_no_command_is_to_serve(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_command_it_serves(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     served: list[Settings] = []
 
     def serve(settings: Settings) -> int:
@@ -99,3 +101,57 @@ def test_no_command_is_to_serve(arguments: list[str], monkeypatch: pytest.Monkey
     monkeypatch.setattr("app.__main__.serve", serve)
     assert main(arguments) == 0
     assert len(served) == 1
+
+
+def test_a_dry_run_reports_everything_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    foreign.encoder(tmp_path / "e.onnx", LAST, batch=1)
+    foreign.decoder(tmp_path / "d.onnx")
+    assert main(arguments(tmp_path, "--dry-run")) == 0
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.splitlines() == [
+        "encoder  e.onnx: opset 18; x float32 [4, 5, 3], batch fixed at 1 -> code",
+        "decoder  d.onnx: opset 18; code float32 [6], batch free -> x_hat",
+        "samples  image [3, 4, 5], 0 to 1",
+        "latents  deterministic, 6",
+        "model    autoencoder: encode, decode, reconstruct, interpolate",
+        "adapted  encoder: x: named samples, channels moved to the last axis",
+        "adapted  encoder: code: named latents",
+        "adapted  encoder: batch axis: fixed at 1, made free",
+        "adapted  decoder: code: named latents",
+        "adapted  decoder: x_hat: named samples, clipped to 0..1",
+        f"all checks passed; this would be {tmp_path / 'models' / 'mine' / '1'}",
+    ]
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_reported_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    foreign.wide_encoder(tmp_path / "e.onnx")
+    foreign.decoder(tmp_path / "d.onnx")
+    (tmp_path / "file").write_text("")
+    command = arguments(tmp_path, "--encoder-gives", "mu,logvar", "--models-dir", str(tmp_path / "file"))
+    assert main(command) == 1
+    assert "file/mine cannot be written: Not a directory" in capsys.readouterr().err
+
+
+def test_import_without_onnx_names_the_package_to_install(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.commands.find_spec", lambda _: None)
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    (requirement,) = project["optional-dependencies"]["import"]
+    assert refusal(tmp_path, capsys) == f"hourglass: import needs the package onnx: pip install '{requirement}'"
+
+
+def test_import_loads_neither_torch_nor_training(tmp_path: Path) -> None:
+    foreign.encoder(tmp_path / "e.onnx")
+    foreign.decoder(tmp_path / "d.onnx")
+    program = (
+        "import sys; from app.__main__ import main; main(sys.argv[1:]);"
+        "print({name.split('.')[0] for name in sys.modules} & {'torch', 'training'})"
+    )
+    command = [sys.executable, "-c", program, *arguments(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines()[-1] == "set()"

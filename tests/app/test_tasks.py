@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import pytest
+from starlette.testclient import TestClient
 
 from app.api.state import State
-from app.arrays import ARRAYS
+from app.arrays import ARRAYS, Samples
 from app.engine.served import QueueName, ServedModel
 from app.errors import TooManyRows
+from app.main import create_app
 from app.manifest import FAMILY_TASKS, TaskName
-from app.options import DenoiseOptions, EncodeOptions, GenerateOptions, InterpolateOptions
-from app.tasks import TASKS, Result, chosen_seed, decode, denoise, encode, generate, interpolate, reconstruct
+from app.options import DecodeOptions, DenoiseOptions, EncodeOptions, GenerateOptions, InterpolateOptions
+from app.settings import Settings
+from app.tasks import TASKS, Result, Task, chosen_seed, decode, denoise, encode, generate, interpolate, reconstruct
 from tests.helpers.arrays import array
+from tests.helpers.v1 import SAMPLE
 
 SAMPLES = array([[[[0.25, 0.75], [0.5, 0]]]])
 HALVES = array([[[[0.5, 0.5], [0.25, 0.25]]]])
@@ -125,3 +130,73 @@ def test_the_summary_of_a_task_is_an_imperative_of_at_most_five_words(name: str)
     assert len(task.summary.split()) <= 5
     assert not task.summary.endswith(".")
     assert task.description.startswith(f"{task.summary}.")
+
+
+async def mirror(model: ServedModel, options: DecodeOptions, samples: Samples) -> Result:
+    """
+    Mirror samples.
+
+    Each sample is reconstructed and flipped from left to right.
+    """
+    reconstruction = await model.reconstruct(samples, options.label)
+    return Result(reconstruction.samples[..., ::-1], extras={"errors": reconstruction.errors})
+
+
+MIRROR = Task(
+    mirror,
+    DecodeOptions,
+    takes="samples",
+    gives="samples",
+    runs=("reconstruct",),
+    extras=("errors",),
+    supports=lambda manifest: manifest.input.kind == "image",
+)
+MIRRORED = [[[[0.5, 0.5], [0.25, 0.25]]]]
+
+
+@pytest.fixture
+def mirror_client(tiny_models: Path, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    """Return a client of an application whose table has one more row."""
+    monkeypatch.setitem(TASKS, "mirror", MIRROR)
+    return TestClient(create_app(Settings(models_dir=tiny_models)))
+
+
+def test_a_new_task_is_a_route_of_v1(mirror_client: TestClient) -> None:
+    answer = mirror_client.post("/v1/models/tiny-ae/mirror", json={"samples": [SAMPLE]})
+    assert answer.json() == {"model": "tiny-ae", "version": 2, "samples": MIRRORED, "errors": [0.0625]}
+    assert mirror_client.post("/v1/models/tiny-ae/versions/1/mirror", json={"samples": [SAMPLE]}).json()["version"] == 1
+    refused = mirror_client.post("/v1/models/tiny-table/mirror", json={"samples": [SAMPLE]})
+    assert (refused.status_code, refused.json()["code"]) == (404, "unsupported-task")
+
+
+def test_a_new_task_is_a_model_of_v2_with_statistics(mirror_client: TestClient) -> None:
+    assert "tiny-ae.mirror" in mirror_client.get("/v2/models").json()["models"]
+    assert "tiny-table.mirror" not in mirror_client.get("/v2/models").json()["models"]
+    assert [output["name"] for output in mirror_client.get("/v2/models/tiny-ae.mirror").json()["outputs"]] == [
+        "samples",
+        "errors",
+    ]
+    tensor = {"name": "samples", "shape": [1, 4], "datatype": "FP32", "data": SAMPLE}
+    answer = mirror_client.post("/v2/models/tiny-ae.mirror/infer", json={"inputs": [tensor]}).json()
+    assert answer["outputs"][0]["data"] == np.ravel(MIRRORED).tolist()
+    (statistics,) = mirror_client.get("/v2/models/tiny-ae.mirror/stats").json()["model_stats"]
+    assert (statistics["inference_count"], statistics["inference_stats"]["success"]["count"]) == (1, 1)
+    (decoder,) = mirror_client.get("/v2/models/tiny-ae.decode/stats").json()["model_stats"]
+    assert decoder["inference_count"] == 0
+
+
+def test_a_new_task_is_in_the_document(mirror_client: TestClient) -> None:
+    document = mirror_client.get("/openapi.json").json()
+    operation = document["paths"]["/v1/models/{model}/mirror"]["post"]
+    assert operation["operationId"] == "mirror"
+    assert operation["summary"] == "Mirror samples"
+    assert "flipped from left to right" in operation["description"]
+    assert {parameter["name"] for parameter in operation["parameters"]} == {"model", "columns", "label"}
+    answer = operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
+    assert set(document["components"]["schemas"][answer.rpartition("/")[2]]["required"]) == {
+        "model",
+        "version",
+        "samples",
+        "errors",
+    }
+    assert "/v1/models/{model}/versions/{version}/mirror" in document["paths"]

@@ -10,28 +10,12 @@ from starlette.types import ASGIApp
 
 from app.api.state import State
 from app.engine.autoencoder import Autoencoder
-from app.engine.batcher import Batcher
-from app.engine.catalog import Catalog
-from app.engine.offload import Offload
-from app.engine.served import RowLimits, ServedModel
 from app.settings import Settings
-from app.tasks import supported_tasks
-
-
-def serve(autoencoder: Autoencoder, batcher: Batcher, offload: Offload, **settings: Any) -> ServedModel:
-    """Return a model behind its queues, within the limits of the settings."""
-    options = Settings(**settings)
-    limits = RowLimits(options.max_rows, options.max_numbers)
-    return ServedModel(autoencoder, supported_tasks(autoencoder.manifest), batcher, offload, limits)
 
 
 def state_over(autoencoder: Autoencoder, threads: int = 1, **settings: Any) -> State:
     """Return the state of an application that serves one model."""
-    options = Settings(**settings)
-    batcher = Batcher(threads, options.max_queued_rows, options.queue_seconds, share=options.batching)
-    offload = Offload(threads)
-    catalog = Catalog([serve(autoencoder, batcher, offload, **settings)])
-    return State(options, catalog, batcher, offload, threads)
+    return State.serve(Settings(threads=threads, **settings), [autoencoder])
 
 
 def post_together(app: ASGIApp, *requests: tuple[str, Any]) -> list[httpx.Response]:

@@ -1,9 +1,9 @@
 """
-A real ONNX model whose log p(x) is known in closed form: p(x|z) = N(W z + b, D), D diagonal, p(z) = N(0, I).
+An ONNX model whose log p(x) is known in closed form: p(x|z) = N(W z + b, D), D diagonal, p(z) = N(0, I).
 
     p(x) = N(b, W W' + D)        q(z|x) = N(S W' D^-1 (x - b), S) exactly, S = (I + W' D^-1 W)^-1, which is diagonal
 
-The graphs take samples = shift + scale x. A posterior can be made worse than the exact one.
+The graphs take samples = shift + scale x. The posterior may be made worse than the exact one.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Doubles = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Linear:
-    """The model, data drawn from it, and what is true of them."""
+    """The model, data drawn from it, and the parameters of its distribution."""
 
     model: Autoencoder
     data: DataSet
@@ -53,17 +53,17 @@ class Linear:
     scale: Doubles
 
     def x(self) -> Doubles:
-        """The test part, standardised."""
+        """Return the test part, standardised."""
         return (self.data.test.in_users_units().astype(np.float64) - self.shift) / self.scale
 
     def log_density(self) -> Doubles:
-        """Log p(x) of each test row, in closed form."""
+        """Return log p(x) of each test row, in closed form."""
         covariance = self.weights @ self.weights.T + np.diag(self.variance)
         return np.asarray(multivariate_normal(self.bias, covariance).logpdf(self.x()))
 
 
 def write_linear(folder: Path, rows: int = 30, features: int = 4, widening: float = 1.0, offset: float = 0.0) -> Linear:
-    """Two latents. The posterior's deviation is multiplied by `widening` and its mean is off by `offset`."""
+    """Write a model with two latents; multiply its posterior's deviation by `widening` and add `offset` to its mean."""
     random = np.random.default_rng(0)
     bias, shift = random.standard_normal((2, features))
     variance, scale = random.uniform(0.2, 0.8, (2, features))
@@ -103,15 +103,15 @@ def write_linear(folder: Path, rows: int = 30, features: int = 4, widening: floa
     return Linear(Autoencoder.open(folder, manifest), data, weights, bias, variance, shift, scale)
 
 
-def _save(path: Path, given: str, names: list[str], maps: list[tuple[Doubles, Doubles]]) -> None:
-    """A graph of one affine map for each output."""
+def _save(path: Path, input_name: str, names: list[str], maps: list[tuple[Doubles, Doubles]]) -> None:
+    """Write a graph with one affine map for each output."""
     nodes, constants = [], []
     for name, (matrix, offset) in zip(names, maps, strict=True):
-        nodes.append(helper.make_node("MatMul", [given, f"{name}_matrix"], [f"{name}_product"]))
+        nodes.append(helper.make_node("MatMul", [input_name, f"{name}_matrix"], [f"{name}_product"]))
         nodes.append(helper.make_node("Add", [f"{name}_product", f"{name}_offset"], [name]))
         constants.append(numpy_helper.from_array(matrix.astype(np.float32), f"{name}_matrix"))
         constants.append(numpy_helper.from_array(offset.astype(np.float32), f"{name}_offset"))
-    gives: list[tuple[str, tuple[int, ...]]] = [
+    outputs: list[tuple[str, tuple[int, ...]]] = [
         (name, (matrix.shape[1],)) for name, (matrix, _) in zip(names, maps, strict=True)
     ]
-    onnx.save(graph(nodes, [(given, (maps[0][0].shape[0],))], gives, constants), path)
+    onnx.save(graph(nodes, [(input_name, (maps[0][0].shape[0],))], outputs, constants), path)

@@ -11,7 +11,7 @@ from app.arrays import Array, Samples
 from app.engine.offload import LoopLimit
 from app.engine.served import ServedModel
 from app.errors import EmptyBatch, InvalidInput
-from app.formats.images import FORMATS, is_tiny, read_image, read_images
+from app.formats.images import FORMATS, decoding_size, read_image, read_images
 from app.formats.json_body import holds_images, read_json_images, read_rows
 from app.formats.multipart import read_files
 from app.formats.npy import read_npy
@@ -38,10 +38,10 @@ async def read_array(
 
     Raises TooManyRows, and what the format and the model's checks raise.
     """
-    limit = NEVER_ON_LOOP
+    size, limit = len(content), NEVER_ON_LOOP
     if media_type in FORMATS:
         read = partial(_read_image, content, media_type, model, state)
-        limit = LoopLimit.READ_IMAGE_SIZE if is_tiny(content, media_type) else NEVER_ON_LOOP
+        size, limit = decoding_size(content, media_type), LoopLimit.READ_IMAGE_SIZE
     elif media_type == FORM:
         read = partial(_read_form, content, content_type, model, state)
     elif model.takes_images and name == "samples" and media_type == JSON and holds_images(content):
@@ -49,7 +49,7 @@ async def read_array(
     else:
         read = partial(_read_rows, content, media_type, name, model)
         limit = LOOP_LIMITS[media_type]
-    return await state.offload.run(len(content), limit, read)
+    return await state.offload.run(size, limit, read)
 
 
 def check_no_body(content: bytes) -> None:

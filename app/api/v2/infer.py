@@ -21,7 +21,7 @@ from app.api.v2.reply import HEADER_LENGTH, answer_encoding, render
 from app.arrays import Samples
 from app.engine.offload import LoopLimit
 from app.errors import Expired, InvalidInput, InvalidParameter, MalformedBody, WrongShape
-from app.formats.images import is_tiny, media_type, read_images
+from app.formats.images import UNKNOWN_SIZE, decoding_size, media_type, read_images
 from app.formats.open_inference import InferenceRequest, read_raw, read_request
 from app.formats.tensors import BYTES, Tensor
 from app.manifest import ImageInput
@@ -79,9 +79,9 @@ class InferEndpoint:
         assert isinstance(images, list)
         if tensor.shape not in ((len(images),), (len(images), 1)):
             raise WrongShape(f"{tensor.name}: expected {BYTES} of shape [images], got {list(tensor.shape)}")
-        small = len(images) == 1 and is_tiny(images[0], media_type(images[0]))
+        size = decoding_size(images[0], media_type(images[0])) if len(images) == 1 else UNKNOWN_SIZE
         read = partial(read_images, images, expected, self._state.settings.max_pixels)
-        return await self._state.offload.run(0 if small else 1, 0, read)
+        return await self._state.offload.run(size, LoopLimit.READ_IMAGE_SIZE, read)
 
 
 def _loop_size(content: bytes, header_length: int | None) -> tuple[int, int]:

@@ -1,1 +1,1 @@
-"""Two applications of a few lines over the same ONNX files: the least that can answer, and what people write."""
+"""Two short applications over the same ONNX files: the fastest that can answer, and a typical one."""

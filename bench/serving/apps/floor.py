@@ -1,8 +1,8 @@
 """
-The floor: a bare ASGI callable, one run a request on the event loop, no framework and no checks of any kind.
+The floor: a bare ASGI application without a framework or checks, with one run per request on the event loop.
 
-What is left when all that a server owes its users is taken away: a wrong body is a 500, a slow run stops every other
-request. BENCH_FOLDER names the folder of a model.
+It shows the cost of an answer without anything that a server owes its users: a wrong body gets status 500, and a slow
+run stops every other request. BENCH_FOLDER names the folder of a model.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ JSON, NPY = b"application/json", b"application/x-npy"
 
 
 def open_session(path: Path) -> onnxruntime.InferenceSession:
-    """One thread, which does not spin."""
+    """Open a session with one thread, which does not spin."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -39,14 +39,14 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
 
 @functools.cache
 def npy_header(shape: tuple[int, ...]) -> bytes:
-    """Of a float32 file, made once for a shape."""
+    """Return the header of a float32 file; it is made once for each shape."""
     text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}"
     padded = text.ljust(-(len(text) + 11) % 64 + len(text)).encode() + b"\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(padded)) + padded
 
 
 class Floor:
-    """The application over one model."""
+    """The application for one model."""
 
     def __init__(self, folder: Path) -> None:
         encoder, decoder = open_session(folder / "encoder.onnx"), open_session(folder / "decoder.onnx")
@@ -61,35 +61,35 @@ class Floor:
         }
 
     def encode_json(self, body: bytes) -> bytes:
-        """{"samples": rows} -> {"latents": rows}"""
+        """Encode {"samples": rows}, and return {"latents": rows}."""
         samples = np.array(orjson.loads(body)["samples"], np.float32).reshape(self.shape)
         return self.latents(samples)
 
     def encode_npy(self, body: bytes) -> bytes:
-        """float32 in C order, which is believed."""
+        """Encode a `.npy` file; float32 in C order is assumed, not checked."""
         start = 10 + body[8] + 256 * body[9]
         samples = np.frombuffer(body, np.float32, offset=start).reshape(self.shape)
         latents: Array = self.encoder(None, {"samples": samples})[0]
         return npy_header(latents.shape) + latents.tobytes()
 
     def encode_png(self, body: bytes) -> bytes:
-        """An 8-bit grey image of the model's size, which is believed."""
+        """Encode a PNG; 8-bit grey pixels of the model's size are assumed, not checked."""
         pixels = np.asarray(Image.open(io.BytesIO(body), formats=("PNG",)), np.float32)
         return self.latents((pixels / np.float32(255)).reshape(self.shape))
 
     def decode_json(self, body: bytes) -> bytes:
-        """{"latents": rows} -> {"samples": rows}"""
+        """Decode {"latents": rows}, and return {"samples": rows}."""
         latents = np.array(orjson.loads(body)["latents"], np.float32)
         samples = self.decoder(None, {"latents": latents})[0]
         return orjson.dumps({"samples": samples}, option=orjson.OPT_SERIALIZE_NUMPY)
 
     def latents(self, samples: Array) -> bytes:
-        """The latents of samples, as JSON."""
+        """Return the latents of samples, as JSON."""
         latents = self.encoder(None, {"samples": samples})[0]
         return orjson.dumps({"latents": latents}, option=orjson.OPT_SERIALIZE_NUMPY)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """ASGI, without a lifespan."""
+        """Answer a request; lifespan messages are not supported."""
         message = await receive()
         body = message["body"]
         while message["more_body"]:
@@ -103,5 +103,5 @@ class Floor:
 
 
 def create() -> Floor:
-    """The application over the model in BENCH_FOLDER."""
+    """Return the application for the model in BENCH_FOLDER."""
     return Floor(Path(os.environ["BENCH_FOLDER"]))

@@ -1,9 +1,9 @@
 """
-The application that people write: FastAPI, a pydantic body, plain `def` routes, lists out.
+A typical FastAPI application, as people write it: a pydantic body, plain `def` routes, lists as answers.
 
-What tutorials show, but for two things that are kinder than they are: sessions with one thread that does not spin, and
-no access log. BENCH_FOLDER names the folder of a model; BENCH_TYPED=1 gives the answers a response model, which
-pydantic then writes.
+It follows the tutorials, except for two settings that make it faster: sessions with one thread that does not spin, and
+no access log. BENCH_FOLDER names the folder of a model. BENCH_TYPED=1 gives the answers a response model, so that
+pydantic writes them.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from pydantic import BaseModel
 
 
 class SamplesIn(BaseModel):
-    """Flat rows."""
+    """Flat rows of samples."""
 
     samples: list[list[float]]
 
 
 class LatentsIn(BaseModel):
-    """Rows."""
+    """Rows of latents."""
 
     latents: list[list[float]]
 
 
 class LatentsOut(BaseModel):
-    """Rows."""
+    """Rows of latents."""
 
     latents: list[list[float]]
 
@@ -45,7 +45,7 @@ class SamplesOut(BaseModel):
 
 
 def open_session(path: Path) -> onnxruntime.InferenceSession:
-    """One thread, which does not spin."""
+    """Open a session with one thread, which does not spin."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -53,7 +53,7 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
 
 
 def create() -> FastAPI:
-    """The application over the model in BENCH_FOLDER."""
+    """Return the application for the model in BENCH_FOLDER."""
     folder = Path(os.environ["BENCH_FOLDER"])
     encoder, decoder = open_session(folder / "encoder.onnx"), open_session(folder / "decoder.onnx")
     shape = (-1, *encoder.get_inputs()[0].shape[1:])

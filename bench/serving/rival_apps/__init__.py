@@ -1,1 +1,1 @@
-"""One application for each rival, run by the interpreter of its own environment; `bench.serving.rivals` starts them."""
+"""One application for each rival, run by the Python of its own environment and started by `bench.serving.rivals`."""

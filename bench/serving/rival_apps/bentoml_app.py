@@ -4,12 +4,12 @@ BentoML, adaptive batching on.
 
 Followed: the pages "Adaptive batching" (batchable methods over arrays and lists of images), "Input and output types",
 "Workers" and "Configurations" of its documentation; no access log, no metrics. The batch counts rows, and a request
-may not be larger than a batch without being split. A `.npy` file comes as a path, its type for files, and such a
-method is not batchable: those batch arrays and lists, not single files.
+larger than a batch is split. A `.npy` file arrives as a path, BentoML's type for files, and such a method is not
+batchable: only arrays and lists can be batched.
 
 Tried: batches of 16, 32, 100 (the default), 512 and 1000 rows; max_latency_ms 60000 (the default), 10000, and 100,
 which refused requests; `async` methods, which save a thread and gained nothing for JSON; a single image without
-batching; uvicorn's faster loop and parser, which it takes where they are installed and which are kept.
+batching; uvicorn's faster loop and parser, which BentoML uses if they are installed, and which are kept.
 """
 
 # No `from __future__ import annotations` here: BentoML reads the annotations of each method.
@@ -31,7 +31,7 @@ BATCHING: dict[str, Any] = {"batchable": True, "max_batch_size": 100, "max_laten
 
 
 def open_session(name: str) -> Any:
-    """One thread, which does not spin."""
+    """Open a session with one thread, which does not spin."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -48,7 +48,7 @@ def open_session(name: str) -> Any:
     logging={"access": {"enabled": False}},
 )
 class AutoencoderService:
-    """A method is a path."""
+    """The service: each method is a path."""
 
     def __init__(self) -> None:
         self.encoder, self.decoder = open_session("encoder"), open_session("decoder")
@@ -56,28 +56,28 @@ class AutoencoderService:
 
     @bentoml.api(**BATCHING)
     def encode(self, samples: Rows) -> Rows:
-        """Flat rows -> latents."""
+        """Encode flat rows."""
         return self.latents(samples)
 
     @bentoml.api(**BATCHING)
     def decode(self, latents: Rows) -> Rows:
-        """Latents -> samples."""
+        """Decode latents."""
         samples: Rows = self.decoder.run(None, {"latents": latents})[0]
         return samples
 
     @bentoml.api(**BATCHING)
     def encode_images(self, images: list[Image.Image]) -> Rows:
-        """Grey images of the model's size -> latents."""
+        """Encode grey images of the model's size."""
         return self.latents(np.stack([np.asarray(image, np.float32) for image in images]) / np.float32(255))
 
     @bentoml.api
     def encode_npy(self, file: Annotated[Path, Npy], /) -> Annotated[bytes, Npy]:
-        """Samples as a file -> latents as a file."""
+        """Encode a `.npy` file, and return another."""
         answer = io.BytesIO()
         np.save(answer, self.latents(np.load(file)))
         return answer.getvalue()
 
     def latents(self, samples: Rows) -> Rows:
-        """One run."""
+        """Run the encoder once."""
         latents: Rows = self.encoder.run(None, {"samples": samples.reshape(self.shape)})[0]
         return latents

@@ -4,12 +4,13 @@ LitServe, batching on.
 
 Followed: the pages "Batching" (max_batch_size, batch_timeout) and "Request and response format" of its documentation,
 and the docstring of LitServer: fast_queue for more than 100 requests a second (0.2.19 accepts it and still uses the
-slower queue), log_level "warning" and no client file in production. One worker and one HTTP process, since there is one
-core, and one API for both graphs, since each API has a process that polls. Answers are ready-made responses: lists,
-which FastAPI would walk through, took twice as long and for decoded samples thirty times.
+slower queue), log_level "warning" and no client file in production. One worker and one HTTP process, because there is
+one core, and one API for both graphs, because each API has a process that polls. Answers are complete responses:
+lists, which FastAPI would convert, took twice as long, and thirty times as long for decoded samples.
 
 Tried: batch_timeout 0 (takes a whole core when idle and is slower), 1, 2, 3, 5, 10 and 20 ms: shorter is better for one
-connection, longer for 16, and 3 ms lies between; batches of 16 and 64 requests; the HTTP server as a thread.
+connection, longer is better for 16, and 3 ms is a compromise; batches of 16 and 64 requests; the HTTP server in a
+thread.
 """
 
 # No `from __future__ import annotations` here: LitServe compares the annotation of `request` with a class.
@@ -30,14 +31,14 @@ from PIL import Image
 
 Array = npt.NDArray[np.float32]
 Task = tuple[str, Array, bool]
-"""A graph or the name of its output, the rows of one request, whether the answer is a file."""
+"""A graph or the name of its output, the rows of one request, and True if the answer is a file."""
 
 
 class AutoencoderAPI(litserve.LitAPI):
-    """Both graphs; requests of either kind may share a batch."""
+    """An API for both graphs; requests of both kinds may share a batch."""
 
     def setup(self, device: str) -> None:
-        """Open the graphs, in the worker."""
+        """Open the graphs in the worker process."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -49,7 +50,7 @@ class AutoencoderAPI(litserve.LitAPI):
         self.shape = (-1, *self.sessions["encoder"].get_inputs()[0].shape[1:])
 
     def decode_request(self, request: Request) -> Task:
-        """What comes is not the request itself but its JSON object, or its form with a file."""
+        """Read the JSON object or the form with a file, which LitServe passes in place of the request."""
         content: Mapping[str, Any] = request
         if "samples" in content:
             return "encoder", np.array(content["samples"], np.float32).reshape(self.shape), False
@@ -61,24 +62,24 @@ class AutoencoderAPI(litserve.LitAPI):
         return "encoder", np.load(content["npy"].file).reshape(self.shape), True
 
     def batch(self, inputs: list[Task]) -> list[Task]:
-        """As they are, since they differ in their graph and in their number of rows."""
+        """Return the requests unchanged, because they differ in their graph and their number of rows."""
         return inputs
 
     def predict(self, x: list[Task]) -> list[Task]:
-        """One run of each graph for all requests that need it."""
+        """Run each graph once for all requests that need it."""
         answers = list(x)
-        for name, given, made in (("encoder", "samples", "latents"), ("decoder", "latents", "samples")):
+        for name, input_name, output_name in (("encoder", "samples", "latents"), ("decoder", "latents", "samples")):
             places = [place for place, task in enumerate(x) if task[0] == name]
             if places:
                 arrays = [x[place][1] for place in places]
-                rows = self.sessions[name].run(None, {given: np.concatenate(arrays)})[0]
+                rows = self.sessions[name].run(None, {input_name: np.concatenate(arrays)})[0]
                 parts = np.split(rows, np.cumsum([len(array) for array in arrays])[:-1])
                 for place, part in zip(places, parts, strict=True):
-                    answers[place] = (made, part, x[place][2])
+                    answers[place] = (output_name, part, x[place][2])
         return answers
 
     def encode_response(self, output: Task) -> Response:
-        """JSON, or for a file a file."""
+        """Write JSON, or a `.npy` file as the answer to one."""
         name, rows, is_file = output
         if not is_file:
             body = orjson.dumps({name: rows}, option=orjson.OPT_SERIALIZE_NUMPY)

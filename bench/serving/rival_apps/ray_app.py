@@ -4,12 +4,13 @@ Ray Serve, `@serve.batch`.
 
 Followed: the pages "Dynamic request batching", "Performance tuning" (RAY_SERVE_THROUGHPUT_OPTIMIZED=1, `async` methods,
 a larger max_ongoing_requests) and "Configure Ray Serve logging" (no access log) of its documentation; no dashboard. The
-variable also lets a replica answer HTTP itself, on a port that `bench.serving.rivals` names; that port is asked, which
-spares Ray its proxy.
+variable also lets a replica answer HTTP itself, on a port that `bench.serving.rivals` chooses. Requests go to that
+port, so that Ray works without its proxy.
 
-Tried: the proxy written in Python, with and without the variable, for about a twentieth of the single samples; the
-proxy that is HAProxy (RAY_SERVE_ENABLE_HA_PROXY=1), a quarter to a third behind for single samples and images, near it
-for the rest, and open to the network on two ports; batch_wait_timeout_s 0 and 1 ms, which noise did not tell apart.
+Tried: the proxy written in Python, with and without the variable, which answers about a twentieth of the single
+samples; the proxy HAProxy (RAY_SERVE_ENABLE_HA_PROXY=1), which is a quarter to a third slower for single samples and
+images, about as fast for the rest, and open to the network on two ports; batch_wait_timeout_s 0 and 1 ms, whose
+difference is within the noise.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ QUIET = {"enable_access_log": False, "log_level": "WARNING"}
 
 @serve.deployment(num_replicas=1, max_ongoing_requests=256, ray_actor_options={"num_cpus": 1}, logging_config=QUIET)
 class AutoencoderDeployment:
-    """A path for each kind of body."""
+    """The deployment: it has a path for each kind of body."""
 
     def __init__(self, folder: str) -> None:
         options = onnxruntime.SessionOptions()
@@ -50,16 +51,16 @@ class AutoencoderDeployment:
 
     @serve.batch(**BATCHING)
     async def encode(self, samples: list[Array]) -> list[Array]:
-        """One run for the samples of several requests."""
+        """Run the samples of several requests together."""
         return run(self.encoder, "samples", samples)
 
     @serve.batch(**BATCHING)
     async def decode(self, latents: list[Array]) -> list[Array]:
-        """One run for the latents of several requests."""
+        """Run the latents of several requests together."""
         return run(self.decoder, "latents", latents)
 
     async def __call__(self, request: Request) -> Response:
-        """An answer of the same kind as the body; an empty one where nothing is asked."""
+        """Answer in the format of the body; any other path gets an empty answer."""
         path, body = request.url.path, await request.body()
         if path == "/encode":
             samples = np.array(orjson.loads(body)["samples"], np.float32).reshape(self.shape)
@@ -78,13 +79,13 @@ class AutoencoderDeployment:
 
 
 def run(session: Any, name: str, arrays: list[Array]) -> list[Array]:
-    """A run for all of them, in their parts."""
+    """Run all arrays together, and return the part of each."""
     rows = session.run(None, {name: np.concatenate(arrays)})[0]
     return np.split(rows, np.cumsum([len(array) for array in arrays])[:-1])
 
 
 def as_json(name: str, rows: Array) -> Response:
-    """One member with nested lists."""
+    """Write a JSON object whose one member holds nested lists."""
     return Response(orjson.dumps({name: rows}, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")
 
 

@@ -24,7 +24,7 @@ HALVES = array([[[[0.5, 0.5], [0.25, 0.25]]]])
 
 def served_state(models: Path, name: str) -> Iterator[State]:
     """Give the state over version 1 of a model, and close it."""
-    state = state_over(load_version(models / name / "1", name, 1), max_rows=4, max_numbers=12)
+    state = state_over(load_version(models / name / "1", name, 1), threads=2, max_rows=4, max_numbers=12)
     yield state
     state.close()
 

@@ -43,7 +43,7 @@ def test_nine_decimals_restore_numbers_that_are_not_tiny(rows: Array) -> None:
     assert np.array_equal(np.array(json.loads(text), np.float32), rows)
 
 
-def test_zero_one_and_brackets_are_written_by_hand() -> None:
+def test_zero_and_one_have_nine_decimals() -> None:
     assert write_decimals(np.array([[[0, 1], [0.5, -0.0]]], np.float32)) == (
         b"[[[0.000000000,1.000000000],[0.500000000,0.000000000]]]"
     )

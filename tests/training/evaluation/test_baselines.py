@@ -1,4 +1,4 @@
-"""Baselines against hand calculation, second sources and data whose answer is known."""
+"""Baselines agree with hand calculations, with second sources, and with known answers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Images = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 
 def squares(count: int, side: int = 16, channels: int = 1) -> Images:
-    """Grey images with a brighter square somewhere: what a denoiser of images should like."""
+    """Return grey images with a brighter square at a random place, which image denoisers restore well."""
     random = np.random.default_rng(3)
     images = np.full((count, channels, side, side), 0.3, np.float32)
     for image in images:
@@ -35,7 +35,7 @@ def squares(count: int, side: int = 16, channels: int = 1) -> Images:
 
 
 def noisy(clean: Images, std: float) -> Images:
-    """With Gaussian noise that needs no clipping."""
+    """Add Gaussian noise, without clipping."""
     return clean + np.float32(std) * np.random.default_rng(4).standard_normal(clean.shape, np.float32)
 
 
@@ -47,7 +47,7 @@ def test_pca_finds_a_plane_in_space() -> None:
     assert mse(LinearAutoencoder.fit(samples, 1).reconstruct(samples), samples) > 1e-3
 
 
-def test_pca_of_many_features_is_the_exact_one_without_their_whole_covariance() -> None:
+def test_pca_of_many_features_is_as_good_as_the_exact_one() -> None:
     random = np.random.default_rng(0)
     scales = np.array([30, 20, 10, *[1] * 27])
     features = EXACT_FEATURES + 1
@@ -60,21 +60,21 @@ def test_pca_of_many_features_is_the_exact_one_without_their_whole_covariance() 
     assert mse(fitted.reconstruct(samples), samples) == pytest.approx(expected, rel=1e-3)
 
 
-def test_the_ridge_denoiser_learns_a_linear_map_and_is_clipped_where_asked() -> None:
+def test_the_ridge_denoiser_learns_a_linear_map_and_clips_on_request() -> None:
     random = np.random.default_rng(0)
-    given = random.random((500, 1, 2, 2)).astype(np.float32)
-    ridge = RidgeDenoiser.fit(given, 0.5 * given)
-    assert mse(ridge.denoise(given), 0.5 * given) < 1e-4
+    samples = random.random((500, 1, 2, 2)).astype(np.float32)
+    ridge = RidgeDenoiser.fit(samples, 0.5 * samples)
+    assert mse(ridge.denoise(samples), 0.5 * samples) < 1e-4
     large = np.full((1, 1, 2, 2), 9, np.float32)
     assert ridge.denoise(large).max() == 1
-    unclipped = RidgeDenoiser.fit(given, 0.5 * given, clipped=False)
+    unclipped = RidgeDenoiser.fit(samples, 0.5 * samples, clipped=False)
     assert unclipped.denoise(large).ravel() == pytest.approx(4.5, abs=0.3)
 
 
 def test_the_median_is_taken_within_an_image() -> None:
     images = np.zeros((3, 1, 5, 5), np.float32)
-    images[0, 0, 2, 2] = 1  # a speck goes
-    images[1] = 1  # a full image stays, whatever its neighbours
+    images[0, 0, 2, 2] = 1  # a speck, which the median removes
+    images[1] = 1  # a full image, which the median leaves as it is
     assert median_denoiser(images)[0].max() == 0
     assert median_denoiser(images)[1].min() == 1
 
@@ -90,13 +90,13 @@ def test_the_blur_stays_within_an_image_and_its_channel() -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_total_variation_and_wavelets_take_noise_away(channels: int) -> None:
+def test_total_variation_and_wavelets_remove_noise(channels: int) -> None:
     clean = squares(4, channels=channels)
-    given = noisy(clean, 0.1)
-    for cleaned in (total_variation_denoiser(given, 0.1), wavelet_denoiser(given, 0.1)):
+    samples = noisy(clean, 0.1)
+    for cleaned in (total_variation_denoiser(samples, 0.1), wavelet_denoiser(samples, 0.1)):
         assert cleaned.shape == clean.shape
-        assert mse(cleaned, clean) < 0.5 * mse(given, clean)
-    dark = total_variation_denoiser(given - 5, 0.1)
+        assert mse(cleaned, clean) < 0.5 * mse(samples, clean)
+    dark = total_variation_denoiser(samples - 5, 0.1)
     assert dark.min() == dark.max() == 0
 
 
@@ -107,9 +107,9 @@ def test_the_smallest_images_can_be_denoised() -> None:
         assert np.isfinite(cleaned).all()
 
 
-def test_the_best_strength_is_that_of_the_least_squared_error() -> None:
+def test_the_best_strength_has_the_least_squared_error() -> None:
     clean = np.full((5, 1, 2, 2), 0.5, np.float32)
-    strength = best_strength(lambda given, by: given - np.float32(by), clean + np.float32(0.2), clean, (0.0, 0.2, 0.4))
+    strength = best_strength(lambda x, amount: x - np.float32(amount), clean + np.float32(0.2), clean, (0.0, 0.2, 0.4))
     assert strength == 0.2
     weights = (0.001, 0.1, 5.0)
     images = squares(20)
@@ -123,18 +123,17 @@ def test_neighbours_are_training_rows() -> None:
     assert knn_accuracy(latents, labels, test, np.array([1, 2, 1])) == pytest.approx(2 / 3)
 
 
-def test_a_linear_probe_sees_sides_and_not_rings() -> None:
+def test_a_linear_probe_separates_sides_but_not_rings() -> None:
     random = np.random.default_rng(0)
-    points = random.standard_normal((2000, 2)).astype(np.float32) * np.array(
-        [1000, 1], np.float32
-    )  # it is standardised
+    points = random.standard_normal((2000, 2)).astype(np.float32)
+    points *= np.array([1000, 1], np.float32)  # the probe standardises them
     sides = (points[:, 1] > 0).astype(np.int64)
     rings = (np.square(points / [1000, 1]).sum(axis=1) > 1.386).astype(np.int64)  # the median: two equal halves
     assert probe_accuracy(points[:1000], sides[:1000], points[1000:], sides[1000:]) > 0.98
     assert probe_accuracy(points[:1000], rings[:1000], points[1000:], rings[1000:]) < 0.6
 
 
-def test_neighbours_that_stay_are_trusted_and_strangers_are_not() -> None:
+def test_trustworthiness_is_1_for_the_samples_themselves_and_low_for_noise() -> None:
     random = np.random.default_rng(0)
     samples = random.standard_normal((100, 1, 2, 2)).astype(np.float32)
     assert trusted_neighbours(samples, 3 * samples.reshape(100, 4)) == 1

@@ -1,4 +1,4 @@
-"""From training to serving on real digits: a whole version, or nothing."""
+"""An export of real digits writes a complete version, which the server answers with, or nothing."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from starlette.testclient import TestClient
 
 from app.engine.golden import golden_samples
 from app.engine.repository import load_version
+from app.importing.tidy import Tolerance
 from app.main import create_app
 from app.manifest import MANIFEST, Manifest
 from app.settings import Settings
@@ -21,7 +23,7 @@ from training.exporting.export import export
 from training.fitting.runs import Run
 
 
-def test_a_version_is_whole_and_says_how_it_was_made(exported: Path, trained: Run, digits: DataSet) -> None:
+def test_a_version_is_complete_and_records_its_training(exported: Path, trained: Run, digits: DataSet) -> None:
     manifest = Manifest.read(exported)
     assert exported.name == "1"
     assert {path.relative_to(exported).as_posix() for path in exported.rglob("*") if path.is_file()} == {
@@ -39,16 +41,14 @@ def test_a_version_is_whole_and_says_how_it_was_made(exported: Path, trained: Ru
     assert manifest.parity.max_abs_difference < 1e-3
 
 
-def test_it_beats_pca_or_an_untrained_net_at_the_least(exported: Path) -> None:
+def test_the_exported_model_beats_its_baselines(exported: Path) -> None:
     measured = Manifest.read(exported).metrics[0].values
     assert measured["mse"] < 0.5 * measured["untrained_mse"]
     if "sdae" not in str(exported):
         assert measured["mse"] < measured["pca_mse"]
 
 
-def test_it_is_served_and_answers_as_torch_does(exported: Path, trained: Run, digits: DataSet) -> None:
-    import torch
-
+def test_the_server_answers_like_torch(exported: Path, trained: Run, digits: DataSet) -> None:
     samples = digits.test.in_users_units()[:5]
     name = trained.config.name
     with TestClient(create_app(Settings(models_dir=exported.parent.parent))) as client:
@@ -61,14 +61,14 @@ def test_it_is_served_and_answers_as_torch_does(exported: Path, trained: Run, di
     np.testing.assert_allclose(answer["errors"], errors, rtol=1e-4)
 
 
-def test_the_scatter_has_a_point_and_a_label_for_each_test_sample(exported: Path, digits: DataSet) -> None:
+def test_the_latent_map_has_a_point_and_a_label_for_each_test_sample(exported: Path, digits: DataSet) -> None:
     assert digits.test.labels is not None
     with np.load(exported / "latent_map.npz", allow_pickle=False) as archive:
         assert archive["coordinates"].shape == (len(digits.test), 2)
         assert archive["labels"].tolist() == digits.test.labels.tolist()
 
 
-def test_golden_samples_are_rows_of_no_data_set(exported: Path, digits: DataSet) -> None:
+def test_golden_samples_are_not_rows_of_the_data(exported: Path, digits: DataSet) -> None:
     with np.load(exported / "golden.npz", allow_pickle=False) as archive:
         golden = archive["samples"]
     rows = np.concatenate([split.in_users_units() for split in (digits.train, digits.validation, digits.test)])
@@ -77,7 +77,7 @@ def test_golden_samples_are_rows_of_no_data_set(exported: Path, digits: DataSet)
     np.testing.assert_array_equal(golden, 16 * golden_samples(digits.input.shape))
 
 
-def test_the_next_export_is_the_next_version_and_leaves_the_first_alone(
+def test_the_next_export_is_the_next_version_and_keeps_the_first(
     exported: Path, trained: Run, digits: DataSet, tmp_path: Path
 ) -> None:
     root = tmp_path / "models"
@@ -92,41 +92,42 @@ def test_the_next_export_is_the_next_version_and_leaves_the_first_alone(
 
 
 @pytest.mark.parametrize(
-    "broken",
-    ["training.exporting.export.write_card", "training.exporting.export.evaluate", "app.engine.repository.load_version"],
+    "function",
+    [
+        "training.exporting.export.write_card",
+        "training.exporting.export.evaluate",
+        "app.engine.repository.load_version",
+    ],
 )
-def test_an_export_that_fails_leaves_nothing(
-    trained: Run, digits: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+def test_a_failed_export_leaves_nothing(
+    trained: Run, digits: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ExportError("disk full")
 
-    monkeypatch.setattr(broken, fail)
+    monkeypatch.setattr(function, fail)
     with pytest.raises(ExportError, match="disk full"):
         export(trained, digits, tmp_path)
     assert not list(tmp_path.rglob("*"))
 
 
-def test_a_graph_that_differs_from_torch_is_not_written(
-    trained: Run, digits: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("training.exporting.graphs.ABSOLUTE", -1.0)
+def test_a_graph_that_differs_from_torch_is_not_written(trained: Run, digits: DataSet, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="torch and onnxruntime differ"):
-        export(trained, digits, tmp_path)
+        export(trained, digits, tmp_path, Tolerance(absolute=-1.0, relative=0.0))
     assert not list(tmp_path.rglob("*"))
 
 
 def test_the_manifest_is_written_last(
     trained: Run, digits: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[set[str]] = []
+    files_before: list[set[str]] = []
     write = Manifest.write
 
-    def watch(self: Manifest, folder: Path) -> None:
-        seen.append({path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()})
+    def record(self: Manifest, folder: Path) -> None:
+        files_before.append({path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()})
         write(self, folder)
 
-    monkeypatch.setattr(Manifest, "write", watch)
+    monkeypatch.setattr(Manifest, "write", record)
     folder = export(trained, digits, tmp_path)
     manifest = json.loads((folder / MANIFEST).read_text())
-    assert seen == [set(manifest["files"])]
+    assert files_before == [set(manifest["files"])]

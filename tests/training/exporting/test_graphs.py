@@ -1,4 +1,4 @@
-"""The export refuses graphs that are not what they must be."""
+"""The export refuses graphs that differ from torch or are unfit for serving."""
 
 from __future__ import annotations
 
@@ -10,26 +10,24 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from app.manifest import ImageInput, Preprocessing, ValueRange
+from app.engine.session import open_session
+from app.importing.tidy import forget_origin
+from app.manifest import ImageInput, ValueRange
 from tests.helpers import tiny
-from tests.training.conftest import shortened
+from tests.helpers.configurations import bundled_config
 from training.errors import ExportError
 from training.exporting.graphs import (
-    STORED_AS_HALF,
-    DecoderGraph,
+    MIN_HALF_SIZE,
     check_graph,
     compare,
-    forget_origin,
     rounded_to_half,
     store_as_half,
 )
 from training.networks import build_network
-from training.networks.likelihoods import Gaussian
-from training.preprocessing import Preprocessing as Fitted
 
 
 class Sums(torch.nn.Module):
-    """What tiny's encoder does, with an error if asked for."""
+    """The map of tiny's encoder, plus a constant error."""
 
     def __init__(self, error: float = 0.0) -> None:
         super().__init__()
@@ -40,13 +38,13 @@ class Sums(torch.nn.Module):
 
 
 def encoder(tmp_path: Path) -> Path:
-    """Tiny's encoder in a file."""
+    """Write tiny's encoder and return the path."""
     path = tmp_path / "encoder.onnx"
     onnx.save(tiny.encoder_graph((1, 2, 2), variational=False), path)
     return path
 
 
-def test_graphs_that_agree_pass_and_graphs_that_differ_do_not(tmp_path: Path) -> None:
+def test_equal_graphs_pass_and_different_graphs_do_not(tmp_path: Path) -> None:
     path = encoder(tmp_path)
     rows = torch.from_numpy(np.random.default_rng(0).random((64, 1, 2, 2)).astype(np.float32))
     assert compare(Sums(), path, {"samples": rows}) < 1e-6
@@ -58,7 +56,7 @@ def test_graphs_that_agree_pass_and_graphs_that_differ_do_not(tmp_path: Path) ->
 
 def test_a_graph_that_agrees_only_at_batch_1_does_not_pass(tmp_path: Path) -> None:
     class FirstRow(torch.nn.Module):
-        """Gives every row the first row's answer."""
+        """Returns the first row's answer for every row."""
 
         def forward(self, samples: torch.Tensor) -> torch.Tensor:
             answer: torch.Tensor = Sums()(samples)[:1].expand(len(samples), 2)
@@ -73,16 +71,16 @@ def test_a_random_node_is_refused(tmp_path: Path) -> None:
     model = tiny.encoder_graph((1, 2, 2), variational=False)
     model.graph.node.append(helper.make_node("RandomNormalLike", ["flat"], ["noise"]))
     onnx.save(model, tmp_path / "encoder.onnx")
-    with pytest.raises(ExportError, match="random operators in the graph: RandomNormalLike"):
+    with pytest.raises(ExportError, match="the graph holds random operators: RandomNormalLike"):
         check_graph(tmp_path / "encoder.onnx")
 
 
-def test_a_graph_that_tells_of_the_machine_it_was_made_on_is_refused_until_it_forgets(tmp_path: Path) -> None:
+def test_a_graph_with_stack_traces_is_refused_until_its_origin_is_removed(tmp_path: Path) -> None:
     model = tiny.encoder_graph((1, 2, 2), variational=False)
     model.graph.node[0].metadata_props.add(key="pkg.torch.onnx.stack_trace", value="/home/somebody/secret.py")
     model.graph.node[0].doc_string = "/home/somebody/secret.py"
     onnx.save(model, tmp_path / "encoder.onnx")
-    with pytest.raises(ExportError, match="stack traces of the exporting machine"):
+    with pytest.raises(ExportError, match="the graph holds stack traces of the exporting machine"):
         check_graph(tmp_path / "encoder.onnx")
     forget_origin(model)
     onnx.save(model, tmp_path / "encoder.onnx")
@@ -114,32 +112,20 @@ def test_an_invalid_graph_is_refused(tmp_path: Path) -> None:
         check_graph(tmp_path / "encoder.onnx")
 
 
-def test_large_weights_are_rounded_in_a_copy_and_only_they() -> None:
+def test_only_large_weights_are_rounded_and_only_in_a_copy() -> None:
     network = build_network(
-        shortened("digits-sdae"), ImageInput(shape=(1, 8, 8), value_range=ValueRange(low=0, high=1))
+        bundled_config("digits-sdae"), ImageInput(shape=(1, 8, 8), value_range=ValueRange(low=0, high=1))
     )
     before = [weight.clone() for weight in network.parameters()]
     rounded = list(rounded_to_half(network).parameters())
     assert all(torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
-    assert any(len(weight.flatten()) >= STORED_AS_HALF for weight in before)
+    assert any(len(weight.flatten()) >= MIN_HALF_SIZE for weight in before)
     for old, new in zip(before, rounded, strict=True):
-        large = old.numel() >= STORED_AS_HALF
+        large = old.numel() >= MIN_HALF_SIZE
         assert torch.equal(new, old.half().float() if large else old)
 
 
-def test_a_gaussians_mean_is_kept_within_the_value_range() -> None:
-    given = ImageInput(shape=(3, 8, 8), value_range=ValueRange(low=0, high=1))
-    network = build_network(shortened("digits-vae"), given)
-    assert isinstance(network.likelihood, Gaussian)
-    record = Preprocessing(log1p=(False,) * 3, low=(None,) * 3, high=(None,) * 3, shift=(0.5,) * 3, scale=(9.0,) * 3)
-    latents = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
-    wild, kept = (DecoderGraph(network, Fitted(record, 3), limits)(latents) for limits in (None, given.value_range))
-    assert wild.min() < 0
-    assert wild.max() > 1
-    assert torch.equal(kept, wild.clamp(0, 1))
-
-
-def test_only_weights_that_float16_holds_are_stored_so(tmp_path: Path) -> None:
+def test_only_weights_that_float16_represents_exactly_are_stored_as_float16(tmp_path: Path) -> None:
     exact = np.full((64, 64), 0.5, np.float32)
     inexact = np.full((64, 64), 0.1, np.float32)
     nodes = [
@@ -154,8 +140,6 @@ def test_only_weights_that_float16_holds_are_stored_so(tmp_path: Path) -> None:
     check_graph(tmp_path / "after.onnx")
     stored = {tensor.name: tensor.data_type for tensor in model.graph.initializer}
     assert stored == {"exact.half": TensorProto.FLOAT16, "inexact": TensorProto.FLOAT}
-    from app.engine.session import open_session
-
     rows = np.random.default_rng(0).random((5, 64)).astype(np.float32)
     before, after = (open_session(tmp_path / f"{name}.onnx", 1) for name in ("before", "after"))
     np.testing.assert_array_equal(before.run(None, {"samples": rows})[0], after.run(None, {"samples": rows})[0])

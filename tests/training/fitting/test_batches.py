@@ -1,4 +1,4 @@
-"""Batches: every row once, in an order that the seed and the epoch decide, in the user's units."""
+"""Every epoch has every row once, in the user's units, in an order that the seed and the epoch decide."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from training.fitting.batches import Batches, as_tensor
 
 
 def numbered(rows: int) -> Split:
-    """8-bit images of one pixel, each its own row's number, which is its label too."""
+    """Return 8-bit images of one pixel; pixel and label are the row's number."""
     return Split(np.arange(rows, dtype=np.uint8).reshape(rows, 1, 1, 1), np.arange(rows), 1 / 255)
 
 
 def order(batches: Batches) -> list[int]:
-    """The rows of an epoch, by their labels."""
+    """Return the rows of an epoch, by their labels."""
     return [int(label) for _, labels in batches for label in labels]
 
 
-def test_a_batch_is_float_samples_in_the_users_units_and_whole_labels() -> None:
+def test_a_batch_has_float_samples_in_the_users_units_and_integer_labels() -> None:
     split = Split(np.array([[[[0, 51]]], [[[255, 102]]]], np.uint8), np.array([3, 1]), 1 / 255)
     [(samples, labels)] = Batches(split, 4, seed=None)
     assert (samples.dtype, labels.dtype) == (torch.float32, torch.int64)
@@ -32,13 +32,13 @@ def test_a_batch_is_float_samples_in_the_users_units_and_whole_labels() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int16, np.float32])
-def test_samples_are_taken_in_every_stored_type(dtype: type[np.generic]) -> None:
+def test_every_stored_type_is_converted_to_float(dtype: type[np.generic]) -> None:
     split = Split(np.array([[1, 2], [3, 4]], dtype), None, 0.5)
     [(samples, _)] = Batches(split, 2, seed=None)
     assert samples.tolist() == [[0.5, 1.0], [1.5, 2.0]]
 
 
-def test_without_labels_they_are_zeros() -> None:
+def test_labels_are_zeros_if_the_split_has_none() -> None:
     split = Split(np.zeros((5, 2), np.float32), None, 1.0)
     assert [labels.tolist() for _, labels in Batches(split, 3, seed=0)] == [[0, 0, 0], [0, 0]]
 
@@ -57,7 +57,7 @@ def test_samples_and_labels_stay_together() -> None:
         torch.testing.assert_close(samples.flatten(), labels / 255)
 
 
-def test_the_order_depends_on_the_seed_and_the_epoch_and_on_nothing_else() -> None:
+def test_only_the_seed_and_the_epoch_decide_the_order() -> None:
     batches, later = Batches(numbered(50), 8, seed=3), Batches(numbered(50), 16, seed=3)
     first = order(batches)
     batches.set_epoch(1)
@@ -71,7 +71,7 @@ def test_the_order_depends_on_the_seed_and_the_epoch_and_on_nothing_else() -> No
 
 
 @pytest.mark.parametrize(("rows", "world"), [(20, 2), (13, 2), (9, 2), (17, 3)])
-def test_the_shares_of_all_processes_are_the_batches_of_one_with_a_larger_batch(rows: int, world: int) -> None:
+def test_the_shares_of_all_processes_make_up_the_batches_of_one_process(rows: int, world: int) -> None:
     whole = [labels.tolist() for _, labels in Batches(numbered(rows), 4 * world, seed=5)]
     loaders = [Batches(numbered(rows), 4, seed=5, rank=rank, world=world) for rank in range(world)]
     together: list[list[int]] = [[] for _ in whole]
@@ -85,7 +85,7 @@ def test_the_shares_of_all_processes_are_the_batches_of_one_with_a_larger_batch(
     assert together == whole
 
 
-def test_the_weights_of_the_shares_make_a_mean_of_means_the_mean_of_the_batch() -> None:
+def test_the_weighted_mean_of_the_shares_is_the_mean_of_the_batch() -> None:
     whole = [labels.float().mean().item() for _, labels in Batches(numbered(11), 8, seed=5)]
     loaders = [Batches(numbered(11), 4, seed=5, rank=rank, world=2) for rank in range(2)]
     halves = [
@@ -95,7 +95,7 @@ def test_the_weights_of_the_shares_make_a_mean_of_means_the_mean_of_the_batch() 
     assert [sum(pair) / 2 for pair in zip(*halves, strict=True)] == pytest.approx(whole)
 
 
-def test_a_read_only_array_is_neither_copied_nor_written_to_nor_warned_of() -> None:
+def test_a_read_only_array_is_used_in_place_without_a_warning() -> None:
     stored = np.arange(12, dtype=np.float32).reshape(6, 2)
     stored.flags.writeable = False
     with warnings.catch_warnings():
@@ -107,6 +107,6 @@ def test_a_read_only_array_is_neither_copied_nor_written_to_nor_warned_of() -> N
     assert stored.sum() == 66
 
 
-def test_what_torch_cannot_take_is_copied() -> None:
+def test_arrays_that_torch_cannot_use_are_copied() -> None:
     assert as_tensor(np.array([1, 2, 300], ">i2")).tolist() == [1, 2, 300]
     assert as_tensor(np.arange(3)[::-1]).tolist() == [2, 1, 0]

@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.api.v1.reply import response_types
-from app.formats.json_answer import write_object
+from app.formats.json_answer import MIN_DECIMAL_NUMBERS, write_object
 from app.main import create_app
 from app.settings import Settings
 from tests.helpers.npy import NPY, loaded, saved
@@ -20,11 +20,20 @@ from tests.helpers.v1 import ACCEPT_PNG, SAMPLE, grey_png, png_pixels
 SAMPLES = np.array([SAMPLE, [1, 1, 1, 1]], np.float32)
 
 
-def test_pixels_have_nine_decimals_and_other_numbers_the_fewest(client: TestClient) -> None:
+def test_small_answers_and_tables_have_the_fewest_digits(client: TestClient) -> None:
     pixels = client.post("/v1/models/tiny-ae/decode", json={"latents": [[1 / 3, 0.5]]}).text
-    assert '"samples":[[[[0.166666672,0.166666672],[0.250000000,0.250000000]]]]' in pixels
+    assert '"samples":[[[[0.16666667,0.16666667],[0.25,0.25]]]]' in pixels
     numbers = client.post("/v1/models/tiny-table/decode", json={"latents": [[1 / 3, 0.5]]}).text
     assert '"samples":[[0.16666667,0.16666667,0.25,0.25]]' in numbers
+
+
+def test_many_pixels_have_nine_decimals(tiny_models: Path) -> None:
+    with TestClient(create_app(Settings(models_dir=tiny_models))) as client:
+        latents = [[1 / 3, 0.5]] * MIN_DECIMAL_NUMBERS
+        pixels = client.post("/v1/models/tiny-ae/decode", json={"latents": latents}).text
+        assert '"samples":[[[[0.166666672,0.166666672],[0.250000000,0.250000000]]],' in pixels
+        numbers = client.post("/v1/models/tiny-table/decode", json={"latents": latents}).text
+        assert '"samples":[[0.16666667,0.16666667,0.25,0.25],' in numbers
 
 
 def test_a_png_answer_is_one_image_or_a_grid(client: TestClient) -> None:

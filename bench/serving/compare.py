@@ -1,0 +1,156 @@
+"""
+CPU time per request of two checkouts of this server, measured in turn: a Markdown table to stdout.
+
+    .venv/bin/python -m bench.serving.compare --before DIR --after .
+
+Both servers run on the same Python, the same core and the same copy of the dense model, each with its own checkout as
+PYTHONPATH. In every round each load is measured on both, one right after the other, and the rounds take turns in which
+one is first. The ratio is the median of the rounds' ratios, after over before, so that less than 1 is faster. Before
+anything is timed, each answer of one checkout is compared with the other's; a difference is reported on stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+
+import orjson
+
+from bench.serving.loads import MODEL_NAMES, Inputs, Request, Workload, ask
+from bench.serving.measure import Cores, measure, pin_to_last_core
+from bench.serving.processes import Server, running
+from bench.serving.report import markdown
+from bench.serving.servers import ROOT, Contender, hourglass_requests
+from bench.serving.summary import Spread
+from bench.serving.wrk import LoadError, Wrk, find_wrk
+
+MODEL = MODEL_NAMES["dense"][0]
+BEFORE, AFTER = "before", "after"
+CpuTimes = dict[tuple[str, int], dict[str, list[float]]]
+"""Microseconds per request in each round, by load and connections, then by checkout."""
+
+
+def main() -> int:
+    """Print the table."""
+    options = build_parser().parse_args()
+    try:
+        find_wrk()
+    except LoadError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    cores = pin_to_last_core()
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        command = [sys.executable, "-m", "bench.serving.models", str(folder)]
+        subprocess.run(command, cwd=ROOT, stdout=sys.stderr, check=True)
+        version = folder / "dense" / MODEL / "1"
+        checkouts = {BEFORE: options.before, AFTER: options.after}
+        servers = {
+            name: stack.enter_context(running(checkout_server(name, path.resolve()), version, cores.server))
+            for name, path in checkouts.items()
+        }
+        every_request = requests(Workload.read(version).inputs)
+        chosen = {load: every_request[load] for load in options.loads or every_request}
+        for load, request in chosen.items():
+            report_difference(load, request, servers)
+        times: CpuTimes = {}
+        for number in range(options.rounds):
+            measure_round(number, servers, chosen, options.connections, options.seconds, cores, times)
+    sys.stdout.write(f"{table(times)}\n")
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--before", type=Path, required=True, metavar="DIR", help="the older checkout")
+    add("--after", type=Path, default=ROOT, metavar="DIR", help="the newer checkout (the one of this file)")
+    add("--loads", nargs="*", metavar="LOAD", help="loads, such as json-1 or v2-json-1 (all)")
+    add("--connections", type=int, nargs="*", default=[1, 16], help="numbers of connections (1 16)")
+    add("--seconds", type=float, default=1.0, help="seconds per measurement (1)")
+    add("--rounds", type=int, default=5, help="rounds (5)")
+    return parser
+
+
+def checkout_server(name: str, path: Path) -> Contender:
+    """Return this server from the code of a checkout."""
+
+    def start(port: int, folder: Path) -> list[str]:
+        variables = [f"PYTHONPATH={path}", f"HOURGLASS_PORT={port}", f"HOURGLASS_MODELS_DIR={folder.parent.parent}"]
+        return ["env", f"--chdir={path}", *variables, sys.executable, "-m", "app", "serve"]
+
+    return Contender(name, start, lambda _: {}, environment={"HOURGLASS_LOG_LEVEL": "warning"}, ready="/readyz")
+
+
+def requests(inputs: Inputs) -> dict[str, Request]:
+    """Return the request of each load of `/v1`, and of two loads of `/v2`."""
+    path = f"/v2/models/{MODEL}.encode/infer"
+    tensor = {"name": "samples", "datatype": "FP32"}
+    one, all_rows = inputs.flat_samples[:1], inputs.samples
+    numbers = {**tensor, "shape": one.shape, "data": one.reshape(-1)}
+    binary = {**tensor, "shape": all_rows.shape, "parameters": {"binary_data_size": all_rows.nbytes}}
+    head = orjson.dumps(
+        {"inputs": [binary], "parameters": {"binary_data_output": True}}, option=orjson.OPT_SERIALIZE_NUMPY
+    )
+    headers = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(len(head))}
+    return {
+        **{str(load): request for load, request in hourglass_requests(MODEL, inputs).items()},
+        "v2-json-1": Request(
+            path,
+            orjson.dumps({"inputs": [numbers]}, option=orjson.OPT_SERIALIZE_NUMPY),
+            {"Content-Type": "application/json"},
+        ),
+        "v2-binary-32": Request(path, head + all_rows.tobytes(), headers),
+    }
+
+
+def report_difference(load: str, request: Request, servers: Mapping[str, Server]) -> None:
+    """Ask both servers, and report on stderr if their answers differ. Raises WrongAnswer if one does not answer."""
+    before, after = (ask(servers[name].address, request) for name in (BEFORE, AFTER))
+    if before != after:
+        sys.stderr.write(f"{load}: the answers differ: {before[:80]!r} and {after[:80]!r}\n")
+
+
+def measure_round(
+    number: int,
+    servers: Mapping[str, Server],
+    requests: Mapping[str, Request],
+    connections: list[int],
+    seconds: float,
+    cores: Cores,
+    times: CpuTimes,
+) -> None:
+    """Add one round of measurements. Raises LoadError."""
+    names = [BEFORE, AFTER] if number % 2 == 0 else [AFTER, BEFORE]
+    for load, request in requests.items():
+        for count in connections:
+            by_checkout = times.setdefault((load, count), {BEFORE: [], AFTER: []})
+            for name in names:
+                with tempfile.TemporaryDirectory() as scratch:
+                    wrk = Wrk(request, servers[name].address, cores.load, Path(scratch))
+                    timed = measure(wrk, servers[name], count, seconds, cores.server, idle_cpu=0.0)
+                by_checkout[name].append(timed.cpu_us)
+                sys.stderr.write(f"{number + 1} {load:12} {count:2} {name:6} {timed.cpu_us:8.1f} us CPU\n")
+
+
+def table(times: CpuTimes) -> str:
+    """Return a table with the medians of both checkouts, and the median and range of the rounds' ratios."""
+    rows = []
+    for (load, connections), by_checkout in times.items():
+        before, after = by_checkout[BEFORE], by_checkout[AFTER]
+        ratio = Spread.of(new / old for old, new in zip(before, after, strict=True))
+        assert ratio is not None
+        medians = [f"{median(before):.1f}", f"{median(after):.1f}", f"{ratio.median:.3f}"]
+        rows.append([load, str(connections), *medians, f"{ratio.lowest:.3f} to {ratio.highest:.3f}"])
+    return markdown(["load", "connections", "before, µs", "after, µs", "ratio", "lowest to highest"], rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

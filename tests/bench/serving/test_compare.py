@@ -1,0 +1,56 @@
+"""Requests to both checkouts, and the table of their CPU times."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pytest
+from starlette.testclient import TestClient
+
+from app.main import create_app
+from app.settings import Settings
+from bench.serving.compare import MODEL, checkout_server, requests, table
+from tests.helpers import bench, tiny
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
+    """Return a client of the server, with a tiny model under the name of the benchmark's."""
+    root = tmp_path_factory.mktemp("models")
+    tiny.write_version(root, MODEL)
+    return TestClient(create_app(Settings(models_dir=root)))
+
+
+def post(client: TestClient, load: str) -> bytes:
+    request = requests(bench.inputs())[load]
+    answer = client.post(request.path, content=request.body, headers=dict(request.headers))
+    assert answer.status_code == 200, answer.text
+    content: bytes = answer.content
+    return content
+
+
+@pytest.mark.parametrize("load", requests(bench.inputs()))
+def test_this_server_answers_every_load(client: TestClient, load: str) -> None:
+    assert post(client, load)
+
+
+def test_v2_json_is_answered_with_the_latents(client: TestClient) -> None:
+    (tensor,) = orjson.loads(post(client, "v2-json-1"))["outputs"]
+    np.testing.assert_allclose(tensor["data"], bench.PAIRS[0], rtol=1e-6)
+
+
+def test_v2_bytes_are_answered_with_bytes(client: TestClient) -> None:
+    latents = np.frombuffer(post(client, "v2-binary-32")[-bench.PAIRS.nbytes :], np.float32)
+    np.testing.assert_allclose(latents.reshape(32, 2), bench.PAIRS, rtol=1e-6)
+
+
+def test_a_server_runs_the_code_of_its_checkout() -> None:
+    command = checkout_server("before", Path("/old")).start(80, Path("/models/a/1"))
+    assert {"--chdir=/old", "PYTHONPATH=/old", "HOURGLASS_PORT=80", "HOURGLASS_MODELS_DIR=/models"} <= set(command)
+
+
+def test_the_ratio_is_the_median_of_the_ratios_of_each_round() -> None:
+    times = {("json-1", 16): {"before": [100.0, 200.0, 400.0], "after": [50.0, 180.0, 600.0]}}
+    assert table(times).splitlines()[2] == "| json-1 | 16 | 200.0 | 180.0 | 0.900 | 0.500 to 1.500 |"

@@ -1,0 +1,112 @@
+"""Versions are found by name, and measured on their own data or on other data that are read to fit them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.manifest import ImageInput, Manifest, Measurement, Training, ValueRange
+from tests.helpers import tiny
+from training.config import Config, DataConfig, load_config
+from training.data.load import load_data
+from training.errors import DataError, InvalidConfiguration, RunError
+from training.evaluation.version import VersionReport, choose_data, find_version, stored_config
+
+
+def manifest_of(tmp_path: Path, low: float = 0, high: float = 1) -> Manifest:
+    """Return the manifest of a model of 8x9 RGB images."""
+    manifest = Manifest.read(tiny.write_version(tmp_path / "models"))
+    image = ImageInput(shape=(3, 8, 9), value_range=ValueRange(low=low, high=high))
+    return manifest.model_copy(update={"input": image})
+
+
+def config_of(**data: object) -> Config:
+    """Return a configuration with this data section."""
+    return load_config("digits-ae").model_copy(update={"data": DataConfig.model_validate(data)})
+
+
+def test_a_name_means_the_largest_version(tmp_path: Path) -> None:
+    for version in ("2", "10", "not-a-version"):
+        (tmp_path / "mine" / version).mkdir(parents=True)
+    assert find_version("mine", tmp_path).name == "10"
+    assert find_version("mine/2", tmp_path).name == "2"
+    assert find_version(str(tmp_path / "mine" / "2"), Path("elsewhere")).name == "2"
+    with pytest.raises(RunError, match="no version of a model at other"):
+        find_version("other", tmp_path)
+
+
+def test_images_of_another_size_and_colour_are_converted(tmp_path: Path) -> None:
+    (tmp_path / "photographs").mkdir()
+    for number in range(5):
+        Image.new("L", (20 + number, 30), 10 * number).save(tmp_path / "photographs" / f"{number}.png")
+    data_config = choose_data(manifest_of(tmp_path), config_of(name="digits"), "photographs", tmp_path)
+    assert load_data(data_config, tmp_path, 0).train.samples.shape[1:] == (3, 8, 9)
+
+
+def test_a_folder_of_idx_files_is_not_read_as_images(tmp_path: Path) -> None:
+    folder = tmp_path / "mnist"
+    folder.mkdir()
+    for part, rows in (("train", 9), ("t10k", 5)):
+        pixels = np.random.default_rng(rows).integers(0, 256, (rows, 8, 9), np.uint8)
+        header = b"\0\0\x08\x03" + np.array(pixels.shape, ">u4").tobytes()
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(header + pixels.tobytes())
+        labels = b"\0\0\x08\x01" + np.array([rows], ">u4").tobytes() + bytes(rows)
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(labels)
+    data_config = choose_data(manifest_of(tmp_path), config_of(name="mnist"), str(folder), None)
+    assert len(load_data(data_config, None, 0).test) == 5
+
+
+def test_other_data_are_read_with_the_models_range_and_members(tmp_path: Path) -> None:
+    path = tmp_path / "other.npz"
+    pixels = np.full((4, 3, 8, 9), 7.0) + np.arange(4)[:, None, None, None]
+    np.savez(path, pictures=pixels, thumbnails=pixels[..., ::2, ::2], kind=np.array([0, 1, 0, 1]))
+    own = config_of(path="own.npz", samples="pictures", label="kind", image_size=None)
+    data = load_data(choose_data(manifest_of(tmp_path, high=16), own, str(path), None), None, 0)
+    assert data.input.value_range == ValueRange(low=0, high=16)
+    assert data.classes == ("0", "1")
+    with pytest.raises(DataError, match=r"row 2 .*: expected values from 0 to 8, got 9"):
+        load_data(choose_data(manifest_of(tmp_path / "b", high=8), own, str(path), None), None, 0)
+
+
+def test_an_imported_model_needs_a_path_of_data(tmp_path: Path) -> None:
+    manifest = manifest_of(tmp_path)
+    with pytest.raises(RunError, match="--data must name the data to measure it on"):
+        choose_data(manifest, None, None, None)
+    with pytest.raises(DataError, match="no such file or folder"):
+        choose_data(manifest, None, "nowhere", None)
+
+
+def test_a_models_own_data_are_the_default(tmp_path: Path) -> None:
+    config = config_of(name="digits")
+    assert choose_data(manifest_of(tmp_path), config, None, None) == config.data
+
+
+def test_the_configuration_of_a_trained_model_is_read_from_its_manifest(tmp_path: Path) -> None:
+    manifest, config = manifest_of(tmp_path), config_of(name="digits")
+    assert stored_config(manifest) is None
+    training = Training(
+        configuration=config.model_dump(mode="json"),
+        data_fingerprint="0" * 64,
+        libraries={},
+        seed=0,
+        minutes=1,
+        hardware="any",
+        finished="2026-01-01",
+    )
+    assert stored_config(manifest.model_copy(update={"training": training})) == config
+    older = training.model_copy(update={"configuration": {"name": "x"}})
+    with pytest.raises(InvalidConfiguration, match="tiny-ae: its configuration: description: Field required"):
+        stored_config(manifest.model_copy(update={"training": older, "name": "tiny-ae"}))
+
+
+def test_a_report_is_json(tmp_path: Path) -> None:
+    manifest = manifest_of(tmp_path)
+    measurement = Measurement(data_set="any", protocol="any", values={"mse": 0.5})
+    report = json.loads(VersionReport(manifest, (measurement,), ("collapsed",)).as_json())
+    assert (report["model"], report["version"]) == (manifest.name, 1)
+    assert report["metrics"][0]["values"] == {"mse": 0.5}
+    assert report["warnings"] == ["collapsed"]

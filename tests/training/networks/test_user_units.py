@@ -1,0 +1,47 @@
+"""The modules that are exported convert between the user's units and the network's."""
+
+from __future__ import annotations
+
+import torch
+
+from app.manifest import ImageInput, Preprocessing, ValueRange
+from tests.helpers.configurations import bundled_config, with_objective
+from training.networks import build_network
+from training.networks.likelihoods import Gaussian
+from training.networks.user_units import OUTPUT_NAMES, DecoderGraph, EncoderGraph
+from training.preprocessing import Preprocessor
+
+IMAGE = ImageInput(shape=(3, 8, 8), value_range=ValueRange(low=0, high=1))
+
+
+def preprocessing() -> Preprocessor:
+    """Return x = (samples - 0.5) / 9 for three channels."""
+    record = Preprocessing(log1p=(False,) * 3, low=(None,) * 3, high=(None,) * 3, shift=(0.5,) * 3, scale=(9.0,) * 3)
+    return Preprocessor(record, 3)
+
+
+def test_the_encoder_standardises_samples() -> None:
+    network = build_network(bundled_config("digits-vae"), IMAGE)
+    samples = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    mu, logvar = EncoderGraph(network, preprocessing())(samples)
+    assert OUTPUT_NAMES[2] == ("mu", "logvar")
+    expected = network.posterior((samples - 0.5) / 9)
+    torch.testing.assert_close((mu, logvar), expected)
+
+
+def test_decoded_samples_are_clipped_to_the_value_range() -> None:
+    network = build_network(bundled_config("digits-vae"), IMAGE)
+    assert isinstance(network.likelihood, Gaussian)
+    latents = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
+    free, clipped = (DecoderGraph(network, preprocessing(), limits)(latents) for limits in (None, IMAGE.value_range))
+    assert free.min() < 0
+    assert free.max() > 1
+    assert torch.equal(clipped, free.clamp(0, 1))
+
+
+def test_a_conditional_decoder_takes_every_label_in_turn() -> None:
+    config = with_objective(bundled_config("digits-vae"), conditional=True)
+    decoder = DecoderGraph(build_network(config, IMAGE, classes=3), preprocessing(), None)
+    inputs = decoder.example_inputs(torch.zeros(5, 2))
+    assert inputs["labels"].tolist() == [0, 1, 2, 0, 1]
+    assert decoder(*inputs.values()).shape == (5, 3, 8, 8)
