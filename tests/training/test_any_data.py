@@ -1,4 +1,4 @@
-"""Three data sets from files of three kinds, each trained, exported, served and queried."""
+"""Three data sets from files of three kinds are trained, exported, served and queried."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ SIDE = 16
 
 
 def write_digits(folder: Path) -> Path:
-    """Write an .npz file of 8x8 digits with their labels."""
+    """Write 8x8 digits with their labels to an .npz file."""
     bunch = load_digits()
     np.savez(folder / "digits.npz", images=bunch.images.astype(np.uint8), digit=bunch.target)
     return folder / "digits.npz"
 
 
 def write_table(folder: Path) -> Path:
-    """Write a CSV file of breast cancer measurements: 30 columns of numbers, and one of words."""
+    """Write the breast cancer measurements to a CSV file: 30 columns of numbers and one of words."""
     bunch = load_breast_cancer()
     names = [name.replace(" ", "_") for name in bunch.feature_names]
     lines = [",".join([*names, "diagnosis"])]
@@ -42,7 +42,7 @@ def write_table(folder: Path) -> Path:
 
 
 def write_patches(folder: Path) -> Path:
-    """Write a folder of PNG files: 16x16 RGB patches of a photograph."""
+    """Write 16x16 RGB patches of a photograph to a folder of PNG files."""
     photograph = load_sample_image("china.jpg")
     patches = folder / "patches"
     patches.mkdir()
@@ -53,7 +53,7 @@ def write_patches(folder: Path) -> Path:
 
 
 def write_config(folder: Path, **sections: Any) -> Path:
-    """Write a configuration file."""
+    """Write a configuration to a file."""
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(sections))
     return path
@@ -85,17 +85,17 @@ WRITERS = {"digits": write_digits, "cancer": write_table, "patches": write_patch
 
 @pytest.fixture(scope="session", params=list(CONFIGS))
 def version(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run `hourglass-train train --data PATH` and return the folder of the version."""
+    """Return the folder of a version that `hourglass-train train --data PATH` wrote."""
     name = str(request.param)
     folder = tmp_path_factory.mktemp(name)
-    config = write_config(folder, name=name, description="A model of a test.", **CONFIGS[name])
+    config = write_config(folder, name=name, description="Of a test.", **CONFIGS[name])
     data = WRITERS[name](folder)
-    folders = ["--run-dir", str(folder / "run"), "--models-dir", str(folder / "models")]
-    assert main(["train", str(config), "--data", str(data), "--accelerator", "cpu", *folders]) == 0
+    places = ["--run-dir", str(folder / "run"), "--models-dir", str(folder / "models")]
+    assert main(["train", str(config), "--data", str(data), "--accelerator", "cpu", *places]) == 0
     return folder / "models" / name / "1"
 
 
-def test_a_data_set_is_trained_exported_served_and_queried(version: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_any_data_are_trained_exported_served_and_queried(version: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manifest = Manifest.read(version)
     values = manifest.metrics[0].values
     assert values["mse"] < 0.8 * values["untrained_mse"]
@@ -105,18 +105,18 @@ def test_a_data_set_is_trained_exported_served_and_queried(version: Path, capsys
         queries[manifest.name](client)
     capsys.readouterr()
     assert main(["evaluate", str(version), "--data", str(data_beside(version))]) == 0
-    repeated = json.loads(capsys.readouterr().out)["metrics"][0]["values"]
-    assert repeated["mse"] == pytest.approx(values["mse"], rel=1e-4)
+    again = json.loads(capsys.readouterr().out)["metrics"][0]["values"]
+    assert again["mse"] == pytest.approx(values["mse"], rel=1e-4)
 
 
 def data_beside(version: Path) -> Path:
-    """Return the file or folder that a version was trained on."""
+    """Return the path of the data that the version was trained on."""
     config = yaml.safe_load((version.parents[2] / "run" / "config.yaml").read_text())
     return Path(config["data"]["path"])
 
 
 def query_digits(client: TestClient) -> None:
-    """Check that a conditional model generates the digit of the label, in the user's units, 0 to 16."""
+    """Check that the label decides which digit is generated, in the user's units, 0 to 16."""
     zeros, ones = (
         np.array(client.post(f"/v1/models/digits/generate?count=40&seed=1&label={label}").json()["samples"])
         for label in (0, 1)
@@ -135,7 +135,7 @@ def query_digits(client: TestClient) -> None:
 
 
 def query_table(client: TestClient) -> None:
-    """Check that rows are reconstructed in the columns' units, and that generated rows resemble them."""
+    """Check that rows are reconstructed in the columns' own units, and that generated rows have similar means."""
     rows = load_breast_cancer().data[:50]
     answer = client.post("/v1/models/cancer/reconstruct", json={"samples": rows.tolist()}).json()
     reconstructed = np.array(answer["samples"])
@@ -147,7 +147,7 @@ def query_table(client: TestClient) -> None:
 
 
 def query_patches(client: TestClient) -> None:
-    """Check that a noisy RGB image in a PNG file is returned with less noise."""
+    """Check that a noisy PNG of three channels comes back with less noise."""
     photograph = load_sample_image("china.jpg")
     clean = photograph[200 : 200 + SIDE, 320 : 320 + SIDE].astype(float) / 255
     noisy = np.clip(clean + 0.3 * np.random.default_rng(0).standard_normal(clean.shape), 0, 1)

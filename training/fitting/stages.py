@@ -44,7 +44,7 @@ class StagePlan:
     epochs: int
     steps_per_epoch: int
     value_range: ValueRange | None
-    """Of the samples. Its span is the unit of noise; without it, noise is added after the preprocessing."""
+    """The samples' range. Its span is the unit of noise; without it, noise is added after the preprocessing."""
 
 
 class EpochMeans:

@@ -1,4 +1,4 @@
-"""Shapes, seeds, mirrors and noise."""
+"""Networks of every family and shape are built from a configuration, a seed and the shape of the samples."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from app.manifest import ImageInput, ValueRange, VectorInput
-from tests.training.conftest import shortened
-from training.config import Config, NetworkConfig, VariationalObjective
+from tests.helpers.configurations import bundled_config, with_objective
+from training.config import Config, NetworkConfig
 from training.errors import InvalidConfiguration
 from training.fitting.corruption import relative_noise
 from training.fitting.draws import Draws
@@ -18,18 +18,18 @@ DENSE = NetworkConfig(architecture="dense", latent_dim=5, widths=(12, 9))
 
 
 def config(family: str, network: NetworkConfig) -> Config:
-    """A configuration of a family with other layers."""
-    return shortened(f"digits-{family}").model_copy(update={"network": network})
+    """Return a configuration of a family with these layers."""
+    return bundled_config(f"digits-{family}").model_copy(update={"network": network})
 
 
 def image(*shape: int) -> ImageInput:
-    """Images in [0, 1]."""
+    """Return the specification of images in [0, 1]."""
     channels, height, width = shape
     return ImageInput(shape=(channels, height, width), value_range=ValueRange(low=0, high=1))
 
 
 def example(x: torch.Tensor) -> Example:
-    """X as its own target, without labels."""
+    """Return x as its own target, without labels."""
     return Example(x, x, torch.zeros(len(x), dtype=torch.int64))
 
 
@@ -49,14 +49,14 @@ def test_every_family_maps_samples_to_latents_and_back(
     assert all(weight.grad is not None for weight in network.parameters())
 
 
-def test_a_seed_gives_the_same_weights_and_leaves_the_global_generator_alone() -> None:
+def test_the_seed_decides_the_weights_and_the_global_generator_is_untouched() -> None:
     torch.manual_seed(1)
     expected = torch.rand(1)
     torch.manual_seed(1)
     first = build_network(config("ae", DENSE), image(1, 8, 8))
     assert torch.equal(torch.rand(1), expected)
     second = build_network(config("ae", DENSE), image(1, 8, 8))
-    other = build_network(shortened("digits-ae", seed=1).model_copy(update={"network": DENSE}), image(1, 8, 8))
+    other = build_network(bundled_config("digits-ae", seed=1).model_copy(update={"network": DENSE}), image(1, 8, 8))
     weights = [next(iter(network.parameters())) for network in (first, second, other)]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
@@ -68,7 +68,7 @@ def test_a_row_does_not_depend_on_its_batch() -> None:
     torch.testing.assert_close(network.encode(x)[3:4], network.encode(x[3:4]))
 
 
-def test_a_layer_is_given_a_noisy_code_and_asked_for_the_clean_one_below_it() -> None:
+def test_a_layer_restores_its_clean_input_from_a_noisy_one() -> None:
     network = build_network(config("sdae", DENSE), image(1, 8, 8))
     assert isinstance(network, StackedDenoisingAutoencoder)
     x = torch.rand(16, 1, 8, 8)
@@ -88,7 +88,7 @@ def test_a_layer_is_given_a_noisy_code_and_asked_for_the_clean_one_below_it() ->
 
 @pytest.mark.parametrize("family", ["ae", "sdae", "vae"])
 @pytest.mark.parametrize("features", [2, 30, 3000])
-def test_every_family_takes_tables(family: str, features: int) -> None:
+def test_every_family_accepts_tables(family: str, features: int) -> None:
     network = build_network(config(family, DENSE), VectorInput(shape=(features,)))
     x = torch.randn(3, features)
     assert network.reconstruct(x).shape == x.shape
@@ -102,14 +102,12 @@ def test_convolutions_of_a_table_are_refused() -> None:
 
 
 def conditional(layers: NetworkConfig) -> Network:
-    """A variational autoencoder whose decoder is told one of three labels."""
-    objective = VariationalObjective(family="variational-autoencoder", conditional=True)
-    asked = config("vae", layers).model_copy(update={"objective": objective})
-    return build_network(asked, image(1, 8, 8), classes=3)
+    """Return a variational autoencoder whose decoder takes one of three labels."""
+    return build_network(with_objective(config("vae", layers), conditional=True), image(1, 8, 8), classes=3)
 
 
 @pytest.mark.parametrize("layers", [CONV, DENSE], ids=["conv", "dense"])
-def test_a_conditional_decoder_tells_the_labels_apart_and_the_encoder_does_not_see_them(layers: NetworkConfig) -> None:
+def test_a_conditional_decoder_uses_the_labels_and_the_encoder_does_not(layers: NetworkConfig) -> None:
     network = conditional(layers)
     z = torch.zeros(3, 5)
     decoded = network.decode(z, torch.tensor([0, 1, 2])).flatten(1)
@@ -124,10 +122,9 @@ def test_a_conditional_decoder_tells_the_labels_apart_and_the_encoder_does_not_s
 
 
 def test_a_conditional_network_without_labels_is_refused() -> None:
-    objective = VariationalObjective(family="variational-autoencoder", conditional=True)
-    asked = config("vae", DENSE).model_copy(update={"objective": objective})
-    with pytest.raises(InvalidConfiguration, match="the data have no labels, or one alone"):
-        build_network(asked, image(1, 8, 8), classes=1)
+    conditional_config = with_objective(config("vae", DENSE), conditional=True)
+    with pytest.raises(InvalidConfiguration, match="the data have no labels, or only one"):
+        build_network(conditional_config, image(1, 8, 8), classes=1)
 
 
 def test_a_posterior_is_never_too_narrow_or_wide_for_float32() -> None:
@@ -137,8 +134,8 @@ def test_a_posterior_is_never_too_narrow_or_wide_for_float32() -> None:
     assert torch.isfinite((0.5 * logvar).exp() + mu).all()
 
 
-def test_the_bound_is_of_a_draw_and_not_of_the_mean() -> None:
-    """The reconstruction term of a decoder at the posterior's mean would be lower, and no bound."""
+def test_the_bound_is_computed_at_a_sample_of_the_posterior() -> None:
+    """At the posterior's mean, the reconstruction term would be lower, and not part of a bound."""
     network = build_network(config("vae", DENSE), image(1, 8, 8))
     x = torch.rand(16, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     first, second = (network.loss(example(x), Draws(seed)) for seed in (0, 1))
