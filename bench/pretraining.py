@@ -23,7 +23,8 @@ import torch
 
 from app.engine.corruption import corrupt
 from training.config import Config, DataConfig, DenoisingObjective, NetworkConfig, OptimisationConfig
-from training.data import DataSet, Split, load_data
+from training.data.dataset import DataSet, Split
+from training.data.load import load_data
 from training.evaluation import mse, psnr
 from training.evaluation.baselines import LinearAutoencoder, probe_accuracy
 from training.fitting.trainer import fit

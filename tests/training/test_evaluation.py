@@ -19,7 +19,7 @@ from app.manifest import Family, ImageInput, Manifest, ValueRange, VectorInput
 from tests.helpers import tiny
 from tests.helpers.linear import Linear, write_linear
 from training.config import Config, EvaluationConfig
-from training.data import DataSet, Split
+from training.data.dataset import DataSet, Split
 from training.errors import DataError
 from training.evaluation import POSTERIOR_SEED, bce, denoising, encode, evaluate, latents, reconstruct, subject
 from training.evaluation.untrained import untrained

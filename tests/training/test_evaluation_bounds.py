@@ -16,7 +16,7 @@ from app.engine.repository import load_version
 from tests.helpers import tiny
 from tests.helpers.linear import Linear, write_linear
 from training.config import Binarisation
-from training.data import DataSet, Split
+from training.data.dataset import DataSet, Split
 from training.errors import InvalidConfiguration
 from training.evaluation import POSTERIOR_SEED, Subject, bounds, nll
 from training.evaluation.bounds import (

@@ -15,7 +15,7 @@ from app.manifest import ImageInput, ValueRange
 from tests.helpers import tiny
 from tests.helpers.linear import Linear, write_linear
 from training.config import NoiseKind
-from training.data import DataSet, Split
+from training.data.dataset import DataSet, Split
 from training.errors import InvalidConfiguration
 from training.evaluation import NOISE_SEED, Subject, denoising, mse, psnr
 from training.evaluation.denoising import corrupted, measure_denoising

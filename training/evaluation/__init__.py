@@ -13,7 +13,7 @@ import numpy.typing as npt
 from app.engine.autoencoder import Autoencoder
 from app.manifest import Measurement
 from training.config import Binarisation, EvaluationConfig
-from training.data import DataSet, Split
+from training.data.dataset import DataSet, Split
 from training.evaluation.baselines import LinearAutoencoder
 from training.evaluation.bounds import POSTERIOR_SEED, measure_bounds, nll
 from training.evaluation.denoising import NOISE_SEED, measure_denoising

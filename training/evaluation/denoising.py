@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from app.manifest import ImageInput, Measurement
 from training.config import NoiseKind
-from training.data import Split
+from training.data.dataset import Split
 from training.errors import InvalidConfiguration
 from training.evaluation.baselines import (
     EXACT_FEATURES,

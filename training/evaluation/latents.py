@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.manifest import Measurement
-from training.data import Split
+from training.data.dataset import Split
 from training.evaluation.baselines import (
     NEIGHBOURS,
     TRUSTED_NEIGHBOURS,

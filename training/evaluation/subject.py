@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from app.engine.autoencoder import Autoencoder, Posterior
 from app.manifest import Manifest, VectorInput
-from training.data import DataSet, Split
+from training.data.dataset import DataSet, Split
 from training.errors import DataError
 from training.evaluation.units import to_x
 

@@ -30,7 +30,7 @@ from app.manifest import (
     Training,
     VectorInput,
 )
-from training.data import DataSet, Split
+from training.data.dataset import DataSet, Split
 from training.evaluation import evaluate
 from training.evaluation.alarms import alarms
 from training.evaluation.untrained import untrained

@@ -15,7 +15,7 @@ import yaml
 
 from app.engine.process import available_cores
 from training.config import Config, Section, load_config
-from training.data import DataSet
+from training.data.dataset import DataSet
 from training.errors import RunError
 from training.fitting.stages import Stage
 from training.networks import Network, build_network

@@ -25,7 +25,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch import nn
 
 from training.config import Config
-from training.data import DataSet
+from training.data.dataset import DataSet
 from training.errors import RunError
 from training.fitting.batches import Batches
 from training.fitting.callbacks import Checkpoint, Deadline, FiniteLoss, moving_average

@@ -11,7 +11,7 @@ import torch
 from app.manifest import ImageInput, ValueRange, VectorInput
 from tests.helpers.configurations import bundled_config, with_objective
 from training.config import Config, NetworkConfig
-from training.data import DataSet, Split
+from training.data.dataset import DataSet, Split
 from training.errors import InvalidConfiguration
 from training.fitting.draws import Draws
 from training.fitting.stages import EpochMeans, Stage, WholeNetwork, plan_stages

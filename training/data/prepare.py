@@ -1,4 +1,4 @@
-"""From rows that were read to a data set: surveyed, split, in units, and with what was found."""
+"""The steps from a source to a data set: survey, number the labels, split, store, settle the value range."""
 
 from __future__ import annotations
 
@@ -8,40 +8,41 @@ import numpy as np
 
 from app.manifest import ImageInput, ValueRange, VectorInput
 from training.config import DataConfig
-from training.data.dataset import DataSet, Numbers, Samples, Split
+from training.data.dataset import DataSet, Split
 from training.data.findings import Findings
 from training.data.labels import number_labels
 from training.data.source import Source
-from training.data.split import groups_of, split_in_three, split_in_two
-from training.data.survey import Survey, pieces, stored, stored_dtype, survey
+from training.data.split import group_equal_rows, split_in_three, split_in_two
+from training.data.storage import Integers, StoredSamples, row_chunks, stored_dtype, to_stored
+from training.data.survey import Survey, survey_rows
 from training.errors import DataError
 
 log = logging.getLogger(__name__)
 
 
-def assemble(name: str, source: Source, config: DataConfig, seed: int) -> DataSet:
-    """A data set of arranged rows. Raises DataError."""
+def prepare(name: str, source: Source, config: DataConfig, seed: int) -> DataSet:
+    """Build a data set from a source whose axes are arranged. Raises DataError."""
     value_range = config.value_range or source.value_range
     sources = [source] if source.test is None else [source, source.test]
-    surveys = [survey(part, value_range) for part in sources]
+    surveys = [survey_rows(part, value_range) for part in sources]
     low = np.min([part.low for part in surveys], axis=0)
     high = np.max([part.high for part in surveys], axis=0)
     if len(source.samples) > 1 and (low == high).all():
         raise DataError(f"{source.origin}: all rows are the same")
     classes, labels = number_labels(sources)
-    rows = _rows_of_parts(source, surveys, config, seed)
-    unit, found_range = _units(source, value_range, float(low.min()), float(high.max()))
+    rows = _split_rows(source, surveys, config, seed)
+    unit, value_range = _unit_and_range(source, value_range, float(low.min()), float(high.max()))
     train, validation, test = (
-        Split(_gather(sources[part], chosen), None if (n := labels[part]) is None else n[chosen], unit)
-        for part, chosen in zip((0, 0, -1), rows, strict=True)
+        _gather(sources[index], labels[index], part_rows, unit)
+        for index, part_rows in zip((0, 0, -1), rows, strict=True)
     )
     clipped = 0
-    if source.kind == "image" and found_range is None:
-        found_range = _fitted_range(source, train)
-        clipped = sum(_clip(part.samples, found_range) for part in (validation, test))
+    if source.kind == "image" and value_range is None:
+        value_range = _training_range(source, train)
+        clipped = sum(_clip(part.samples, value_range) for part in (validation, test))
     return DataSet(
         name=name,
-        input=_input(source, found_range),
+        input=_input(source, value_range),
         classes=classes,
         train=train,
         validation=validation,
@@ -50,34 +51,38 @@ def assemble(name: str, source: Source, config: DataConfig, seed: int) -> DataSe
     )
 
 
-def _rows_of_parts(
+def _split_rows(
     source: Source, surveys: list[Survey], config: DataConfig, seed: int
-) -> tuple[Numbers, Numbers, Numbers]:
-    """Rows to train on and to validate on, of the source, and to test on, of its test part where it has one."""
+) -> tuple[Integers, Integers, Integers]:
+    """
+    Return the rows of the training, the validation and the test part.
+
+    If the source has its own test part, the test rows are all of that part's, and the others leave out its rows.
+    """
     digests = surveys[0].digests
-    kept = np.arange(len(digests))
+    rows = np.arange(len(digests))
     if source.test is not None:
-        kept = np.flatnonzero(~np.isin(digests, surveys[1].digests))
-    groups = groups_of(digests[kept])
+        rows = np.flatnonzero(~np.isin(digests, surveys[1].digests))
+    groups = group_equal_rows(digests[rows])
     parts, least = ("training, validation and test", 3) if source.test is None else ("training and validation", 2)
     different = int(groups.max(initial=-1)) + 1
     if different < least:
         raise DataError(
-            f"{source.origin}: expected at least {least} different rows for {parts}, got {different} in {len(kept)}"
+            f"{source.origin}: expected at least {least} different rows for {parts}, got {different} in {len(rows)}"
         )
     if source.test is None:
         return split_in_three(groups, config.test, config.validation, seed)
     train, validation = split_in_two(groups, config.validation, seed)
-    return kept[train], kept[validation], np.arange(len(source.test.samples))
+    return rows[train], rows[validation], np.arange(len(source.test.samples))
 
 
-def _units(
+def _unit_and_range(
     source: Source, value_range: tuple[float, float] | None, low: float, high: float
 ) -> tuple[float, tuple[float, float] | None]:
     """
-    What one stored unit is, and the range in the user's units; None where it is not known before the split.
+    Return one stored unit in the user's units, and the range in the user's units, or None if the split decides it.
 
-    A range that is stated is that of the stored numbers, 8-bit images included.
+    A range from the configuration or the source is in stored units, also for 8-bit images.
     """
     if source.kind == "vector" or value_range:
         return 1.0, value_range
@@ -88,28 +93,28 @@ def _units(
     return 1.0, (0.0, 1.0) if low >= 0 and high <= 1 else None
 
 
-def _gather(source: Source, rows: Numbers) -> Samples:
-    """Rows of a source in memory, C-contiguous, in the type that they are kept in."""
-    samples: Samples = np.empty((len(rows), *source.samples.shape[1:]), stored_dtype(source.samples.dtype))
-    for piece in pieces(samples):
-        samples[piece] = stored(source.samples[rows[piece]])
-    return samples
+def _gather(source: Source, labels: Integers | None, rows: Integers, unit: float) -> Split:
+    """Copy rows of a source into memory, C-contiguous, in the type in which they are stored."""
+    samples: StoredSamples = np.empty((len(rows), *source.samples.shape[1:]), stored_dtype(source.samples.dtype))
+    for chunk in row_chunks(samples):
+        samples[chunk] = to_stored(source.samples[rows[chunk]])
+    return Split(samples, None if labels is None else labels[rows], unit)
 
 
-def _fitted_range(source: Source, train: Split) -> tuple[float, float]:
+def _training_range(source: Source, train: Split) -> tuple[float, float]:
     low, high = float(train.samples.min()), float(train.samples.max())
     if low == high:
         raise DataError(f"{source.origin}: all numbers of the training part are {low:g}; data.value_range is needed")
     return low, high
 
 
-def _clip(samples: Samples, value_range: tuple[float, float]) -> int:
-    """Move what lies beyond the range to its ends, in place; how many numbers these were."""
+def _clip(samples: StoredSamples, value_range: tuple[float, float]) -> int:
+    """Move numbers outside the range to its ends, in place, and return their count."""
     low, high = (samples.dtype.type(end) for end in value_range)
     count = int(np.count_nonzero(samples < low) + np.count_nonzero(samples > high))
     if count:
         np.clip(samples, low, high, out=samples)
-        log.warning("%d numbers of held-out images lay beyond the training images' range and were clipped", count)
+        log.warning("%d numbers of held-out images were outside the training images' range and were clipped", count)
     return count
 
 
@@ -127,10 +132,10 @@ def _findings(
     surveys: list[Survey],
     parts: tuple[Split, Split, Split],
     classes: tuple[str, ...],
-    limits: tuple[Samples, Samples],
+    limits: tuple[StoredSamples, StoredSamples],
     clipped: int,
 ) -> Findings:
-    digests = np.concatenate([part.digests for part in surveys])
+    digests = np.concatenate([survey.digests for survey in surveys])
     sizes = (len(parts[0]), len(parts[1]), len(parts[2]))
     labels = [part.labels for part in parts if part.labels is not None]
     counts = np.bincount(np.concatenate(labels), minlength=len(classes)).tolist() if labels else []

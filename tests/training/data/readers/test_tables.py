@@ -1,4 +1,4 @@
-"""CSV and Parquet."""
+"""Tests of the readers of CSV and Parquet files."""
 
 from __future__ import annotations
 
@@ -13,54 +13,55 @@ import pytest
 
 from app.manifest import VectorInput
 from training.config import DataConfig
-from training.data import DataSet, load_data
+from training.data.dataset import DataSet
+from training.data.load import load_data
 from training.errors import DataError
 
 
 def load_csv(folder: Path, text: str | bytes, **options: Any) -> DataSet:
-    """The data set of a CSV file."""
+    """Write a CSV file and load it."""
     (folder / "people.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
     return load_data(DataConfig(path=str(folder / "people.csv"), **options), None, seed=0)
 
 
 def load_parquet(folder: Path, columns: dict[str, Any], **options: Any) -> DataSet:
-    """The data set of a Parquet file."""
+    """Write a Parquet file and load it."""
     pyarrow.parquet.write_table(pa.table(columns), folder / "people.parquet")
     return load_data(DataConfig(path=str(folder / "people.parquet"), **options), None, seed=0)
 
 
-def rows(data: DataSet) -> dict[tuple[float, ...], str]:
-    """All samples, each with its class."""
-    found: dict[tuple[float, ...], str] = {}
+def classes_by_row(data: DataSet) -> dict[tuple[float, ...], str]:
+    """Return the class of each sample."""
+    classes: dict[tuple[float, ...], str] = {}
     for part in (data.train, data.validation, data.test):
         labels = [""] * len(part) if part.labels is None else [data.classes[number] for number in part.labels]
-        found |= dict(zip(map(tuple, part.samples.tolist()), labels, strict=True))
-    return found
+        classes |= dict(zip(map(tuple, part.samples.tolist()), labels, strict=True))
+    return classes
 
 
 TABLE = "age,species,weight,tame\n3,cat,4.5,true\n9,dog,-20.25,false\n1,ape,1e2,true\n2,dog,.5,true\n"
 
 
-def test_numeric_columns_are_read_and_the_label_column_is_left_out(tmp_path: Path) -> None:
+def test_numeric_columns_are_samples_without_the_label_column(tmp_path: Path) -> None:
     data = load_csv(tmp_path, TABLE, label="species")
     assert isinstance(data.input, VectorInput)
     assert data.input.feature_names == ("age", "weight", "tame")
     assert data.input.value_range is None
     assert data.classes == ("ape", "cat", "dog")
     assert data.train.samples.dtype == np.float32
-    assert rows(data) == {(3, 4.5, 1): "cat", (9, -20.25, 0): "dog", (1, 100, 1): "ape", (2, 0.5, 1): "dog"}
+    assert classes_by_row(data) == {(3, 4.5, 1): "cat", (9, -20.25, 0): "dog", (1, 100, 1): "ape", (2, 0.5, 1): "dog"}
     assert data.findings.class_counts == {"ape": 1, "cat": 1, "dog": 2}
 
 
-def test_a_byte_order_mark_and_windows_line_ends_are_no_matter(tmp_path: Path) -> None:
+def test_a_byte_order_mark_and_windows_line_ends_are_ignored(tmp_path: Path) -> None:
     data = load_csv(tmp_path, b"\xef\xbb\xbf" + TABLE.replace("\n", "\r\n").encode(), label="species")
-    assert len(rows(data)) == 4
+    assert len(classes_by_row(data)) == 4
 
 
-def test_whole_numbers_are_labels_sorted_as_numbers(tmp_path: Path) -> None:
+def test_labels_of_whole_numbers_are_sorted_as_numbers(tmp_path: Path) -> None:
     data = load_csv(tmp_path, "a,b,k\n1,2,10\n2,3,9\n3,4,10\n4,5,9\n", label="k")
     assert data.classes == ("9", "10")
-    assert rows(data) == {(1, 2): "10", (2, 3): "9", (3, 4): "10", (4, 5): "9"}
+    assert classes_by_row(data) == {(1, 2): "10", (2, 3): "9", (3, 4): "10", (4, 5): "9"}
 
 
 def test_a_file_with_2000_columns_is_read(tmp_path: Path) -> None:
@@ -68,36 +69,40 @@ def test_a_file_with_2000_columns_is_read(tmp_path: Path) -> None:
     lines = [",".join(f"gene {n}" for n in range(2000)), *(",".join(map(str, row)) for row in numbers.tolist())]
     data = load_csv(tmp_path, "\n".join(lines))
     assert data.input.shape == (2000,)
-    assert set(rows(data)) == {tuple(row) for row in numbers.astype(float).tolist()}
+    assert set(classes_by_row(data)) == {tuple(row) for row in numbers.astype(float).tolist()}
     assert "2000 numbers" in data.findings.describe()
 
 
-def after(line: int, text: str) -> str:
-    """Ten good lines, and one that takes the place of the given data row, from 1."""
+def table_with(row: int, text: str) -> str:
+    """Return a table of ten rows, one of which, counted from 1, is replaced."""
     lines = [f"{n},{n + 0.5},x" for n in range(10)]
-    lines[line - 1] = text
+    lines[row - 1] = text
     return "\n".join(["age,weight,kind", *lines])
 
 
 @pytest.mark.parametrize(
     ("text", "options", "complaint"),
     [
-        (after(7, "abc,1,x"), {}, r'people\.csv: row 7, column "age": not a number: "abc"$'),
-        (after(7, ",1,x"), {}, r'people\.csv: row 7, column "age": missing value$'),
-        (after(7, "NaN,1,x"), {}, r'row 7, column "age": missing value'),
-        (after(2, ",1,x").replace("3,3.5", "q,3.5"), {}, r'row 2, column "age": missing value'),
-        (after(7, "1_0,1,x"), {}, r'row 7, column "age": not a number: "1_0"'),
-        (after(7, "inf,1,x"), {}, r'row 7, column "age": infinite'),
-        (after(7, "1e39,1,x"), {}, r'row 7, column "age": 1e\+39 is too large for float32'),
-        (after(7, "1e400,1,x"), {}, r'row 7, column "age": infinite'),
-        (after(7, "2020-01-01,1,x"), {}, r'row 7, column "age": not a number: "2020-01-01"'),
-        (after(1, "1,2,x"), {"label": None}, r'row 1, column "kind": not a number: "x"'),
-        (after(7, "1,2,"), {}, r'row 7, column "kind": missing value'),
-        (after(7, "1,2"), {}, r"people\.csv: cannot be read as CSV: .*Row #8: Expected 3 columns, got 2"),
-        (after(1, "1,2,x"), {"label": "species"}, r'people\.csv: no column "species" among age, weight, kind'),
-        (after(1, "1,2,x"), {"kind": "image"}, "a table has no images"),
-        (after(1, "1,2,x"), {"samples": "x"}, "data.samples has no meaning"),
-        (after(1, "1,99,x"), {"value_range": (0, 20)}, r'row 1, column "weight": expected values from 0 to 20, got 99'),
+        (table_with(7, "abc,1,x"), {}, r'people\.csv: row 7, column "age": not a number: "abc"$'),
+        (table_with(7, ",1,x"), {}, r'people\.csv: row 7, column "age": missing value$'),
+        (table_with(7, "NaN,1,x"), {}, r'row 7, column "age": missing value'),
+        (table_with(2, ",1,x").replace("3,3.5", "q,3.5"), {}, r'row 2, column "age": missing value'),
+        (table_with(7, "1_0,1,x"), {}, r'row 7, column "age": not a number: "1_0"'),
+        (table_with(7, "inf,1,x"), {}, r'row 7, column "age": infinite'),
+        (table_with(7, "1e39,1,x"), {}, r'row 7, column "age": 1e\+39 is too large for float32'),
+        (table_with(7, "1e400,1,x"), {}, r'row 7, column "age": infinite'),
+        (table_with(7, "2020-01-01,1,x"), {}, r'row 7, column "age": not a number: "2020-01-01"'),
+        (table_with(1, "1,2,x"), {"label": None}, r'row 1, column "kind": not a number: "x"'),
+        (table_with(7, "1,2,"), {}, r'row 7, column "kind": missing value'),
+        (table_with(7, "1,2"), {}, r"people\.csv: cannot be read as CSV: .*Row #8: Expected 3 columns, got 2"),
+        (table_with(1, "1,2,x"), {"label": "species"}, r'people\.csv: no column "species" among age, weight, kind'),
+        (table_with(1, "1,2,x"), {"kind": "image"}, "a table has no images"),
+        (table_with(1, "1,2,x"), {"samples": "x"}, "data.samples has no meaning"),
+        (
+            table_with(1, "1,99,x"),
+            {"value_range": (0, 20)},
+            r'row 1, column "weight": expected values from 0 to 20, got 99',
+        ),
         ("age,age,kind\n1,2,x\n", {}, 'two columns are called "age"'),
         ("1,2,kind\n", {}, "expected at least one row, got none"),
         ("", {}, "the file is empty"),
@@ -109,7 +114,7 @@ def after(line: int, text: str) -> str:
         (b"a,b,kind\n\xff,2,x\n", {}, r'row 1, column "a": not a number'),
     ],
 )
-def test_what_is_wrong_in_a_file_is_named(
+def test_a_bad_csv_file_is_named_with_the_problem(
     tmp_path: Path, text: str | bytes, options: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(DataError, match=complaint) as caught:
@@ -118,12 +123,12 @@ def test_what_is_wrong_in_a_file_is_named(
     assert "\n" not in str(caught.value)
 
 
-def test_columns_that_are_called_0_1_2_are_columns(tmp_path: Path) -> None:
+def test_columns_may_be_called_0_1_2(tmp_path: Path) -> None:
     data = load_csv(tmp_path, "0,1\n5,6\n7,8\n9,10\n")
-    assert len(rows(data)) == 3
+    assert len(classes_by_row(data)) == 3
 
 
-def test_one_constant_column_is_reported_and_allowed(tmp_path: Path) -> None:
+def test_a_constant_column_is_allowed_and_reported(tmp_path: Path) -> None:
     data = load_csv(tmp_path, "age,dose,b\n" + "\n".join(f"{n},2,{n}" for n in range(9)))
     assert data.findings.constant == ('"dose"',)
     assert '1 columns: "dose"' in data.findings.describe()
@@ -142,7 +147,7 @@ def test_every_numeric_type_of_parquet_is_read(tmp_path: Path) -> None:
     data = load_parquet(tmp_path, columns, label="kind")
     assert isinstance(data.input, VectorInput)
     assert data.input.feature_names == ("i", "u", "h", "d", "b", "m")
-    assert rows(data) == {
+    assert classes_by_row(data) == {
         (1, 1, 0.5, 0.25, 1, 1.25): "b",
         (2, 2, 1, 1, 0, 2): "a",
         (3, 3, 2, 2, 1, 3): "b",
@@ -169,7 +174,7 @@ def test_every_numeric_type_of_parquet_is_read(tmp_path: Path) -> None:
         (pa.array([1, 2, 3, 4]), "d", 'no column "d" among a, b, c'),
     ],
 )
-def test_what_is_wrong_in_a_parquet_file_is_named(
+def test_a_bad_parquet_file_is_named_with_the_problem(
     tmp_path: Path, column: pa.Array, label: str | None, complaint: str
 ) -> None:
     with pytest.raises(DataError, match=complaint) as caught:

@@ -1,4 +1,4 @@
-"""What is printed before training."""
+"""Tests of the findings printed before training."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from training.config import DataConfig
-from training.data import load_data
+from training.data.load import load_data
 
 
 def test_a_table_is_described(tmp_path: Path) -> None:
@@ -49,12 +49,3 @@ def test_at_most_ten_columns_are_named(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", matrix)
     described = load_data(DataConfig(path="x.npy"), tmp_path, seed=0).findings.describe()
     assert "constant    13 columns: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 3 more\n" in described
-
-
-def test_a_set_without_labels_has_a_fingerprint_of_its_samples_alone(tmp_path: Path) -> None:
-    np.save(tmp_path / "a.npy", np.arange(40).reshape(20, 2))
-    np.savez(tmp_path / "b.npz", x=np.arange(40).reshape(20, 2), y=np.arange(20) % 2)
-    plain = load_data(DataConfig(path="a.npy"), tmp_path, seed=0)
-    labelled = load_data(DataConfig(path="b.npz", label="y"), tmp_path, seed=0)
-    unlabelled = load_data(DataConfig(path="b.npz", samples="x"), tmp_path, seed=0)
-    assert plain.fingerprint() == unlabelled.fingerprint() != labelled.fingerprint()

@@ -1,8 +1,4 @@
-"""
-A folder of PNG, JPEG and WebP images.
-
-A pixel becomes what the service makes of it, by the same function.
-"""
+"""The reader of a folder of PNG, JPEG and WebP images, which decodes them with the server's function."""
 
 from __future__ import annotations
 
@@ -17,7 +13,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image
 
 from app.formats.images import EXIF_ROTATED, read_pixels
-from training.data.source import Source, refuse_sides
+from training.data.source import Source, check_image_size
 from training.errors import DataError
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
@@ -29,23 +25,24 @@ Size = tuple[int, int]
 
 def read_images(folder: Path, size: Size | None, colour: Literal["grey", "rgb"] | None) -> Source:
     """
-    All images of a folder, sorted by path, uint8 (N, C, H, W); the sub-folder that one stands in is its label.
+    Read all images of a folder, sorted by path, as uint8 (N, C, H, W); an image's sub-folder is its label.
 
-    Without a size all must have one. Without a colour, grey where all files are stored as grey. Raises DataError.
+    Without `size`, all images must have the same size. Without `colour`, they are grey if all files are stored as
+    grey, else RGB. Raises DataError.
     """
-    files = _files(folder)
-    heads = [_head(file) for file in files]
-    height, width = size or _common_size(files, [head[0] for head in heads])
-    refuse_sides(str(folder if size else files[0]), height, width)
-    grey = colour == "grey" or (colour is None and all(head[1] for head in heads))
+    files = _find_files(folder)
+    headers = [_read_header(file) for file in files]
+    height, width = size or _common_size(files, [header[0] for header in headers])
+    check_image_size(str(folder if size else files[0]), height, width)
+    grey = colour == "grey" or (colour is None and all(header[1] for header in headers))
     samples = np.empty((len(files), 1 if grey else 3, height, width), np.uint8)
     for row, file in enumerate(files):
-        samples[row] = _pixels(file, (height, width), grey, resize=size is not None)
+        samples[row] = _read_pixels(file, (height, width), grey, resize=size is not None)
     return Source(str(folder), samples, _labels(folder, files), files=tuple(files))
 
 
-def _files(folder: Path) -> list[Path]:
-    """Hidden files, hidden folders and files of other kinds are passed over."""
+def _find_files(folder: Path) -> list[Path]:
+    """Return the image files of a folder and its sub-folders, without hidden files and hidden folders."""
     files = sorted(
         path
         for path in folder.rglob("*")
@@ -59,7 +56,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _labels(folder: Path, files: list[Path]) -> npt.NDArray[np.str_] | None:
-    """The names of the sub-folders that stand in the folder itself."""
+    """Return the name of each file's outermost sub-folder; None if all files are in the folder itself."""
     loose = [file for file in files if file.parent == folder]
     if not loose:
         return np.array([file.relative_to(folder).parts[0] for file in files])
@@ -69,9 +66,9 @@ def _labels(folder: Path, files: list[Path]) -> npt.NDArray[np.str_] | None:
     return None
 
 
-def _head(path: Path) -> tuple[Size, bool]:
-    """Height and width as they are shown, and whether the file is stored as grey; no pixel is decoded."""
-    with _opened(path) as image:
+def _read_header(path: Path) -> tuple[Size, bool]:
+    """Return height and width as displayed, and True if the file is stored as grey, without decoding pixels."""
+    with _open_image(path) as image:
         width, height = image.size
         if image.getexif().get(ExifTags.Base.Orientation) in EXIF_ROTATED:
             width, height = height, width
@@ -81,33 +78,31 @@ def _head(path: Path) -> tuple[Size, bool]:
 def _common_size(files: list[Path], sizes: list[Size]) -> Size:
     for file, size in zip(files, sizes, strict=True):
         if size != sizes[0]:
-            raise _mixed_sizes(files[0], sizes[0], file, size)
+            (height, width), (first_height, first_width) = size, sizes[0]
+            raise DataError(
+                f"{file}: {height}x{width} pixels (height x width), but {files[0]} has {first_height}x{first_width}; "
+                f"data.image_size resizes all images to one size"
+            )
     return sizes[0]
 
 
-def _mixed_sizes(first: Path, expected: Size, file: Path, size: Size) -> DataError:
-    return DataError(
-        f"{file}: {size[0]}x{size[1]} pixels (height x width), but {first} has {expected[0]}x{expected[1]}; "
-        f"data.image_size gives all one size"
-    )
-
-
-def _pixels(path: Path, size: Size, grey: bool, *, resize: bool) -> npt.NDArray[np.uint8]:
-    """Shape: (C, H, W)"""
+def _read_pixels(path: Path, size: Size, grey: bool, *, resize: bool) -> npt.NDArray[np.uint8]:
+    """Return the pixels with the shape (C, H, W)."""
     height, width = size
-    with _opened(path) as image:
+    with _open_image(path) as image:
         pixels = read_pixels(image, 1 if grey else 3, height, width)
-        turned = image.size[::-1]
+        displayed = image.size[::-1]
         if image.getexif().get(ExifTags.Base.Orientation) in EXIF_ROTATED:
-            turned = image.size
-        if not resize and turned != size:  # an orientation that only stood behind the pixels
-            raise DataError(f"{path}: expected {height}x{width} pixels, got {turned[0]}x{turned[1]}")
+            displayed = image.size
+        # Pillow reads an orientation that the file stores behind its pixels only when it has decoded them
+        if not resize and displayed != size:
+            raise DataError(f"{path}: expected {height}x{width} pixels, got {displayed[0]}x{displayed[1]}")
     return pixels
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """An image of one of the three formats, whatever its suffix says. Raises DataError, also from the body."""
+def _open_image(path: Path) -> Iterator[Image.Image]:
+    """Open an image of one of the three formats, whatever its suffix. Raises DataError, also for errors of the body."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -118,5 +113,5 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(f"{path}: expected at most {Image.MAX_IMAGE_PIXELS} pixels, got far more") from error
-    except Exception as error:  # Pillow's decoders raise whatever the bytes lead them to
+    except Exception as error:  # Pillow's decoders raise exceptions of many types
         raise DataError(f"{path}: cannot be decoded as a PNG, JPEG or WebP image: {error}") from error

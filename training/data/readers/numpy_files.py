@@ -1,4 +1,4 @@
-"""numpy's files. Never pickles: a file that holds Python objects is refused."""
+"""Readers of numpy's files. They never unpickle: a file that holds Python objects is refused."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ import numpy as np
 from training.data.source import Source
 from training.errors import DataError
 
-BROKEN = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError)
-"""What numpy raises for a file that is cut short, of another format, or full of Python objects."""
+READ_ERRORS = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+"""Exceptions that numpy raises for a file that is cut short, has another format, or holds Python objects."""
 
 
 def read_npy(path: Path) -> Source:
-    """An array, mapped from the file rather than read."""
+    """Return an array that is mapped from the file and not read into memory. Raises DataError."""
     try:
         return Source(str(path), np.asarray(np.lib.format.open_memmap(path, mode="r")))
-    except BROKEN as error:
+    except READ_ERRORS as error:
         raise DataError(f"{path}: cannot be read as a .npy file: {error}") from error
 
 
 def read_npz(path: Path, samples: str | None, label: str | None) -> Source:
     """
-    Two members of an archive: the samples, and the labels where `label` names them.
+    Read the samples of an archive, and its labels if `label` names a member.
 
-    Without `samples`, the member that is left, or the one called samples or x. Raises DataError, with the members.
+    Without `samples`, they are the only other member, or the one called samples or x. Raises DataError, which lists
+    the members.
     """
     try:
-        with path.open("rb") as file:  # numpy would leave it open where the archive is broken
+        with path.open("rb") as file:  # numpy would leave the file open if the archive is broken
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"{path}: not a .npz archive")
@@ -39,7 +40,7 @@ def read_npz(path: Path, samples: str | None, label: str | None) -> Source:
                 if member is not None and member not in archive.files:
                     raise DataError(f'{path}: no member "{member}" among {", ".join(archive.files)}')
             return Source(f"{path}: {name}", archive[name], None if label is None else archive[label])
-    except BROKEN as error:
+    except READ_ERRORS as error:
         raise DataError(f"{path}: cannot be read as a .npz archive: {error}") from error
 
 
@@ -49,5 +50,5 @@ def _samples_member(path: Path, members: list[str], label: str | None) -> str:
         if member in others:
             return member
     raise DataError(
-        f"{path}: data.samples must say which member holds the samples; there are {', '.join(members) or 'none'}"
+        f"{path}: data.samples must name the member that holds the samples; there are {', '.join(members) or 'none'}"
     )

@@ -1,4 +1,4 @@
-"""Folders of images."""
+"""Tests of the reader of image folders."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from PIL import Image
 
 from app.formats.images import read_image
 from app.manifest import ImageInput, ValueRange
+from tests.helpers.training_data import all_rows
 from training.config import DataConfig
-from training.data import DataSet, load_data
+from training.data.dataset import DataSet
+from training.data.load import load_data
 from training.errors import DataError
 
 
 def png(pixels: np.ndarray, colour_type: int = 0, extra: bytes = b"") -> bytes:
-    """A PNG file by hand: 8 or 16 bits, colour types 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA."""
+    """Build a PNG file of 8 or 16 bits; colour types: 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA."""
     height, width = pixels.shape[:2]
     depth = 8 * pixels.dtype.itemsize
     lines = b"".join(b"\x00" + line.astype(pixels.dtype.newbyteorder(">")).tobytes() for line in pixels)
@@ -29,27 +31,22 @@ def png(pixels: np.ndarray, colour_type: int = 0, extra: bytes = b"") -> bytes:
 
 
 def chunk(name: bytes, content: bytes = b"") -> bytes:
-    """A part of a PNG file."""
+    """Return a chunk of a PNG file."""
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
 def noise(seed: int, *shape: int) -> np.ndarray:
-    """Random bytes."""
+    """Return random bytes, 10x8 unless a shape is given."""
     return np.random.default_rng(seed).integers(0, 256, shape or (10, 8), dtype=np.uint8)
 
 
 def load(folder: Path, **options: Any) -> DataSet:
-    """The data set of a folder."""
+    """Load the data set of a folder."""
     return load_data(DataConfig(path=str(folder), **options), None, seed=0)
 
 
-def samples(data: DataSet) -> set[bytes]:
-    """All images."""
-    return {sample.tobytes() for part in (data.train, data.validation, data.test) for sample in part.samples}
-
-
 def fill(folder: Path, count: int = 5, *shape: int) -> list[np.ndarray]:
-    """Some images in PNG files, grey unless the shape has three axes."""
+    """Write random images as PNG files, grey unless the shape has three axes, and return their pixels."""
     folder.mkdir(exist_ok=True, parents=True)
     images = [noise(seed, *shape) for seed in range(count)]
     for seed, image in enumerate(images):
@@ -57,7 +54,7 @@ def fill(folder: Path, count: int = 5, *shape: int) -> list[np.ndarray]:
     return images
 
 
-def test_grey_files_are_grey_images_of_bytes(tmp_path: Path) -> None:
+def test_grey_files_become_8_bit_grey_images(tmp_path: Path) -> None:
     images = fill(tmp_path / "faces")
     data = load(tmp_path / "faces")
     assert data.name == "faces"
@@ -67,24 +64,24 @@ def test_grey_files_are_grey_images_of_bytes(tmp_path: Path) -> None:
     assert data.train.samples.dtype == np.uint8
     assert data.train.unit == 1 / 255
     assert data.train.labels is None
-    assert samples(data) == {image.tobytes() for image in images}
+    assert all_rows(data) == {image.tobytes() for image in images}
 
 
-def test_colour_comes_with_its_channels_first(tmp_path: Path) -> None:
+def test_coloured_files_become_images_with_the_channels_first(tmp_path: Path) -> None:
     images = fill(tmp_path, 5, 10, 8, 3)
     data = load(tmp_path)
     assert data.input.shape == (3, 10, 8)
-    assert samples(data) == {image.transpose(2, 0, 1).tobytes() for image in images}
+    assert all_rows(data) == {image.transpose(2, 0, 1).tobytes() for image in images}
 
 
-def test_one_coloured_file_makes_all_rgb_unless_grey_is_asked_for(tmp_path: Path) -> None:
+def test_one_coloured_file_makes_all_images_rgb_unless_grey_is_configured(tmp_path: Path) -> None:
     grey = fill(tmp_path)[0]
     red = np.zeros((10, 8, 3), np.uint8)
     red[..., 0] = 255
     (tmp_path / "red.png").write_bytes(png(red, 2))
-    assert np.repeat(grey[None], 3, axis=0).tobytes() in samples(load(tmp_path))
+    assert np.repeat(grey[None], 3, axis=0).tobytes() in all_rows(load(tmp_path))
     # ITU-R 601: 0.299 of 255
-    assert np.full((1, 10, 8), 76, np.uint8).tobytes() in samples(load(tmp_path, colour="grey"))
+    assert np.full((1, 10, 8), 76, np.uint8).tobytes() in all_rows(load(tmp_path, colour="grey"))
     assert load(tmp_path, colour="rgb").input.shape == (3, 10, 8)
 
 
@@ -115,24 +112,24 @@ def test_sixteen_bits_are_scaled_to_eight(tmp_path: Path) -> None:
     fill(tmp_path)
     deep = noise(99).astype(np.uint16) * 257
     (tmp_path / "deep.png").write_bytes(png(deep))
-    assert noise(99).tobytes() in samples(load(tmp_path))
+    assert noise(99).tobytes() in all_rows(load(tmp_path))
 
 
 def test_a_palette_is_resolved(tmp_path: Path) -> None:
     fill(tmp_path, 5, 10, 8, 3)
     palette = noise(7, 256, 3)
     (tmp_path / "palette.png").write_bytes(png(noise(99), 3, chunk(b"PLTE", palette.tobytes())))
-    assert palette[noise(99)].transpose(2, 0, 1).tobytes() in samples(load(tmp_path))
+    assert palette[noise(99)].transpose(2, 0, 1).tobytes() in all_rows(load(tmp_path))
 
 
-def test_alpha_is_laid_over_black(tmp_path: Path) -> None:
+def test_transparent_pixels_are_laid_over_black(tmp_path: Path) -> None:
     fill(tmp_path)
-    see_through = np.stack([np.full((10, 8), 200, np.uint8), np.zeros((10, 8), np.uint8)], axis=-1)
-    see_through[0, :, 1] = 255
-    (tmp_path / "alpha.png").write_bytes(png(see_through, 4))
+    transparent = np.stack([np.full((10, 8), 200, np.uint8), np.zeros((10, 8), np.uint8)], axis=-1)
+    transparent[0, :, 1] = 255
+    (tmp_path / "alpha.png").write_bytes(png(transparent, 4))
     expected = np.zeros((10, 8), np.uint8)
     expected[0] = 200
-    assert expected.tobytes() in samples(load(tmp_path))
+    assert expected.tobytes() in all_rows(load(tmp_path))
 
 
 @pytest.mark.parametrize(("orientation", "turns"), [(1, 0), (3, 2), (6, -1), (8, 1)])
@@ -141,10 +138,10 @@ def test_the_exif_orientation_is_applied(tmp_path: Path, orientation: int, turns
     exif[274] = orientation
     for seed in range(4):
         Image.fromarray(noise(seed)).save(tmp_path / f"{seed}.png", exif=exif)
-    assert samples(load(tmp_path)) == {np.rot90(noise(seed), turns).tobytes() for seed in range(4)}
+    assert all_rows(load(tmp_path)) == {np.rot90(noise(seed), turns).tobytes() for seed in range(4)}
 
 
-def test_training_and_service_make_the_same_pixels_of_a_file(tmp_path: Path) -> None:
+def test_training_and_server_decode_a_file_to_the_same_pixels(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[274] = 6
     for seed in range(4):
@@ -153,20 +150,20 @@ def test_training_and_service_make_the_same_pixels_of_a_file(tmp_path: Path) -> 
     served = ImageInput(shape=(3, 12, 9), value_range=ValueRange(low=0, high=255))
     files = [(tmp_path / f"{seed}.png").read_bytes() for seed in range(4)]
     expected = {read_image(file, "image/png", served, 10**6).astype(np.uint8).tobytes() for file in files}
-    assert samples(data) == expected
+    assert all_rows(data) == expected
 
 
-def test_images_of_several_sizes_are_resized_where_a_size_is_given(tmp_path: Path) -> None:
+def test_images_of_several_sizes_are_resized_to_a_configured_size(tmp_path: Path) -> None:
     fill(tmp_path)
     Image.new("L", (50, 100), 77).save(tmp_path / "large.png")
     data = load(tmp_path, image_size=(16, 9))
     assert data.input.shape == (1, 16, 9)
-    assert np.full((16, 9), 77, np.uint8).tobytes() in samples(data)
+    assert np.full((16, 9), 77, np.uint8).tobytes() in all_rows(data)
 
 
-def test_other_and_hidden_files_are_passed_over(tmp_path: Path) -> None:
+def test_other_and_hidden_files_are_ignored(tmp_path: Path) -> None:
     fill(tmp_path)
-    (tmp_path / "notes.txt").write_text("no image")
+    (tmp_path / "notes.txt").write_text("not an image")
     (tmp_path / "._0.png").write_bytes(b"\x00\x05\x16\x07")
     (tmp_path / ".thumbnails").mkdir()
     (tmp_path / ".thumbnails" / "0.png").write_bytes(b"broken")
@@ -174,12 +171,12 @@ def test_other_and_hidden_files_are_passed_over(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_images_is_named(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("no image")
+    (tmp_path / "notes.txt").write_text("not an image")
     with pytest.raises(DataError, match=f"{tmp_path}: expected PNG, JPEG or WebP images"):
         load(tmp_path)
 
 
-def test_mixed_sizes_name_two_files(tmp_path: Path) -> None:
+def test_two_files_of_different_sizes_are_named(tmp_path: Path) -> None:
     fill(tmp_path)
     (tmp_path / "odd.png").write_bytes(png(noise(0, 8, 9)))
     with pytest.raises(DataError, match=r"odd\.png: 8x9 pixels .* but .*0\.png has 10x8; data\.image_size"):
@@ -187,7 +184,7 @@ def test_mixed_sizes_name_two_files(tmp_path: Path) -> None:
 
 
 def truncated() -> bytes:
-    """The first half of a JPEG file."""
+    """Return the first half of a JPEG file."""
     buffer = io.BytesIO()
     Image.fromarray(noise(0, 10, 8, 3)).save(buffer, "JPEG")
     return buffer.getvalue()[: len(buffer.getvalue()) // 2 + 100]
@@ -217,27 +214,27 @@ def test_images_beside_sub_folders_are_refused(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-def test_one_image_is_too_few(tmp_path: Path) -> None:
+def test_a_single_image_is_refused(tmp_path: Path) -> None:
     fill(tmp_path, 1)
     with pytest.raises(DataError, match=r"expected at least 3 different rows .*, got 1 in 1"):
         load(tmp_path)
 
 
-def test_images_that_are_all_the_same_are_refused(tmp_path: Path) -> None:
+def test_identical_images_are_refused(tmp_path: Path) -> None:
     for name in "abcd":
         (tmp_path / f"{name}.png").write_bytes(png(noise(0)))
     with pytest.raises(DataError, match="all rows are the same"):
         load(tmp_path)
 
 
-def test_images_that_are_too_large_are_refused_before_they_are_decoded(tmp_path: Path) -> None:
+def test_images_that_are_too_large_are_refused(tmp_path: Path) -> None:
     for name in "abc":
         Image.new("L", (300, 10)).save(tmp_path / f"{name}.png")
     with pytest.raises(DataError, match=r"a\.png: expected images of 8 to 256 pixels a side, got 10x300"):
         load(tmp_path)
 
 
-def test_a_pixel_outside_of_the_range_names_its_file(tmp_path: Path) -> None:
+def test_the_file_of_a_pixel_outside_the_range_is_named(tmp_path: Path) -> None:
     fill(tmp_path)
     with pytest.raises(DataError, match=r"0\.png: expected values from 0 to 100, got"):
         load(tmp_path, value_range=(0, 100))
