@@ -25,7 +25,7 @@ from training.data import DataSet, Split, load_data
 from training.evaluation import mse, psnr
 from training.evaluation.baselines import LinearAutoencoder, probe_accuracy
 from training.fitting.trainer import fit
-from training.networks import Network
+from training.networks.base import Network
 
 Array = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]

@@ -136,7 +136,7 @@ def kl_by_dimension(mu: Array, logvar: Array) -> Doubles:
 
 
 def log_likelihoods(subject: Subject, targets: Targets, z: Array) -> Doubles:
-    """log p(x|z) of each test row under its own z, in nats. Shapes: (N, D) -> (N,)"""
+    """Log p(x|z) of each test row under its own z, in nats. Shapes: (N, D) -> (N,)"""
     labels, parts = subject.data.test.labels, []
     for start, stop in targets.spans():
         decoded = subject.decode(z[start:stop], None if labels is None else labels[start:stop])
@@ -202,7 +202,7 @@ class _Weights:
 
 def _bernoulli_score(x: Array) -> Callable[[Array], Doubles]:
     """
-    log p(x|z) from outputs in (0, 1) for many draws a row. Shapes: x (N, *shape); (N, K, *shape) -> (N, K)
+    Log p(x|z) from outputs in (0, 1) for many draws a row. Shapes: x (N, *shape); (N, K, *shape) -> (N, K)
 
     In float32 and in place, but for the sums: the decoder alone should take the time.
     """
@@ -226,7 +226,7 @@ def _bernoulli_score(x: Array) -> Callable[[Array], Doubles]:
 
 
 def _gaussian_score(subject: Subject, x: Array) -> Callable[[Array], Doubles]:
-    """log N(x; output, diag(exp(logvar))), all constants. Shapes: x (N, *shape); (N, K, *shape) -> (N, K)"""
+    """Log N(x; output, diag(exp(logvar))), all constants. Shapes: x (N, *shape); (N, K, *shape) -> (N, K)"""
     likelihood = subject.manifest.likelihood
     assert isinstance(likelihood, GaussianLikelihood)
     logvar = np.array(likelihood.logvar, np.float64).reshape(-1, *[1] * (x.ndim - 2))

@@ -15,7 +15,8 @@ from training.data import DataSet, Split
 from training.errors import InvalidConfiguration
 from training.fitting.draws import Draws
 from training.fitting.stages import Stage, stages
-from training.networks import Example, build_network
+from training.networks.base import Example
+from training.networks.build import build_network
 from training.preprocessing import fit_preprocessing
 
 

@@ -16,7 +16,7 @@ from training.fitting.callbacks import moving_average
 from training.fitting.runs import Run, load_run, read_config, remove
 from training.fitting.stages import FINAL_RATE, Stage, WholeNetwork, stages
 from training.fitting.trainer import fit
-from training.networks import build_network
+from training.networks.build import build_network
 from training.preprocessing import fit_preprocessing
 
 Item = tuple[torch.Tensor, torch.Tensor]
