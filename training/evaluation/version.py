@@ -16,8 +16,8 @@ from app.manifest import ImageInput, Manifest, Measurement, ValueRange
 from training.config import Config, DataConfig, EvaluationConfig, describe_problems
 from training.data import DataSet, find_path, holds_mnist
 from training.errors import InvalidConfiguration, RunError
-from training.evaluation import evaluate
 from training.evaluation.alarms import alarms
+from training.evaluation.evaluate import evaluate
 from training.evaluation.untrained import untrained
 from training.preprocessing import fit_preprocessing
 
