@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from torch import Tensor, zeros
+import torch
+from torch import Tensor
 
 from app.manifest import ImageInput, ValueRange, VectorInput
 from training.config import Config, NetworkConfig, load_config
@@ -39,4 +40,4 @@ def build(
 
 def example(x: Tensor, target: Tensor | None = None) -> Example:
     """Return a batch with label 0 in every row; x is its own target by default."""
-    return Example(x, x if target is None else target, zeros(len(x), dtype=int))
+    return Example(x, x if target is None else target, torch.zeros(len(x), dtype=torch.int64))

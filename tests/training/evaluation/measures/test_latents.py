@@ -38,5 +38,5 @@ def test_accuracies_need_at_least_two_labels(tmp_path: Path) -> None:
 def test_nothing_is_measured_on_two_rows_without_labels(tmp_path: Path) -> None:
     data = tiny_images()
     few = DataSet("few", data.input, (), data.train, data.validation, data.test.take(slice(2)))
-    pca = LinearAutoencoder.fit(data.train.samples, 2)
+    pca = LinearAutoencoder.fit(data.train.in_users_units(), 2)
     assert measure_latents(Subject.of(tiny_model(tmp_path), few), pca, None) is None

@@ -19,7 +19,7 @@ from training.evaluation.subject import Subject
 def test_errors_are_those_of_the_decoded_samples(tmp_path: Path) -> None:
     data = tiny_images()
     subject = Subject.of(tiny_model(tmp_path), data)
-    values = measure_reconstruction(subject, LinearAutoencoder.fit(data.train.samples, 2), None).values
+    values = measure_reconstruction(subject, LinearAutoencoder.fit(data.train.in_users_units(), 2), None).values
     x = data.test.samples.reshape(20, 2, 2).astype(np.float64)
     reconstructed = np.repeat(x.sum(axis=2, keepdims=True) / 2, 2, axis=2)  # encode adds pairs, decode halves the sum
     errors = np.square(reconstructed - x).mean(axis=(1, 2))
@@ -49,7 +49,7 @@ def test_a_table_is_measured_in_standardised_columns(tmp_path: Path) -> None:
 
 def test_the_protocol_names_only_measured_values(tmp_path: Path) -> None:
     data = tiny_images()
-    pca = LinearAutoencoder.fit(data.train.samples, 2)
+    pca = LinearAutoencoder.fit(data.train.in_users_units(), 2)
     image = measure_reconstruction(Subject.of(tiny_model(tmp_path), data), pca, None).protocol
     assert "PCA of the same number of components, fitted on 20 training rows" in image
     assert "PSNR" in image
