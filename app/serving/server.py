@@ -165,10 +165,8 @@ class Server(UvicornServer):
         logging.getLogger("uvicorn.error").info("Shutting down")
         self._lifecycle.drain()
         self.should_exit = True
-        allowed = (
-            HANDSHAKE_SECONDS + BACKLOG_SECONDS + self._settings.shutdown_seconds + CUT_OFF_SECONDS + CLEAN_UP_SECONDS
-        )
-        self._watchdog.arm(allowed)
+        seconds = self._settings.shutdown_seconds
+        self._watchdog.arm(HANDSHAKE_SECONDS + BACKLOG_SECONDS + seconds + CUT_OFF_SECONDS + CLEAN_UP_SECONDS)
         await self._stop_listening(sockets or [])
         await self._answer(monotonic() + seconds)
         if self.server_state.connections or self.server_state.tasks:
