@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -73,9 +72,9 @@ class Server(UvicornServer):
     """
     A server that loses no request when it ends.
 
-    The first signal begins the drain and the second ends it; one more SIGINT cuts off what is not answered yet. A
-    supervised server shares its sockets with other processes: its supervisor calls `drain` and `end`, and refuses new
-    connections when all of them end. `reload` is called on the event loop's thread.
+    Any thread may call `drain`, `end`, `advance` and `ask_reload`. A supervised server shares its sockets with other
+    processes: its supervisor calls `drain` and `end`, and refuses new connections when all of them end. `reload` is
+    called on the event loop's thread.
     """
 
     def __init__(
@@ -98,45 +97,45 @@ class Server(UvicornServer):
         self._drain_logged = False
         self._watchdog = Watchdog()
 
-    def drain(self, seconds: float = math.inf) -> None:
-        """Go on serving for these seconds, but refuse the readiness probe. Any thread may call it, more than once."""
+    def drain(self, seconds: float) -> None:
+        """Go on serving for these seconds, but refuse the readiness probe. Of two drains, the longer one counts."""
         self._lifecycle.drain()
         if self._drain_end is None or seconds == math.inf:
             self._drain_end = monotonic() + seconds
+        if seconds != math.inf:
+            self._watchdog.arm(seconds + self._end_seconds)
 
     def end(self) -> None:
-        """Stop listening now, and end once the accepted requests are answered. Any thread may call it."""
+        """Stop listening now, and end once the accepted requests are answered."""
         self._lifecycle.drain()
         self.should_exit = True
+        self._watchdog.arm(self._end_seconds)
+
+    def advance(self, force: bool) -> None:
+        """Begin the drain, or end it. With `force`, a third call cuts off what is not answered yet."""
+        if self._drain_end is None:
+            self.drain(self._settings.drain_seconds)
+        elif self._supervised:
+            return  # a signal to the whole group; the supervisor decides
+        elif self.should_exit:
+            self.force_exit = force
+        else:
+            self.end()
 
     def ask_reload(self) -> None:
-        """Call the hook for reloading in the next tick of the event loop. Any thread may call it."""
+        """Call the hook for reloading in the next tick of the event loop."""
         self._reload_asked = True
 
-    def handle_exit(self, sig: int, frame: object) -> None:
-        """Drain, or go on to the next phase. A supervised process may get the signal of the whole group as well."""
-        if self._drain_end is None:
-            if not self._supervised or sig != signal.SIGINT:
-                self.drain(self._settings.drain_seconds)
-        elif not self._supervised:
-            self.force_exit = self.should_exit and sig == signal.SIGINT
-            self.end()
+    @property
+    def _end_seconds(self) -> float:
+        """The longest time from the end of the drain to the end of the process."""
+        waits = HANDSHAKE_SECONDS + BACKLOG_SECONDS + CUT_OFF_SECONDS + CLEAN_UP_SECONDS
+        return waits + self._settings.shutdown_seconds
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Handle signals while the server runs. Unlike uvicorn, do not raise them again afterwards."""
-        handlers = {
-            signal.SIGTERM: self.handle_exit,
-            signal.SIGINT: self.handle_exit,
-            signal.SIGQUIT: self.handle_exit,
-            signal.SIGHUP: lambda *_: self.ask_reload(),
-        }
-        previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+        """Leave signals to `app.serving.signals`."""
+        yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen. Raises StartupError if another process began to listen on the address in the meantime."""
@@ -163,12 +162,10 @@ class Server(UvicornServer):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept and answer everything that the kernel has accepted, then end. Cut off what takes too long."""
         logging.getLogger("uvicorn.error").info("Shutting down")
-        self._lifecycle.drain()
-        self.should_exit = True
-        seconds = self._settings.shutdown_seconds
-        self._watchdog.arm(HANDSHAKE_SECONDS + BACKLOG_SECONDS + seconds + CUT_OFF_SECONDS + CLEAN_UP_SECONDS)
+        if not self.should_exit:
+            self.end()
         await self._stop_listening(sockets or [])
-        await self._answer(monotonic() + seconds)
+        await self._answer(monotonic() + self._settings.shutdown_seconds)
         if self.server_state.connections or self.server_state.tasks:
             await self._cut_off()
         self._watchdog.arm(CLEAN_UP_SECONDS)

@@ -25,12 +25,10 @@ import structlog
 
 from app.errors import StartupError
 from app.serving.listener import HANDSHAKE_SECONDS, refuse_new_connections
+from app.serving.signals import END_SIGNALS, SIGNALS
 from app.settings import Settings
 
 log = structlog.get_logger(__name__)
-
-END_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
-SIGNALS = {*END_SIGNALS, signal.SIGHUP}
 
 PING_SECONDS = 5.0
 MAX_START_SILENCE_SECONDS = 60.0
@@ -54,7 +52,7 @@ class Worker:
         self.pipe, other_end = context.Pipe()
         self.process = context.Process(target=work, args=(settings, listeners, other_end))
         resource_tracker.ensure_running()  # it would unblock the signals
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # the worker unblocks them once it handles them
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # the worker leaves them to its SignalThread
         try:
             self.process.start()
         finally:

@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
+import math
 import os
-import signal
 import socket
 import threading
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
 
 import structlog
 
 from app.errors import HourglassError
 from app.logs import configure_logging
-from app.main import create_process
-from app.serving.server import Server, create_server
-from app.serving.watchdog import Watchdog
+from app.serving.signals import SignalThread
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.serving.server import Server
 
 log = structlog.get_logger(__name__)
 
 MAX_MESSAGE_BYTES = 4096
 """The longest reason of a failure, so that writing it never waits for the supervisor."""
-SPARE_SECONDS = 5
-"""The time beyond `shutdown_seconds` after which a worker without a supervisor ends in any case."""
 
 
 class Supervision:
     """The worker's end of the pipe. A thread reads it, so that it is read even while models are loaded."""
 
-    def __init__(self, pipe: Connection, settings: Settings) -> None:
+    def __init__(self, pipe: Connection) -> None:
         self.server: Server | None = None
         """The server to control; without one, the process has nothing to finish and ends at once."""
-        self._settings = settings
         self._pipe = pipe
         self._sending = threading.Lock()
         threading.Thread(target=self._listen, name="supervision", daemon=True).start()
@@ -49,7 +48,6 @@ class Supervision:
         if self.server is None:
             os._exit(1)
         log.warning("the supervisor has ended")
-        Watchdog().arm(self._settings.shutdown_seconds + SPARE_SECONDS)
         self.server.end()
 
     def _obey(self, message: bytes) -> None:
@@ -59,7 +57,7 @@ class Supervision:
             if message in (b"drain", b"end"):
                 os._exit(0)
         elif message == b"drain":
-            self.server.drain()
+            self.server.drain(math.inf)
         elif message == b"end":
             self.server.end()
         elif message == b"reload":
@@ -68,20 +66,17 @@ class Supervision:
 
 def run_worker(settings: Settings, listeners: list[socket.socket], pipe: Connection) -> None:
     """Load the models and serve until the supervisor asks for the end. An error is reported to it."""
-    ignored = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)  # terminals signal the whole group
-    for number in ignored:
-        signal.signal(number, signal.SIG_IGN)
-    for number in (signal.SIGTERM, signal.SIGQUIT):
-        signal.signal(number, lambda *_: os._exit(0))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {*ignored, signal.SIGTERM, signal.SIGQUIT})
-    supervision = Supervision(pipe, settings)
+    signals = SignalThread()
+    supervision = Supervision(pipe)
+    from app.main import create_process  # these imports take a second; the threads above work in the meantime
+    from app.serving.server import create_server
+
     configure_logging(settings.log_level)
     try:
         app = create_process(settings)
-        supervision.server = create_server(
-            app, settings, supervised=True, on_start=lambda: supervision.send(b"started")
-        )
-        supervision.server.run(listeners)
+        server = create_server(app, settings, supervised=True, on_start=lambda: supervision.send(b"started"))
+        supervision.server = signals.server = server
+        server.run(listeners)
     except HourglassError as error:
         supervision.send(b"failed " + str(error).encode())
         raise SystemExit(1) from None
