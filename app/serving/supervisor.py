@@ -146,9 +146,10 @@ class Supervisor:
         if number == signal.SIGHUP:
             self._send_all(b"reload")
         elif number in END_SIGNALS and self._drain_end is None:
-            log.info("draining", seconds=self._settings.drain_seconds)
+            seconds = self._settings.drain_seconds if self._announced else 0
+            log.info("draining", seconds=seconds)
             self._due.clear()
-            self._drain_end = monotonic() + (self._settings.drain_seconds if self._announced else 0)
+            self._drain_end = monotonic() + seconds
             self._send_all(b"drain")  # a worker that does not serve yet ends at once
         elif number in END_SIGNALS and self._kill_time is None:
             self._end_all()
