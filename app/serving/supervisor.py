@@ -60,6 +60,7 @@ class Worker:
         other_end.close()
         self.started = False
         """True once it serves."""
+        self.killed = False
         self.last_ping = self.last_message = monotonic()
 
     def send(self, message: bytes) -> None:
@@ -136,7 +137,8 @@ class Supervisor:
 
     def _wait_seconds(self) -> float:
         """Return the seconds until the next thing to do."""
-        times = [time for time in (self._drain_end, self._kill_time, *self._due) if time is not None]
+        phase_end = self._drain_end if self._kill_time is None else self._kill_time
+        times = [*self._due, *([] if phase_end is None or phase_end < monotonic() else [phase_end])]
         return min([PING_SECONDS, *[max(0.0, time - monotonic()) for time in times]])
 
     def _start_worker(self) -> None:
@@ -190,7 +192,9 @@ class Supervisor:
 
     def _keep_time(self, now: float) -> None:
         for worker in self._workers:
-            if worker.is_silent(now) or (self._kill_time is not None and now >= self._kill_time):
+            is_late = self._kill_time is not None and now >= self._kill_time
+            if not worker.killed and (is_late or worker.is_silent(now)):
+                worker.killed = True
                 log.error("worker does not react and is killed", pid=worker.process.pid)
                 worker.process.kill()
         for time in [time for time in self._due if time <= now]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.load import PROBE, ask
 from tests.helpers.process import serving
-from tests.helpers.wire import PROBE, ask
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.load import PROBE, READY, Load, ask, connect, read_answer
 from tests.helpers.process import serving
 from tests.helpers.stuck import POISON, SLOW_STEPS, write_stuck
-from tests.helpers.wire import PROBE, READY, Load, ask, connect, read_answer
 
 
 def post(body: bytes, length: int | None = None, model: str = "tiny-ae") -> bytes:

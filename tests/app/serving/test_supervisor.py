@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.load import PROBE, Load, ask
 from tests.helpers.process import run, serving
-from tests.helpers.wire import PROBE, Load, ask
 
 SERVING = {"workers": "2", "log_level": "info"}
 
