@@ -17,7 +17,7 @@ Every error for a client or an operator, as one tree.
         ├── 422  InvalidParameter
         ├── 422  InvalidInput ── NotNumbers, RaggedRows, EmptyBatch, WrongShape, NotFinite, OutOfRange, InvalidImage
         ├── 500  InternalError
-        ├── 503  Overloaded
+        ├── 503  Overloaded, ShuttingDown
         └── 504  Expired
 
 A message names what was expected and what arrived, in the user's terms. `docs/reference/errors.md` lists all of them.
@@ -220,6 +220,12 @@ class Overloaded(ServiceError):
     """The queue is full. The request can be sent again later."""
 
     status, code = 503, "overloaded"
+
+
+class ShuttingDown(ServiceError):
+    """The server ends and could not answer in time. The request can be sent again, and reaches another process."""
+
+    status, code = 503, "shutting-down"
 
 
 class Expired(ServiceError):

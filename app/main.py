@@ -17,7 +17,6 @@ from app.api.v1 import routes as v1
 from app.api.v2 import routes as v2
 from app.api.v2.infer import InferEndpoint
 from app.engine.process import limit_heap, return_memory
-from app.logs import configure_logging
 from app.server.connection import Connection
 from app.server.gate import Gate
 from app.settings import Settings
@@ -36,7 +35,7 @@ def build_app(state: State) -> Gate:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        state.ready = True
+        state.lifecycle.start()
         yield
         state.close()
 
@@ -55,14 +54,7 @@ def build_app(state: State) -> Gate:
     v2.install(app, infer)
     app.include_router(health.router)
     pages.install(app, state, version("hourglass"))
-    return Gate(Shortcut(app, tasks, infer), problems.translate)
-
-
-def create_worker() -> Gate:
-    """Return the application of one of several processes, which sets up its own log."""
-    settings = Settings()
-    configure_logging(settings.log_level)
-    return create_process(settings)
+    return Gate(Shortcut(app, tasks, infer), problems.translate, state.lifecycle)
 
 
 def create_process(settings: Settings) -> Gate:

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "HOURGLASS_"
 TRAINING_VARIABLES = {"HOURGLASS_DATA_DIR", "HOURGLASS_CACHE_DIR"}
 """Variables that only `hourglass-train` reads."""
 
+SERVICE_VARIABLE = re.compile(r"HOURGLASS_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
+SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
+"""Kubernetes sets such variables in each container for a service whose name begins with `hourglass`."""
+
+DEFAULT_PORT = 8000
 MEBIBYTE = 1024 * 1024
+
+
+def _pass_over_service_address(port: object) -> object:
+    """Return the default port in place of Kubernetes' address of a service: HOURGLASS_PORT=tcp://10.0.0.1:8000."""
+    return DEFAULT_PORT if isinstance(port, str) and SERVICE_ADDRESS.match(port) else port
 
 
 class Settings(BaseSettings):
@@ -22,7 +33,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
     host: str = Field("127.0.0.1", description="Address to listen on; the image sets 0.0.0.0.")
-    port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on; 0: a free one.")
+    port: Annotated[int, Field(ge=0, le=65535), BeforeValidator(_pass_over_service_address)] = Field(
+        DEFAULT_PORT, description="Port to listen on; 0: a free one."
+    )
     models_dir: Path = Field(Path("models"), description="Model repository: a folder with `<name>/<version>/`.")
     workers: Annotated[int, Field(ge=1, le=256)] = Field(1, description="Server processes; each loads all models.")
     threads: Annotated[int, Field(ge=0, le=256)] = Field(
@@ -60,12 +73,22 @@ class Settings(BaseSettings):
     batching: bool = Field(
         True, description="Let waiting requests share a run of the model; false: run each on its own."
     )
+    drain_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
+        5, description="Seconds to go on serving after SIGTERM, with /readyz at 503; 0: none."
+    )
     shutdown_seconds: Annotated[int, Field(ge=0, le=3600)] = Field(
-        30, description="Seconds for accepted requests to finish after SIGTERM; 0: none."
+        30, description="Seconds for accepted requests to finish after the drain; 0: none."
     )
 
 
 def unknown_variables() -> list[str]:
     """Return the environment's HOURGLASS_* variables that are not settings: they may be misspelled ones."""
     known = {PREFIX + name.upper() for name in Settings.model_fields} | TRAINING_VARIABLES
-    return sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known)
+    return sorted(
+        name
+        for name, value in os.environ.items()
+        if name.upper().startswith(PREFIX)
+        and name.upper() not in known
+        and not SERVICE_VARIABLE.fullmatch(name)
+        and not SERVICE_ADDRESS.match(value)
+    )

@@ -36,11 +36,13 @@ ALLOWED = {
         "app.settings",
         "app.times",
     },
-    "app.main": {"app.api", "app.server", "app.engine", "app.settings", "app.logs"},
+    "app.main": {"app.api", "app.server", "app.engine", "app.settings"},
+    "app.serving": {"app.serving", "app.main", "app.server", "app.settings", "app.logs", "app.errors"},
     "app.importing": {"app.importing", "app.engine", "app.arrays", "app.manifest", "app.errors", "onnx"},
     "app.importing.tidy": {"onnx"},
     "app.commands": {"app.importing", "app.engine", "app.errors", "app.logs"},
-    "app.__main__": {"app.main", "app.commands", "app.settings", "app.logs", "app.errors"},
+    "app.cli": {"app.serving", "app.commands", "app.settings", "app.logs", "app.errors"},
+    "app.__main__": {"app.cli"},
     "training": {
         "training",
         "app.importing.tidy",
@@ -55,7 +57,7 @@ ALLOWED = {
 }
 """The rooms that each room may import; the most specific name counts."""
 LIBRARIES = {
-    "uvicorn": {"app.server.connection", "app.__main__"},
+    "uvicorn": {"app.server.connection", "app.serving.server"},
     "onnxruntime": {"app.engine.session", "app.engine.autoencoder", "app.importing", "training"},
     "fastapi": {"app.api", "app.main"},
     "starlette": {"app.api", "app.server"},

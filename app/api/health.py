@@ -30,7 +30,7 @@ async def live() -> Health:
 )
 @router.api_route("/readyz", methods=["GET", "HEAD"], include_in_schema=False)
 async def ready(state: CurrentState, response: Response) -> Health:
-    """Answer 200 if the models are loaded, checked and warm. On SIGTERM the server stops listening."""
+    """Answer 200 if the models are loaded, checked and warm, or else 503. From SIGTERM on it is 503."""
     if state.ready:
         return Health(status="ok")
     response.status_code = 503

@@ -15,6 +15,7 @@ from app.engine.offload import Offload
 from app.engine.process import available_cores
 from app.engine.repository import load_repository
 from app.engine.served import RowLimits, ServedModel
+from app.server.lifecycle import Lifecycle
 from app.settings import Settings
 from app.tasks import supported_tasks
 
@@ -32,8 +33,7 @@ class State:
         self.offload = offload
         self.threads = threads
         """The number of models that run at once."""
-        self.ready = False
-        """True between start-up and shutdown."""
+        self.lifecycle = Lifecycle()
         self._batcher = batcher
 
     @classmethod
@@ -60,9 +60,14 @@ class State:
         ]
         return cls(settings, Catalog(models), batcher, offload, threads)
 
+    @property
+    def ready(self) -> bool:
+        """True between the start and the drain."""
+        return self.lifecycle.ready
+
     def close(self) -> None:
         """Finish the accepted work, then end the threads."""
-        self.ready = False
+        self.lifecycle.ready = False
         self._batcher.close()
         self.offload.close()
 

@@ -15,10 +15,11 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import InternalError, ServiceError
+from app.errors import InternalError, ServiceError, ShuttingDown
 from app.server.connection import write_response
 from app.server.disconnects import DisconnectWatcher
 from app.server.ids import new_request_id
+from app.server.lifecycle import Lifecycle
 from app.server.problems import PROBLEM_JSON, problem_document
 from app.times import REQUEST_TIMES, RequestTimes, now
 
@@ -28,17 +29,22 @@ VALID_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._~+/=:@-]{0,127}")
 """An X-Request-ID that a client or a proxy may choose: safe to log as it is. Others are replaced."""
 EXCHANGE = "hourglass.exchange"
 """The key of the exchange in the ASGI scope."""
+CLOSE = (b"connection", b"close")
+"""The header of every answer of a draining process. uvicorn closes the connection after such an answer."""
+RETRY = {"Retry-After": "1"}
 
 Headers = list[tuple[bytes, bytes]]
+Translate = Callable[[Scope, Exception], ServiceError | None]
 
 
 class Exchange:
     """One request and its answer."""
 
-    __slots__ = ("_send", "headers", "request_id", "started", "times", "watcher")
+    __slots__ = ("_lifecycle", "_send", "headers", "request_id", "started", "times", "watcher")
 
-    def __init__(self, scope: Scope, send: Send, watcher: DisconnectWatcher) -> None:
+    def __init__(self, scope: Scope, send: Send, watcher: DisconnectWatcher, lifecycle: Lifecycle) -> None:
         self._send = send
+        self._lifecycle = lifecycle
         self.watcher = watcher
         """Endpoints add the request to it once the body is read."""
         self.started = False
@@ -55,7 +61,9 @@ class Exchange:
         headers = [*headers, (b"x-request-id", self.request_id), (b"server-timing", self._server_timing())]
         others_wait = self.watcher.remove()
         self.started = True
-        if write_response(self._send, headers, content, together=others_wait):
+        if self._lifecycle.draining:
+            headers.append(CLOSE)
+        elif write_response(self._send, headers, content, together=others_wait):
             return
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         await self._send({"type": "http.response.body", "body": content})
@@ -77,6 +85,8 @@ class Exchange:
                 (b"x-request-id", self.request_id),
                 (b"server-timing", self._server_timing()),
             ]
+            if self._lifecycle.draining:
+                message["headers"].append(CLOSE)
         return self._send(message)
 
     def _server_timing(self) -> bytes:
@@ -96,12 +106,16 @@ class Gate:
     The outermost ASGI application.
 
     `translate` returns the ServiceError for an exception of the framework, or None for any other exception, which is a
-    bug: its text goes to the log, and the client gets InternalError. A client that disconnects gets nothing.
+    bug: its text goes to the log, and the client gets InternalError. A client that disconnects gets nothing, and one
+    whose request is cut off at the end of the process gets ShuttingDown.
     """
 
-    def __init__(self, app: ASGIApp, translate: Callable[[Scope, Exception], ServiceError | None]) -> None:
+    def __init__(
+        self, app: ASGIApp, translate: Callable[[Scope, Exception], ServiceError | None], lifecycle: Lifecycle
+    ) -> None:
         self.app: Any = app
         """The application inside."""
+        self.lifecycle = lifecycle
         self._translate = translate
         self._watcher = DisconnectWatcher()
 
@@ -109,14 +123,18 @@ class Gate:
         """Answer a request."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)  # type: ignore[no-any-return]
-        scope[EXCHANGE] = exchange = Exchange(scope, send, self._watcher)
+        scope[EXCHANGE] = exchange = Exchange(scope, send, self._watcher, self.lifecycle)
         REQUEST_TIMES.set(exchange.times)
         try:
             await self.app(scope, receive, exchange.send)
         except CancelledError:
             self._watcher.remove()
-            if not self._watcher.client_disconnected():
+            if self._watcher.client_disconnected():
+                return None
+            if not self.lifecycle.cut_off:
                 raise
+            if not exchange.started:
+                await exchange.fail(ShuttingDown("the server ends; send the request again", headers=RETRY))
         except Exception as error:
             if exchange.started:
                 raise

@@ -37,3 +37,24 @@ def test_settings_cannot_be_changed() -> None:
 @pytest.mark.parametrize(("name", "field"), Settings.model_fields.items())
 def test_every_setting_has_a_description(name: str, field: object) -> None:
     assert getattr(field, "description", None), name
+
+
+KUBERNETES = {
+    "HOURGLASS_PORT": "tcp://10.0.0.1:8000",
+    "HOURGLASS_SERVICE_HOST": "10.0.0.1",
+    "HOURGLASS_SERVICE_PORT": "8000",
+    "HOURGLASS_SERVICE_PORT_HTTP": "8000",
+    "HOURGLASS_PORT_8000_TCP": "tcp://10.0.0.1:8000",
+    "HOURGLASS_PORT_8000_TCP_ADDR": "10.0.0.1",
+    "HOURGLASS_PORT_53_UDP_PROTO": "udp",
+    "HOURGLASS_CANARY_SERVICE_HOST": "10.0.0.2",
+    "HOURGLASS_CANARY_PORT": "tcp://[fd00::1]:8000",
+}
+
+
+def test_variables_of_kubernetes_services_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in KUBERNETES.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("HOURGLASS_SERVICE", "x")
+    assert Settings().port == 8000
+    assert unknown_variables() == ["HOURGLASS_SERVICE"]

@@ -31,7 +31,7 @@ def serving(**settings: str) -> Iterator[tuple[subprocess.Popen[str], str, list[
     """Start the command; give the process, its address and the lines of its log, once it listens."""
     process = subprocess.Popen(
         [sys.executable, "-m", "app"],
-        env=environment(port="0", **settings),
+        env=environment(**{"port": "0", "drain_seconds": "0", **settings}),
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,  # so that worker processes can be ended with it

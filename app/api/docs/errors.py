@@ -25,7 +25,7 @@ STATUSES = {
     415: "The content type or the encoding is not supported.",
     422: "The model cannot use the input, or an option is wrong.",
     500: "A bug.",
-    503: "Too many rows are waiting; Retry-After says when to try again.",
+    503: "Too many rows are waiting, or the server ends; Retry-After says when to try again.",
     504: "No thread was free to run the model in time.",
 }
 
@@ -58,6 +58,7 @@ DETAILS = {
     "invalid-image": "expected a PNG image, but it cannot be decoded",
     "invalid-parameter": "query parameter 'count': Input should be greater than or equal to 1, got '0'",
     "overloaded": "16384 rows are waiting and at most 16384 may; send the request again later",
+    "shutting-down": "the server ends; send the request again",
     "expired": "no thread was free to run the model in time; send the request again later",
     "internal-error": "the server failed; its log says why",
 }
@@ -88,6 +89,7 @@ TASK_CODES = (
     "not-finite",
     "invalid-parameter",
     "overloaded",
+    "shutting-down",
     "expired",
 )
 ROW_CODES = ("unsupported-media-type", "not-numbers", "ragged-rows", "empty-batch", "wrong-shape")

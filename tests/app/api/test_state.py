@@ -44,6 +44,7 @@ def test_a_repository_without_models_is_refused(tmp_path: Path) -> None:
 
 def test_a_closed_state_is_not_ready(tiny_models: Path) -> None:
     state = State.load(Settings(models_dir=tiny_models))
-    state.ready = True
+    state.lifecycle.start()
+    assert state.ready
     state.close()
     assert not state.ready

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from app.__main__ import build_parser
+from app.cli import build_parser
 from app.engine.repository import load_version
 from app.importing.heads import OUTPUT_WORDS
 from app.importing.reading import MIN_OPSET

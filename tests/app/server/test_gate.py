@@ -20,6 +20,7 @@ from app.errors import Overloaded, ServiceError
 from app.main import build_app
 from app.manifest import Manifest
 from app.server.gate import EXCHANGE, Exchange, Gate
+from app.server.lifecycle import Lifecycle
 from app.times import now
 from tests.helpers.applications import state_over
 
@@ -129,7 +130,7 @@ def answers(error: Exception | None = None, begin: bool = False) -> list[Message
         sent.append(message)
 
     scope = {"type": "http", "method": "GET", "path": "/x", "headers": [(b"x-request-id", b"seven")]}
-    asyncio.run(Gate(app, translate)(scope, receive, send))
+    asyncio.run(Gate(app, translate, Lifecycle())(scope, receive, send))
     return sent
 
 
@@ -181,7 +182,7 @@ def test_other_scopes_pass_untouched() -> None:
         scopes.append(scope)
 
     scope = {"type": "lifespan"}
-    asyncio.run(Gate(app, translate)(scope, None, None))  # type: ignore[arg-type]
+    asyncio.run(Gate(app, translate, Lifecycle())(scope, None, None))  # type: ignore[arg-type]
     assert scopes == [{"type": "lifespan"}]
 
 
