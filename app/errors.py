@@ -18,7 +18,8 @@ Every error for a client or an operator, as one tree.
         ├── 422  InvalidInput ── NotNumbers, RaggedRows, EmptyBatch, WrongShape, NotFinite, OutOfRange, InvalidImage
         ├── 500  InternalError
         ├── 503  Overloaded
-        └── 504  Expired
+        ├── 504  Expired
+        └── 408, 414, 431, 501, 505: app.server.refusals, before a request reaches the application
 
 A message names what was expected and what arrived, in the user's terms. `docs/reference/errors.md` lists all of them.
 """
@@ -26,6 +27,9 @@ A message names what was expected and what arrived, in the user's terms. `docs/r
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+MAX_REPEATED_CHARACTERS = 100
+"""Characters of a request that an error repeats."""
 
 
 class HourglassError(Exception):
