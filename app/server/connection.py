@@ -23,7 +23,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from app.errors import MalformedRequest, Overloaded, ServiceError
 from app.server.heads import check_head, head_without_offer, origin_form
 from app.server.ids import new_request_id
-from app.server.limits import ConnectionLimits, ConnectionWatch, Phase
+from app.server.limits import ConnectionLimits, ConnectionWatch, Phase, reset_on_close, unsent_bytes
 from app.server.problems import problem_application, problem_bytes
 from app.server.refusals import HeadTooLarge, RequestTimeout, TargetTooLong
 
@@ -52,6 +52,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self.watch = self.app_state.get(WATCH) or ConnectionWatch(ConnectionLimits())
         self.head_bytes_left = self.watch.limits.max_head_bytes
+        self.url = b""
         if not self.watch.admit(self):
             limit = self.watch.limits.max_connections
             self.refuse(Overloaded(f"at most {limit} connections may be open", headers={"Retry-After": "1"}))
@@ -103,7 +104,7 @@ class Connection(HttpToolsProtocol):
         """Return what the connection waits for, and a mark that differs after any progress."""
         unread, cycle = self.transport.get_write_buffer_size(), self.cycle
         if unread or self.transport.is_closing():
-            return Phase.ANSWER, unread
+            return Phase.ANSWER, unread + unsent_bytes(self.transport.get_extra_info("socket"))
         if self.refused:
             return (Phase.OTHER if self._owes_answer() else Phase.REFUSED), None
         if cycle is None or cycle.scope is not self.scope:
@@ -121,6 +122,8 @@ class Connection(HttpToolsProtocol):
             self.refuse(RequestTimeout(f"expected a whole body within {self.watch.limits.body_seconds:g} s"))
         elif phase is Phase.HEAD or phase is Phase.BODY:
             self.transport.close()
+        elif phase is Phase.ANSWER:
+            self._reset()
         else:
             self.transport.abort()
 
@@ -142,7 +145,7 @@ class Connection(HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
             if cycle.response_started:
-                return self.transport.abort()
+                return self._reset()
         self.flow.resume_reading()
         self.transport.write(problem_bytes(error, new_request_id(), self.server_state.default_headers))
         if self.transport.can_write_eof() and self.watch.may_linger(self):
@@ -170,6 +173,11 @@ class Connection(HttpToolsProtocol):
     def _should_upgrade(self) -> bool:
         """Return True: uvicorn then ignores a message with an offer, which `_parse` parses once more without it."""
         return True
+
+    def _reset(self) -> None:
+        """Close without sending what the client did not read, so that the kernel frees it, too."""
+        reset_on_close(self.transport.get_extra_info("socket"))
+        self.transport.abort()
 
     def _owes_answer(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete and not self.cycle.disconnected

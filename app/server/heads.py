@@ -20,8 +20,8 @@ MAX_LENGTH_DIGITS = 20
 """Digits of a Content-Length. httptools takes more if they begin with zeros, and int() does not."""
 HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
 """A host and a port, or nothing. Source: RFC 9110, section 7.2; RFC 3986, section 3.2.2"""
-ABSOLUTE_TARGET = re.compile(rb"https?://([^/?#@]+)(.*)", re.IGNORECASE)
-"""The host and the rest of an absolute target. User names in it are refused (RFC 9110, section 4.2.4)."""
+ABSOLUTE_TARGET = re.compile(rb"https?://([^/?#]+)(.*)", re.IGNORECASE)
+"""The host and the rest of an absolute target. `HOST` refuses a user name in it (RFC 9110, section 4.2.4)."""
 OFFER_TOKENS = (b"upgrade", b"http2-settings")
 """Members of the header Connection that belong to an offer."""
 

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import socket
+import struct
+import sys
+import termios
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -125,6 +130,24 @@ class ConnectionWatch:
         self.sweep(loop.time())
         if self._waits:
             self._timer = loop.call_later(self._interval, self._sweep_again, loop)
+
+
+def unsent_bytes(sock: socket.socket | None) -> int:
+    """
+    Return the bytes that the kernel holds until the client has room for them; 0 where the kernel does not say.
+
+    The kernel takes megabytes at once. Without this number, a slow client would seem to stand still between two of its
+    gulps. Source: tcp(7), SIOCOUTQ
+    """
+    if sock is None or sys.platform != "linux":
+        return 0
+    return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+
+
+def reset_on_close(sock: socket.socket | None) -> None:
+    """Let the kernel drop what the client has not read when the connection is closed, instead of holding it on."""
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # on, 0 seconds
 
 
 def _sweep_interval(limits: Iterable[float]) -> float:
