@@ -22,8 +22,6 @@ from app.settings import PREFIX, Settings, unknown_variables
 
 INTERRUPTED_EXIT_CODE, TERMINATED_EXIT_CODE = 130, 143
 """Exit codes of a command that Ctrl-C or SIGTERM ends before it is finished."""
-UNLIMITED_KEEP_ALIVE_SECONDS = 10 * 365 * 24 * 3600
-"""uvicorn would take 0 for at once."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,7 +70,6 @@ def serve(settings: Settings) -> int:
         port=settings.port,
         http=PROTOCOL,
         ws="none",
-        timeout_keep_alive=settings.keep_alive_seconds or UNLIMITED_KEEP_ALIVE_SECONDS,
         log_config=None,
         server_header=False,
         proxy_headers=False,  # nothing here depends on the client's address or scheme

@@ -19,9 +19,9 @@ from app.api.v2 import routes as v2
 from app.api.v2.infer import InferEndpoint
 from app.engine.process import limit_heap, return_memory
 from app.logs import configure_logging
-from app.server.connection import WATCH, Connection
+from app.server.connection import Connection
 from app.server.gate import Gate
-from app.server.limits import ConnectionLimits, ConnectionWatch
+from app.server.limits import WATCH, ConnectionLimits, ConnectionWatch
 from app.settings import Settings
 
 PROTOCOL = Connection

@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     write_seconds: Seconds = Field(
         60, description="Seconds without progress while a client reads; longer: the connection closes; 0: no limit."
     )
-    keep_alive_seconds: Annotated[int, Field(ge=0)] = Field(
+    keep_alive_seconds: Seconds = Field(
         75, description="Seconds that a connection stays open between two requests; 0: no limit."
     )
     queue_seconds: Seconds = Field(

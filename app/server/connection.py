@@ -18,22 +18,21 @@ from importlib.metadata import version
 
 import httptools
 from starlette.types import Send
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.errors import MalformedRequest, Overloaded, ServiceError
-from app.server.heads import check_head, head_without_offer, origin_form
+from app.server.heads import check_head, head_too_large, head_without_offer, origin_form, refusal
 from app.server.ids import new_request_id
-from app.server.limits import ConnectionLimits, ConnectionWatch, Phase, reset_on_close, unsent_bytes
+from app.server.limits import WATCH, ConnectionLimits, ConnectionWatch, Phase, reset_on_close, unsent_bytes
 from app.server.problems import problem_application, problem_bytes
-from app.server.refusals import HeadTooLarge, RequestTimeout, TargetTooLong
+from app.server.refusals import RequestTimeout
 
 KNOWN_VERSIONS = ("0.54.",)
 """Versions of uvicorn whose request-response cycle `write_response` matches."""
 
 UVICORN_VERSION = version("uvicorn")
 
-WATCH = "hourglass.connections"
-"""The key of the ConnectionWatch in the state of the application's lifespan."""
 MAX_LINGER_BYTES = 1024 * 1024
 """Bytes that are read and dropped after a refusal; a client that sends more is cut off."""
 
@@ -42,6 +41,7 @@ class Connection(HttpToolsProtocol):
     """A connection to one client."""
 
     watch: ConnectionWatch
+    limits: ConnectionLimits
     refused = False
     """True once a request was refused: whatever follows is dropped."""
     head_bytes_left: int
@@ -51,11 +51,12 @@ class Connection(HttpToolsProtocol):
         """Begin to wait for a request, unless too many connections are open."""
         super().connection_made(transport)
         self.watch = self.app_state.get(WATCH) or ConnectionWatch(ConnectionLimits())
-        self.head_bytes_left = self.watch.limits.max_head_bytes
+        self.limits = limits = self.watch.limits
+        self.head_bytes_left = limits.max_head_bytes
         self.url = b""
         if not self.watch.admit(self):
-            limit = self.watch.limits.max_connections
-            self.refuse(Overloaded(f"at most {limit} connections may be open", headers={"Retry-After": "1"}))
+            too_many = f"at most {limits.max_connections} connections may be open; send the request again later"
+            self.refuse(Overloaded(too_many, headers={"Retry-After": "1"}))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -66,39 +67,55 @@ class Connection(HttpToolsProtocol):
         """Parse what arrives, in pieces in which a head must end: a head is refused before it is whole."""
         if self.refused:
             return self._drop(data)
-        self._unset_keepalive_if_required()
-        rest = data if len(data) <= self.head_bytes_left else memoryview(data)
-        while rest:
-            piece = rest[: self.head_bytes_left]
-            rest = rest[len(piece) :]
-            self.head_bytes_left -= len(piece)
-            try:
-                self._parse(piece)
-            except httptools.HttpParserError as error:
-                self.logger.warning("Invalid HTTP request received.")
-                cause = error.__context__
-                return self.refuse(cause if isinstance(cause, ServiceError) else _malformed_request(error))
-            if self.head_bytes_left <= 0:
-                return self.refuse(self._head_too_large())
+        try:
+            if len(data) >= self.head_bytes_left:
+                return self._parse_pieces(data)
+            self.head_bytes_left -= len(data)
+            self._parse(data)
+        except httptools.HttpParserError as error:
+            self.logger.warning("Invalid HTTP request received.")
+            self.refuse(refusal(error))
         return None
 
     def on_headers_complete(self) -> None:
         """Check the head, and start to answer the request. An offer of another protocol is taken out of it first."""
-        parser, limits = self.parser, self.watch.limits
-        method = parser.get_method()
-        if parser.should_upgrade() and method != b"CONNECT":
-            return
-        self.head_bytes_left = limits.max_head_bytes
-        check_head(parser.get_http_version(), self.headers, limits.max_headers)
-        if not self.url.startswith(b"/") or method == b"CONNECT":
-            self.url, self.headers[:] = origin_form(self.url, method, self.headers)
+        parser = self.parser
+        if parser.should_upgrade():
+            if parser.get_method() != b"CONNECT":
+                return
+            raise MalformedRequest("expected a request to this server, got CONNECT")
+        self.head_bytes_left = self.limits.max_head_bytes
+        check_head(parser.get_http_version(), self.headers, self.limits.max_headers)
+        if self.url[:1] != b"/":
+            self.url, self.headers[:] = origin_form(self.url, parser.get_method(), self.headers)
         super().on_headers_complete()
         self.headers = []  # trailers do not join the headers that the application has
 
     def on_body(self, body: bytes) -> None:
         """Add to the request's body."""
-        self.head_bytes_left = self.watch.limits.max_head_bytes
-        super().on_body(body)
+        self.head_bytes_left = self.limits.max_head_bytes
+        cycle = self.cycle
+        if cycle.response_complete:
+            return
+        cycle.body += body
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
+
+    def on_message_complete(self) -> None:
+        """End the request's body, unless httptools only takes the message for complete because of an offer."""
+        if not self.parser.should_upgrade():
+            self.cycle.more_body = False
+            self.cycle.message_event.set()
+
+    def on_response_complete(self) -> None:
+        """Start the next request of the pipeline. Unlike uvicorn, start no timer: `watch` ends idle connections."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
 
     def progress(self) -> tuple[Phase, object]:
         """Return what the connection waits for, and a mark that differs after any progress."""
@@ -109,23 +126,23 @@ class Connection(HttpToolsProtocol):
             return (Phase.OTHER if self._owes_answer() else Phase.REFUSED), None
         if cycle is None or cycle.scope is not self.scope:
             return Phase.HEAD, cycle
-        if cycle.response_complete:  # without a timer, the client still sends the body of an answered request
-            return (Phase.BODY if self.timeout_keep_alive_task is None else Phase.OTHER), cycle
-        return (Phase.BODY if cycle.more_body and not self.flow.read_paused else Phase.OTHER), cycle
+        if cycle.more_body and not self.flow.read_paused:
+            return Phase.BODY, cycle
+        return (Phase.IDLE if cycle.response_complete else Phase.OTHER), cycle
 
     def expire(self, phase: Phase) -> None:
         """End the connection, with a problem document if that is still possible."""
         in_head = self.scope is not None and (self.cycle is None or self.cycle.scope is not self.scope)
         if phase is Phase.HEAD and in_head:
-            self.refuse(RequestTimeout(f"expected a whole head within {self.watch.limits.head_seconds:g} s"))
+            self.refuse(RequestTimeout(f"expected a whole head within {self.limits.head_seconds:g} s"))
         elif phase is Phase.BODY and not self.cycle.response_complete:
-            self.refuse(RequestTimeout(f"expected a whole body within {self.watch.limits.body_seconds:g} s"))
-        elif phase is Phase.HEAD or phase is Phase.BODY:
-            self.transport.close()
+            self.refuse(RequestTimeout(f"expected a whole body within {self.limits.body_seconds:g} s"))
         elif phase is Phase.ANSWER:
             self._reset()
-        else:
+        elif phase is Phase.REFUSED:
             self.transport.abort()
+        else:
+            self.transport.close()
 
     def refuse(self, error: ServiceError) -> None:
         """
@@ -134,7 +151,6 @@ class Connection(HttpToolsProtocol):
         If earlier requests wait for their answers, the connection ends with the last of those instead.
         """
         self.refused = True
-        self._unset_keepalive_if_required()
         cycle = self.cycle
         if self._owes_answer():
             if self.pipeline or not cycle.more_body:
@@ -161,18 +177,25 @@ class Connection(HttpToolsProtocol):
         It stops behind a head with an offer, and takes the message for complete. The head is then parsed once more
         without the offer, so that the body follows its own head.
         """
-        while data:
+        while True:
             try:
                 return self.parser.feed_data(data)
             except httptools.HttpParserUpgrade as offer:
                 data = data[offer.args[0] :]
                 method, http = self.parser.get_method(), self.parser.get_http_version()
                 self.parser.feed_data(head_without_offer(method, self.url, http, self.headers))
-        return None
 
-    def _should_upgrade(self) -> bool:
-        """Return True: uvicorn then ignores a message with an offer, which `_parse` parses once more without it."""
-        return True
+    def _parse_pieces(self, data: bytes) -> None:
+        """Parse data that may contain more than the rest of a head, and refuse a head that is too large."""
+        rest = memoryview(data)
+        while rest:
+            piece = rest[: self.head_bytes_left]
+            rest = rest[len(piece) :]
+            self.head_bytes_left -= len(piece)
+            self._parse(piece)
+            if self.head_bytes_left <= 0:
+                return self.refuse(head_too_large(self.url, self.headers, self.limits.max_head_bytes))
+        return None
 
     def _reset(self) -> None:
         """Close without sending what the client did not read, so that the kernel frees it, too."""
@@ -182,12 +205,6 @@ class Connection(HttpToolsProtocol):
     def _owes_answer(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete and not self.cycle.disconnected
 
-    def _head_too_large(self) -> ServiceError:
-        limit = self.watch.limits.max_head_bytes
-        if len(self.url) > limit // 2 and not self.headers:
-            return TargetTooLong(f"expected a request target and headers of at most {limit} bytes, got more")
-        return HeadTooLarge(f"expected headers of at most {limit} bytes, got more")
-
     def _drop(self, data: bytes) -> None:
         if self._owes_answer():
             return self.flow.pause_reading()
@@ -195,12 +212,6 @@ class Connection(HttpToolsProtocol):
         if self.head_bytes_left < -MAX_LINGER_BYTES:
             self.transport.abort()
         return None
-
-
-def _malformed_request(error: httptools.HttpParserError) -> ServiceError:
-    """Return the error with the parser's reason, which repeats nothing of the request. Other reasons might."""
-    reason = "it cannot be parsed" if error.__context__ else error.args[0]
-    return MalformedRequest(f"expected an HTTP request, but: {reason}")
 
 
 def write_response(

@@ -8,9 +8,10 @@ space before a colon, and chunk sizes that are not plain hexadecimal numbers.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
-from app.errors import MalformedRequest
-from app.server.refusals import HeadTooLarge, UnsupportedTransferCoding, UnsupportedVersion
+from app.errors import MalformedRequest, ServiceError
+from app.server.refusals import HeadTooLarge, TargetTooLong, UnsupportedTransferCoding, UnsupportedVersion
 
 Headers = list[tuple[bytes, bytes]]
 """Names in lower case, and values."""
@@ -36,18 +37,16 @@ def check_head(version: str, headers: Headers, max_headers: int) -> None:
         raise UnsupportedVersion(f"expected HTTP/1.1 or HTTP/1.0, got HTTP/{version}")
     if len(headers) > max_headers:
         raise HeadTooLarge(f"expected at most {max_headers} headers, got {len(headers)}")
-    hosts = 0
-    for name, value in headers:
-        if name == b"host":
-            hosts += 1
-            if HOST.fullmatch(value) is None:
-                raise MalformedRequest("expected the header Host to be a host and a port")
-        elif name == b"content-length" and len(value) > MAX_LENGTH_DIGITS:
-            raise MalformedRequest(f"expected a Content-Length of at most {MAX_LENGTH_DIGITS} digits")
-        elif name == b"transfer-encoding":
-            _check_transfer_encoding(version, value)
-    if hosts > 1 or (hosts == 0 and version == "1.1"):
-        raise MalformedRequest(f"expected one header Host, got {hosts or 'none'}")
+    fields = dict(headers)
+    host = fields.get(b"host")
+    if host is not None:
+        _check_host(host)
+    if (host is None and version == "1.1") or (len(fields) < len(headers) and _count(headers, b"host") > 1):
+        raise MalformedRequest(f"expected one header Host, got {_count(headers, b'host') or 'none'}")
+    if len(fields.get(b"content-length", b"")) > MAX_LENGTH_DIGITS:
+        raise MalformedRequest(f"expected a Content-Length of at most {MAX_LENGTH_DIGITS} digits")
+    if b"transfer-encoding" in fields:
+        _check_transfer_encoding(version, headers)
 
 
 def origin_form(target: bytes, method: bytes, headers: Headers) -> tuple[bytes, Headers]:
@@ -77,8 +76,34 @@ def head_without_offer(method: bytes, target: bytes, version: str, headers: Head
     return b"".join([*lines, b"\r\n"])
 
 
-def _check_transfer_encoding(version: str, value: bytes) -> None:
+def head_too_large(target: bytes, headers: Headers | None, limit: int) -> ServiceError:
+    """Return the error for a head that does not end within the limit, given what is parsed of it."""
+    if len(target) > limit // 2 and not headers:
+        return TargetTooLong(f"expected a request target and headers of at most {limit} bytes, got more")
+    return HeadTooLarge(f"expected headers of at most {limit} bytes, got more")
+
+
+def refusal(error: Exception) -> ServiceError:
+    """Return the ServiceError that made the parser fail, or one with the parser's own reason."""
+    cause = error.__context__
+    if isinstance(cause, ServiceError):
+        return cause
+    reason = "it cannot be parsed" if cause else error.args[0]  # other causes may repeat the request
+    return MalformedRequest(f"expected an HTTP request, but: {reason}")
+
+
+@lru_cache(maxsize=64)
+def _check_host(value: bytes) -> None:
+    if HOST.fullmatch(value) is None:
+        raise MalformedRequest("expected the header Host to be a host and a port")
+
+
+def _count(headers: Headers, name: bytes) -> int:
+    return [header for header, _ in headers].count(name)
+
+
+def _check_transfer_encoding(version: str, headers: Headers) -> None:
     if version == "1.0":
         raise MalformedRequest("expected no Transfer-Encoding, which HTTP/1.0 does not have")
-    if value.lower() != b"chunked":
+    if [value.lower() for name, value in headers if name == b"transfer-encoding"] != [b"chunked"]:
         raise UnsupportedTransferCoding("expected a Transfer-Encoding of chunked, got another one")

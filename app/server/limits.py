@@ -18,6 +18,8 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
+WATCH = "hourglass.connections"
+"""The key of the ConnectionWatch in the state of the application's lifespan."""
 LINGER_SECONDS = 2.0
 """Time to read and drop what a refused client still sends: closing at once could destroy the answer on its way."""
 MAX_LINGERING = 256
@@ -37,6 +39,7 @@ class ConnectionLimits:
     head_seconds: float = 60
     body_seconds: float = 60
     write_seconds: float = 60
+    keep_alive_seconds: float = 75
 
 
 class Phase(Enum):
@@ -50,8 +53,10 @@ class Phase(Enum):
     """The client's reading of an answer."""
     REFUSED = "refused"
     """The end of what a refused client sends."""
+    IDLE = "next request"
+    """The next request."""
     OTHER = "other"
-    """The server itself, or the next request: uvicorn limits the time of idle connections."""
+    """The server itself."""
 
 
 class Watched(Protocol):
@@ -78,6 +83,7 @@ class ConnectionWatch:
             Phase.HEAD: limits.head_seconds,
             Phase.BODY: limits.body_seconds,
             Phase.ANSWER: limits.write_seconds,
+            Phase.IDLE: limits.keep_alive_seconds,
             Phase.REFUSED: LINGER_SECONDS,
             Phase.OTHER: 0.0,
         }
@@ -118,7 +124,7 @@ class ConnectionWatch:
                 self._waits[connection] = (current_phase, current_mark, now)
             elif 0 < self._seconds[phase] <= now - since:
                 connection.expire(phase)
-                expired[phase.value] += phase is not Phase.REFUSED
+                expired[phase.value] += phase not in (Phase.IDLE, Phase.REFUSED)
         if expired.total():
             log.info("slow connections closed", **{f"waiting_for_{phase}": count for phase, count in expired.items()})
         if self._turned_away:

@@ -253,7 +253,6 @@ def test_a_connection_stays_usable_after_a_complete_answer(app: ASGIApp, whole: 
         await until(lambda: wire.text.count(b"HTTP/1.1 ") == 3)
         connection.data_received(request("/v1/models/tiny-ae/encode", body=b'{"samples": [[1]]}'))
         await until(lambda: wire.text.count(b"HTTP/1.1 ") == 4)
-        assert connection.timeout_keep_alive_task is not None
         assert connection.server_state.total_requests == 4
         return wire.text
 
@@ -360,6 +359,14 @@ def test_an_offer_of_another_protocol_is_ignored(
     encoded, live = ask_server(tiny_server, *segments[count])
     assert (encoded.status, live.status) == (200, 200)
     assert json.loads(encoded.content)["latents"]
+
+
+@pytest.mark.parametrize("offer", [b"", OFFERS["h2c"]], ids=["plain", "h2c"])
+def test_a_body_of_many_pieces_is_whole(offer: bytes, tiny_server: str) -> None:
+    body = b" " * 1_000_000 + ROW
+    content = HEAD + offer + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    answers = ask_server(tiny_server, content + content + LAST)
+    assert [answer.status for answer in answers] == [200, 200, 200]
 
 
 @pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from app.errors import MalformedRequest, ServiceError
-from app.server.heads import Headers, check_head, head_without_offer, origin_form
-from app.server.refusals import HeadTooLarge, UnsupportedTransferCoding, UnsupportedVersion
+from app.server.heads import Headers, check_head, head_too_large, head_without_offer, origin_form, refusal
+from app.server.refusals import HeadTooLarge, TargetTooLong, UnsupportedTransferCoding, UnsupportedVersion
 
 HOST = (b"host", b"here:8000")
 
@@ -81,6 +81,21 @@ def test_options_of_the_whole_server_stay() -> None:
 def test_other_targets_are_refused(method: bytes, target: bytes) -> None:
     with pytest.raises(MalformedRequest, match="begins with / or http://"):
         origin_form(target, method, [HOST])
+
+
+def test_a_head_without_an_end_is_too_long_or_too_large() -> None:
+    assert isinstance(head_too_large(b"/" * 60, [], 100), TargetTooLong)
+    assert isinstance(head_too_large(b"/" * 60, [HOST], 100), HeadTooLarge)
+    assert isinstance(head_too_large(b"/" * 40, None, 100), HeadTooLarge)
+
+
+def test_a_refusal_has_the_cause_or_the_reason_of_the_parser() -> None:
+    error = RuntimeError("Invalid method encountered")
+    assert refusal(error).detail == "expected an HTTP request, but: Invalid method encountered"
+    error.__context__ = ValueError("the whole request")
+    assert refusal(error).detail == "expected an HTTP request, but: it cannot be parsed"
+    error.__context__ = HeadTooLarge("too large")
+    assert refusal(error) is error.__context__
 
 
 def test_an_offer_is_taken_out_of_the_head() -> None:
