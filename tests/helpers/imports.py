@@ -22,6 +22,8 @@ FLATTEN, MATMUL = node("Flatten", "x", "flat"), node("MatMul", "flat w", "code")
 
 Change = Callable[[Path], object]
 """Changes the pair e.onnx and d.onnx in a folder."""
+CheckRefusal = Callable[[Change, tuple[str, ...], str], None]
+"""Takes a change, options of the command and a part of the message."""
 Refusal = tuple[str, Change, tuple[str, ...], str]
 """A label, the change that makes the pair unusable, options of the command, and a part of the message."""
 

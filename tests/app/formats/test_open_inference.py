@@ -48,8 +48,8 @@ def test_a_request_written_by_hand_is_read() -> None:
 def test_bytes_belong_to_the_binary_inputs_in_order() -> None:
     inputs = [binary_input(8, name="a"), json_input(name="b", data=[5, 6]), binary_input(2, name="c", datatype="INT8")]
     request = read({"inputs": inputs}, struct.pack("<2f", 1, 2) + b"\x03\xfc")
-    found = {name: tensor.numbers().tolist() for name, tensor in request.inputs.items()}
-    assert found == {"a": [[1, 2]], "b": [[5, 6]], "c": [[3, -4]]}
+    numbers = {name: tensor.numbers().tolist() for name, tensor in request.inputs.items()}
+    assert numbers == {"a": [[1, 2]], "b": [[5, 6]], "c": [[3, -4]]}
 
 
 def test_outputs_may_be_binary_or_json() -> None:
@@ -218,8 +218,8 @@ def test_answers_hold_their_numbers(array: npt.NDArray[np.float32], binary: bool
         assert first["parameters"] == {"binary_data_size": array.nbytes}
         assert "data" not in first
         assert length is not None
-        found = np.frombuffer(content[length:], "<f4")
+        numbers = np.frombuffer(content[length:], "<f4")
     else:
         assert length is None
-        found = np.array(first["data"], np.float32)
-    np.testing.assert_array_equal(found, array.T.ravel())
+        numbers = np.array(first["data"], np.float32)
+    np.testing.assert_array_equal(numbers, array.T.ravel())

@@ -34,13 +34,13 @@ def test_every_datatype_is_read_from_bytes_and_json(datatype: str, data: st.Data
     with np.errstate(over="ignore"):
         expected = array.astype(np.float32)
     size = array.nbytes
-    found = only_input(read({"inputs": [binary_input(size, shape=shape, datatype=datatype)]}, array.tobytes()))
-    np.testing.assert_array_equal(found.numbers(), expected)
-    assert found.numbers().flags.aligned
+    tensor = only_input(read({"inputs": [binary_input(size, shape=shape, datatype=datatype)]}, array.tobytes()))
+    np.testing.assert_array_equal(tensor.numbers(), expected)
+    assert tensor.numbers().flags.aligned
     for rows in (array.tolist(), array.ravel().tolist()):
-        found = only_input(read({"inputs": [json_input(shape=shape, datatype=datatype, data=rows)]}))
-        assert found.shape == array.shape
-        np.testing.assert_allclose(found.numbers(), expected, rtol=1e-6)
+        tensor = only_input(read({"inputs": [json_input(shape=shape, datatype=datatype, data=rows)]}))
+        assert tensor.shape == array.shape
+        np.testing.assert_allclose(tensor.numbers(), expected, rtol=1e-6)
 
 
 def test_bf16_is_the_upper_half_of_a_float32() -> None:

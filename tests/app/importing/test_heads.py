@@ -13,9 +13,10 @@ from app.arrays import Rows
 from tests.helpers import foreign
 from tests.helpers.foreign import LATENTS
 from tests.helpers.imports import (
+    Change,
+    CheckRefusal,
     Refusal,
     agree,
-    assert_refused,
     changed_encoder,
     imported,
     latent_images,
@@ -86,11 +87,6 @@ REFUSALS: list[Refusal] = [
 
 @pytest.mark.parametrize(("label", "change", "options", "message"), REFUSALS, ids=[label for label, *_ in REFUSALS])
 def test_unclear_outputs_are_refused(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    label: str,
-    change: Callable[[Path], object],
-    options: tuple[str, ...],
-    message: str,
+    check_refusal: CheckRefusal, label: str, change: Change, options: tuple[str, ...], message: str
 ) -> None:
-    assert_refused(tmp_path, capsys, change, options, message)
+    check_refusal(change, options, message)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,10 @@ from tests.helpers import foreign
 from tests.helpers.foreign import SHAPE, SIZE
 from tests.helpers.imports import (
     LAST,
+    Change,
+    CheckRefusal,
     Refusal,
     agree,
-    assert_refused,
     changed_decoder,
     changed_encoder,
     channels_first,
@@ -35,8 +35,8 @@ def test_images_with_channels_last_are_transposed(
     assert model.manifest.input_shape == SHAPE
     (latents,) = foreign.run(encoder, channels_last(samples) if encodes == LAST else samples)
     agree(model.encode(samples), latents)
-    (given,) = foreign.run(decoder, latents)
-    agree(model.decode(latents), channels_first(given) if decodes == LAST else given)
+    (outputs,) = foreign.run(decoder, latents)
+    agree(model.decode(latents), channels_first(outputs) if decodes == LAST else outputs)
 
 
 @pytest.mark.parametrize("layout", ["channels-first", "channels-last"])
@@ -47,8 +47,8 @@ def test_flat_images_are_reshaped(tmp_path: Path, layout: str) -> None:
     ordered = channels_last(samples) if layout == "channels-last" else samples
     (latents,) = foreign.run(encoder, ordered.reshape(8, SIZE))
     agree(model.encode(samples), latents)
-    (given,) = foreign.run(decoder, latents)
-    shaped = channels_first(given.reshape(8, *LAST)) if layout == "channels-last" else given.reshape(8, *SHAPE)
+    (outputs,) = foreign.run(decoder, latents)
+    shaped = channels_first(outputs.reshape(8, *LAST)) if layout == "channels-last" else outputs.reshape(8, *SHAPE)
     agree(model.decode(latents), shaped)
 
 
@@ -87,11 +87,6 @@ REFUSALS: list[Refusal] = [
 
 @pytest.mark.parametrize(("label", "change", "options", "message"), REFUSALS, ids=[label for label, *_ in REFUSALS])
 def test_unclear_shapes_are_refused(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    label: str,
-    change: Callable[[Path], object],
-    options: tuple[str, ...],
-    message: str,
+    check_refusal: CheckRefusal, label: str, change: Change, options: tuple[str, ...], message: str
 ) -> None:
-    assert_refused(tmp_path, capsys, change, options, message)
+    check_refusal(change, options, message)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,8 +11,9 @@ from tests.helpers.foreign import FLOAT, LATENTS, SIZE, node, save
 from tests.helpers.imports import (
     FLATTEN,
     MATMUL,
+    Change,
+    CheckRefusal,
     Refusal,
-    assert_refused,
     encoder_of,
 )
 
@@ -51,11 +51,6 @@ REFUSALS: list[Refusal] = [
 
 @pytest.mark.parametrize(("label", "change", "options", "message"), REFUSALS, ids=[label for label, *_ in REFUSALS])
 def test_graphs_that_cannot_be_run_are_refused(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    label: str,
-    change: Callable[[Path], object],
-    options: tuple[str, ...],
-    message: str,
+    check_refusal: CheckRefusal, label: str, change: Change, options: tuple[str, ...], message: str
 ) -> None:
-    assert_refused(tmp_path, capsys, change, options, message)
+    check_refusal(change, options, message)

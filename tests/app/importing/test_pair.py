@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +12,10 @@ from onnx import TensorProto, helper
 from tests.helpers import foreign
 from tests.helpers.foreign import FLOAT, LATENTS, SHAPE, SIZE, constant, node, save
 from tests.helpers.imports import (
+    Change,
+    CheckRefusal,
     Refusal,
     agree,
-    assert_refused,
     decoder_of_width,
     imported,
     refusal,
@@ -119,11 +119,6 @@ REFUSALS: list[Refusal] = [
 
 @pytest.mark.parametrize(("label", "change", "options", "message"), REFUSALS, ids=[label for label, *_ in REFUSALS])
 def test_graphs_that_do_not_fit_are_refused(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    label: str,
-    change: Callable[[Path], object],
-    options: tuple[str, ...],
-    message: str,
+    check_refusal: CheckRefusal, label: str, change: Change, options: tuple[str, ...], message: str
 ) -> None:
-    assert_refused(tmp_path, capsys, change, options, message)
+    check_refusal(change, options, message)

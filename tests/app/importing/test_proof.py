@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +14,9 @@ from tests.helpers.foreign import LATENTS, SHAPE, constant, node, save
 from tests.helpers.imports import (
     FLATTEN,
     MATMUL,
+    Change,
+    CheckRefusal,
     Refusal,
-    assert_refused,
     changed_encoder,
     encoder_of,
     refusal,
@@ -70,11 +70,6 @@ REFUSALS: list[Refusal] = [
 
 @pytest.mark.parametrize(("label", "change", "options", "message"), REFUSALS, ids=[label for label, *_ in REFUSALS])
 def test_graphs_with_other_answers_are_refused(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    label: str,
-    change: Callable[[Path], object],
-    options: tuple[str, ...],
-    message: str,
+    check_refusal: CheckRefusal, label: str, change: Change, options: tuple[str, ...], message: str
 ) -> None:
-    assert_refused(tmp_path, capsys, change, options, message)
+    check_refusal(change, options, message)

@@ -16,9 +16,10 @@ from tests.helpers.imports import (
     FLATTEN,
     LAST,
     MATMUL,
+    Change,
+    CheckRefusal,
     Refusal,
     agree,
-    assert_refused,
     channels_last,
     encoder_of,
     imported,
@@ -156,11 +157,6 @@ REFUSALS: list[Refusal] = [
 
 @pytest.mark.parametrize(("label", "change", "options", "message"), REFUSALS, ids=[label for label, *_ in REFUSALS])
 def test_unusable_files_are_refused(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    label: str,
-    change: Callable[[Path], object],
-    options: tuple[str, ...],
-    message: str,
+    check_refusal: CheckRefusal, label: str, change: Change, options: tuple[str, ...], message: str
 ) -> None:
-    assert_refused(tmp_path, capsys, change, options, message)
+    check_refusal(change, options, message)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,10 +10,11 @@ from app.__main__ import main
 from tests.helpers import foreign
 from tests.helpers.foreign import SIZE
 from tests.helpers.imports import (
+    Change,
+    CheckRefusal,
     Refusal,
     agree,
     arguments,
-    assert_refused,
     changed_encoder,
     imported,
 )
@@ -56,11 +56,6 @@ REFUSALS: list[Refusal] = [
 
 @pytest.mark.parametrize(("label", "change", "options", "message"), REFUSALS, ids=[label for label, *_ in REFUSALS])
 def test_invalid_options_are_refused(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    label: str,
-    change: Callable[[Path], object],
-    options: tuple[str, ...],
-    message: str,
+    check_refusal: CheckRefusal, label: str, change: Change, options: tuple[str, ...], message: str
 ) -> None:
-    assert_refused(tmp_path, capsys, change, options, message)
+    check_refusal(change, options, message)
