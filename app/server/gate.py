@@ -20,7 +20,7 @@ from app.server.connection import write_response
 from app.server.disconnects import DisconnectWatcher
 from app.server.ids import new_request_id
 from app.server.lifecycle import Lifecycle
-from app.server.problems import PROBLEM_JSON, problem_document
+from app.server.problems import NOSNIFF, PROBLEM_JSON, problem_document
 from app.times import REQUEST_TIMES, RequestTimes, now
 
 log = structlog.get_logger(__name__)
@@ -58,7 +58,7 @@ class Exchange:
 
     async def respond(self, headers: Headers, content: bytes) -> None:
         """Send a complete answer with status 200, whose length is among the headers."""
-        headers = [*headers, (b"x-request-id", self.request_id), (b"server-timing", self._server_timing())]
+        headers = [*headers, (b"x-request-id", self.request_id), (b"server-timing", self._server_timing()), NOSNIFF]
         others_wait = self.watcher.remove()
         self.started = True
         if self._lifecycle.draining:
@@ -84,6 +84,7 @@ class Exchange:
                 *message.get("headers", ()),
                 (b"x-request-id", self.request_id),
                 (b"server-timing", self._server_timing()),
+                NOSNIFF,
             ]
             if self._lifecycle.draining:
                 message["headers"].append(CLOSE)

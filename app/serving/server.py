@@ -18,13 +18,13 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import Any
 
 import structlog
 import uvicorn
 from uvicorn.server import Server as UvicornServer
 
 from app.main import PROTOCOL
+from app.server.connection import Connection
 from app.server.gate import Gate
 from app.server.lifecycle import Lifecycle
 from app.serving.listener import HANDSHAKE_SECONDS, is_readable, listen_error, refuse_new_connections
@@ -43,9 +43,6 @@ CUT_OFF_SECONDS = 0.5
 CLEAN_UP_SECONDS = 2.0
 """The time for threads to end after the last request; the process ends without those that do not."""
 
-Connection = Any
-"""uvicorn's protocol; its attributes `cycle` and `scope` are not typed for users."""
-
 
 def create_server(
     app: Gate,
@@ -59,6 +56,7 @@ def create_server(
     config = uvicorn.Config(
         app,
         http=PROTOCOL,
+        ws="none",
         log_config=None,
         server_header=False,
         proxy_headers=False,  # nothing here depends on the client's address or scheme
@@ -189,15 +187,18 @@ class Server(UvicornServer):
         state = self.server_state
         end_of_first = monotonic() + FIRST_REQUEST_SECONDS
         while (state.connections or state.tasks) and monotonic() < end and not self.force_exit:
-            answering = any(_is_answering(connection) for connection in state.connections) or state.tasks
+            answering = any(connection.is_answering() for connection in self._connections()) or state.tasks
             reading = monotonic() < end_of_first and any(
-                _is_reading_head(connection) for connection in state.connections
+                connection.is_reading_head() for connection in self._connections()
             )
             if not answering and not reading:
-                for connection in list(state.connections):
+                for connection in self._connections():
                     if not _has_unread_bytes(connection):
                         connection.transport.close()
             await asyncio.sleep(POLL_SECONDS)
+
+    def _connections(self) -> list[Connection]:
+        return [connection for connection in self.server_state.connections if isinstance(connection, Connection)]
 
     async def _cut_off(self) -> None:
         """Cancel requests that are not answered in time: the gate sends their clients an error."""
@@ -209,18 +210,8 @@ class Server(UvicornServer):
         end = monotonic() + CUT_OFF_SECONDS
         while (state.connections or state.tasks) and monotonic() < end:
             await asyncio.sleep(POLL_SECONDS)
-        for connection in list(state.connections):
+        for connection in self._connections():
             connection.transport.abort()
-
-
-def _is_answering(connection: Connection) -> bool:
-    """Return True if a request has arrived and its answer is not complete."""
-    return connection.cycle is not None and not connection.cycle.response_complete
-
-
-def _is_reading_head(connection: Connection) -> bool:
-    """Return True before the first request of a connection, and in the middle of the head of any other."""
-    return connection.cycle is None or connection.scope is not connection.cycle.scope
 
 
 def _has_unread_bytes(connection: Connection) -> bool:
