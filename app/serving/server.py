@@ -116,7 +116,7 @@ class Server(UvicornServer):
         elif self._supervised:
             return  # a signal to the whole group; the supervisor decides
         elif self.should_exit:
-            self.force_exit = force
+            self.force_exit = self.force_exit or force
         else:
             self.end()
 

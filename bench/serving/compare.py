@@ -86,7 +86,13 @@ def checkout_server(name: str, path: Path) -> Contender:
         variables = [f"PYTHONPATH={path}", f"HOURGLASS_PORT={port}", f"HOURGLASS_MODELS_DIR={folder.parent.parent}"]
         return ["env", f"--chdir={path}", *variables, sys.executable, "-m", "app", "serve"]
 
-    return Contender(name, start, lambda _: {}, environment={"HOURGLASS_LOG_LEVEL": "warning"}, ready="/readyz")
+    return Contender(
+        name,
+        start,
+        lambda _: {},
+        environment={"HOURGLASS_LOG_LEVEL": "warning", "HOURGLASS_DRAIN_SECONDS": "0"},
+        ready="/readyz",
+    )
 
 
 def requests(inputs: Inputs) -> dict[str, Request]:

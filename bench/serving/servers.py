@@ -64,7 +64,13 @@ def hourglass(model: str) -> Contender:
     def requests(inputs: Inputs) -> Mapping[Load, Request]:
         return hourglass_requests(model, inputs)
 
-    return Contender("hourglass", start, requests, environment={"HOURGLASS_LOG_LEVEL": "warning"}, ready="/readyz")
+    return Contender(
+        "hourglass",
+        start,
+        requests,
+        environment={"HOURGLASS_LOG_LEVEL": "warning", "HOURGLASS_DRAIN_SECONDS": "0"},
+        ready="/readyz",
+    )
 
 
 def floor() -> Contender:
