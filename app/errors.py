@@ -12,20 +12,29 @@ Every error for a client or an operator, as one tree.
         ├── 404  NotFound ── UnknownModel, UnknownVersion, UnsupportedTask
         ├── 405  MethodNotAllowed
         ├── 406  NotAcceptable
+        ├── 408  RequestTimeout
         ├── 413  BodyTooLarge, DecompressedTooLarge, TooManyRows, TooManyParts, TooManyPixels
+        ├── 414  TargetTooLong
         ├── 415  UnsupportedMedia, UnsupportedEncoding
         ├── 422  InvalidParameter
         ├── 422  InvalidInput ── NotNumbers, RaggedRows, EmptyBatch, WrongShape, NotFinite, OutOfRange, InvalidImage
+        ├── 431  HeadTooLarge
         ├── 500  InternalError
+        ├── 501  UnsupportedTransferCoding
         ├── 503  Overloaded
-        └── 504  Expired
+        ├── 504  Expired
+        └── 505  UnsupportedVersion
 
 A message names what was expected and what arrived, in the user's terms. `docs/reference/errors.md` lists all of them.
+The classes of 408, 414, 431, 501 and 505 stand in `app.server.refusals`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+MAX_REPEATED_CHARACTERS = 100
+"""Characters of a request that an error repeats."""
 
 
 class HourglassError(Exception):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.engine.corruption import Noise
-from app.errors import InvalidParameter
+from app.errors import MAX_REPEATED_CHARACTERS, InvalidParameter
 
 Seed = Annotated[
     int | None,
@@ -19,6 +20,10 @@ Seed = Annotated[
         description="The same seed gives the same draws. Without a seed, the answer names the one that was used.",
     ),
 ]
+
+
+MAX_LISTED_PROBLEMS = 10
+"""Wrong parameters that an error names."""
 
 
 class Options(BaseModel):
@@ -47,9 +52,9 @@ def parse_options(kind: type[AnyOptions], values: Mapping[str, object], place: s
 def invalid_parameter(problems: Iterable[Mapping[str, Any]]) -> InvalidParameter:
     """Return the error for problems as pydantic lists them, whose `loc` begins with the part of the request."""
     parameters, sentences = [], []
-    for problem in problems:
+    for problem in islice(problems, MAX_LISTED_PROBLEMS):
         option = problem.get("ctx", {}).get("option")  # set by `meaningless`, whose error is about all options
-        place, name = str(problem["loc"][0]), str(option or problem["loc"][-1])
+        place, name = str(problem["loc"][0]), str(option or problem["loc"][-1])[:MAX_REPEATED_CHARACTERS]
         parameters.append({"name": name, "in": place, "problem": str(problem["msg"])})
         got = "" if option else f", got {problem.get('input')!r:.60}"
         sentences.append(f"{place} parameter {name!r}: {problem['msg']}{got}")

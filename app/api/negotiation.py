@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from app.errors import NotAcceptable, UnsupportedMedia
+from app.errors import MAX_REPEATED_CHARACTERS, NotAcceptable, UnsupportedMedia
 
 JSON = "application/json"
 NPY = "application/x-npy"
 PNG = "image/png"
 FORM = "multipart/form-data"
 OCTETS = "application/octet-stream"
-
-MAX_REPEATED_CHARACTERS = 200
-"""Characters of a header that an error repeats."""
 
 
 @lru_cache(maxsize=64)

@@ -7,11 +7,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from app.errors import InternalError, MalformedBody, MethodNotAllowed, NotFound, ServiceError
+from app.errors import MAX_REPEATED_CHARACTERS, InternalError, MalformedBody, MethodNotAllowed, NotFound, ServiceError
 from app.options import invalid_parameter
-
-MAX_REPEATED_CHARACTERS = 200
-"""Characters of a path that an error repeats."""
 
 
 def translate(scope: Scope, error: Exception) -> ServiceError | None:

@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 
 from app.engine.repository import VERSION
 from app.engine.served import ServedModel
-from app.errors import UnknownModel, UnknownVersion
+from app.errors import MAX_REPEATED_CHARACTERS, UnknownModel, UnknownVersion
 
 View = TypeVar("View")
 
-MAX_REPEATED_CHARACTERS = 20
+MAX_REPEATED_VERSION = 20
 """Characters of an unknown version that an error repeats."""
 
 
@@ -41,7 +41,7 @@ class Catalog:
         number = int(version) if version and VERSION.fullmatch(version) else 0
         if number not in versions:
             raise UnknownVersion(
-                f"the model {name!r} has no version {str(version)[:MAX_REPEATED_CHARACTERS]}; "
+                f"the model {name!r} has no version {str(version)[:MAX_REPEATED_VERSION]}; "
                 f"it has {', '.join(map(str, versions))}"
             )
         return versions[number]
@@ -49,7 +49,9 @@ class Catalog:
     def versions(self, name: str) -> Mapping[int, ServedModel]:
         """Return all versions of a model, the smallest first. Raises UnknownModel."""
         if name not in self._models:
-            raise UnknownModel(f"there is no model {name!r}; there are {', '.join(self._models)}")
+            raise UnknownModel(
+                f"there is no model {name[:MAX_REPEATED_CHARACTERS]!r}; there are {', '.join(self._models)}"
+            )
         return self._models[name]
 
     def all_versions(self) -> Iterator[ServedModel]:

@@ -26,7 +26,7 @@ except ImportError:  # no build for this Python: slower, with the same results
 
 from app.arrays import Array
 from app.errors import BodyTooLarge, EmptyBatch, InvalidInput, MalformedBody, NotFinite, NotNumbers, TooManyRows
-from app.formats.json_errors import MAX_DEPTH, describe, to_array
+from app.formats.json_errors import MAX_DEPTH, describe, list_names, to_array
 
 SMALL_BODY_BYTES = 512 * 1024
 """
@@ -103,8 +103,7 @@ def _read_rows_carefully(content: bytes, member: str) -> Array:
 
 def _check_only_member(body: dict[str, Any], member: str) -> None:
     if body.keys() != {member}:
-        names = ", ".join(map(repr, body)) or "none"
-        raise InvalidInput(f"expected the one member {member!r}, got {names}; options go into the query")
+        raise InvalidInput(f"expected the one member {member!r}, got {list_names(body)}; options go into the query")
 
 
 def read_document(content: bytes, member: str) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import islice
 from typing import Any, NoReturn
 
 import numpy as np
 
 from app.arrays import Array, Rows
-from app.errors import EmptyBatch, InvalidInput, NotFinite, NotNumbers, RaggedRows
+from app.errors import MAX_REPEATED_CHARACTERS, EmptyBatch, InvalidInput, NotFinite, NotNumbers, RaggedRows
 
 TYPE_NAMES = {bool: "a boolean", str: "a string", dict: "an object", type(None): "null", list: "a list"}
 MAX_DEPTH = 8
@@ -45,6 +47,12 @@ def to_numbers(rows: Any, member: str) -> Rows:
 def describe(value: Any) -> str:
     """Name the type of a JSON value for an error message."""
     return TYPE_NAMES.get(type(value), "a number")
+
+
+def list_names(document: Mapping[str, Any]) -> str:
+    """Return the names of a JSON object's members for an error message, which repeats little of them."""
+    names = (repr(name[:MAX_REPEATED_CHARACTERS]) for name in islice(document, MAX_REPEATED_CHARACTERS))
+    return ", ".join(names)[:MAX_REPEATED_CHARACTERS] or "none"
 
 
 def explain(rows: list[Any], member: str) -> NoReturn:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from app.arrays import Rows
-from app.errors import EmptyBatch, InvalidInput, MalformedBody, Refused
+from app.errors import MAX_REPEATED_CHARACTERS, EmptyBatch, InvalidInput, MalformedBody, Refused
 from app.formats.json_answer import write_object
 from app.formats.json_body import load, read_document
 from app.formats.json_errors import describe
@@ -120,7 +120,7 @@ def _read_tensor(document: Mapping[str, Any], blobs: Blobs) -> Tensor:
     name = _read_member(document, "name", str, None, "an input")
     if not name:
         raise MalformedBody("inputs: expected a name for each")
-    name = name[:100]
+    name = name[:MAX_REPEATED_CHARACTERS]
     datatype = _read_member(document, "datatype", str, "", name)
     if datatype not in DTYPES and datatype != BYTES:
         raise InvalidInput(f"{name}: expected a datatype of {', '.join([*DTYPES, BYTES])}, got {datatype[:20]!r}")
@@ -177,7 +177,7 @@ def _read_outputs(document: Mapping[str, Any], binary: bool) -> dict[str, bool] 
     for item in _objects(document, "outputs"):
         name = _read_member(item, "name", str, "", "an output")
         if name in outputs:
-            raise InvalidInput(f"outputs: {name[:100]!r} is given twice")
+            raise InvalidInput(f"outputs: {name[:MAX_REPEATED_CHARACTERS]!r} is given twice")
         parameters = _tensor_parameters(item, name)
         outputs[name] = _flag(parameters.get("binary_data", binary), f"{name}: binary_data")
     return outputs or None
@@ -196,7 +196,7 @@ def _objects(document: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
 
 def _flag(value: object, name: str) -> bool:
     if not isinstance(value, bool):
-        raise MalformedBody(f"{name[:120]}: expected true or false, got {describe(value)}")
+        raise MalformedBody(f"{name[:MAX_REPEATED_CHARACTERS]}: expected true or false, got {describe(value)}")
     return value
 
 
@@ -205,7 +205,7 @@ def _tensor_parameters(document: Mapping[str, Any], name: str) -> Mapping[str, A
     parameters: Mapping[str, Any] = _read_member(document, "parameters", dict, {}, name)
     for parameter in UNSUPPORTED_PARAMETERS:
         if parameter in parameters:
-            raise Refused(f"{name[:100]}: expected tensors in the body; {parameter} is not offered")
+            raise Refused(f"{name[:MAX_REPEATED_CHARACTERS]}: expected tensors in the body; {parameter} is not offered")
     return parameters
 
 
@@ -216,5 +216,7 @@ def _read_member(document: Mapping[str, Any], name: str, expected_type: MemberTy
         return default
     if not isinstance(value, expected_type):
         expected = "a string" if expected_type is str else "a list" if expected_type is list else "an object"
-        raise MalformedBody(f"{owner[:100]}: expected {name} to be {expected}, got {describe(value)}")
+        raise MalformedBody(
+            f"{owner[:MAX_REPEATED_CHARACTERS]}: expected {name} to be {expected}, got {describe(value)}"
+        )
     return value

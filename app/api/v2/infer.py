@@ -20,7 +20,7 @@ from app.api.v2.query import Query
 from app.api.v2.reply import HEADER_LENGTH, answer_encoding, render
 from app.arrays import Samples
 from app.engine.offload import LoopLimit
-from app.errors import Expired, InvalidInput, InvalidParameter, MalformedBody, WrongShape
+from app.errors import MAX_REPEATED_CHARACTERS, Expired, InvalidInput, InvalidParameter, MalformedBody, WrongShape
 from app.formats.images import UNKNOWN_SIZE, decoding_size, media_type, read_images
 from app.formats.open_inference import InferenceRequest, read_raw, read_request
 from app.formats.tensors import BYTES, Tensor
@@ -117,7 +117,9 @@ def wanted_outputs(entry: Entry, request: InferenceRequest) -> Mapping[str, bool
         return dict.fromkeys(entry.output_names, request.binary)
     for name in request.outputs:
         if name not in entry.output_names:
-            raise InvalidInput(f"outputs: expected {' or '.join(entry.output_names)}, got {name[:100]!r}")
+            raise InvalidInput(
+                f"outputs: expected {' or '.join(entry.output_names)}, got {name[:MAX_REPEATED_CHARACTERS]!r}"
+            )
     return request.outputs
 
 
@@ -129,7 +131,9 @@ def read_parameters(entry: Entry, request: InferenceRequest) -> tuple[Options, f
     """
     expected = entry.task.takes or COUNT.name
     if unknown := request.inputs.keys() - {expected}:
-        raise InvalidInput(f"inputs: expected {expected!r}, got {', '.join(sorted(unknown))[:100]!r}")
+        raise InvalidInput(
+            f"inputs: expected {expected!r}, got {', '.join(sorted(unknown))[:MAX_REPEATED_CHARACTERS]!r}"
+        )
     if entry.task.takes and expected not in request.inputs:
         raise InvalidInput(f"inputs: expected {expected!r}, got none")
     if not request.parameters and entry.task.takes:

@@ -14,13 +14,12 @@ from app.arrays import ARRAYS
 from app.engine.catalog import Catalog
 from app.engine.served import ServedModel
 from app.engine.statistics import RunStatistics, Total
-from app.errors import UnknownModel, UnknownVersion
+from app.errors import MAX_REPEATED_CHARACTERS, UnknownModel, UnknownVersion
 from app.manifest import Manifest
 from app.tasks import TASKS, Task
 
 LATEST = "latest"
 """May stand for the number of the largest version."""
-MAX_REPEATED_CHARACTERS = 100
 
 
 class TensorDescription(NamedTuple):

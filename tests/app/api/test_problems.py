@@ -45,6 +45,41 @@ def test_other_exceptions_are_not_translated() -> None:
     assert translate(SCOPE, RuntimeError("x")) is None
 
 
-def test_a_long_path_is_not_repeated_whole(client: TestClient) -> None:
-    problem = client.get(f"/{'x' * 5000}").json()
-    assert (problem["code"], len(problem["detail"]) < 300) == ("not-found", True)
+LONG = "x" * 3000
+NAMES = ",".join(f'"a{number}": 0' for number in range(400))
+INFER = "/v2/models/tiny-ae.encode/infer"
+MODEL = "/v1/models/tiny-ae"
+JSON = {"content-type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "content", "code"),
+    [
+        ("GET", f"/{LONG}", {}, "", "not-found"),
+        ("GET", f"/v1/models/{LONG}", {}, "", "unknown-model"),
+        ("GET", f"/v2/models/{LONG}", {}, "", "unknown-model"),
+        ("GET", f"{MODEL}/versions/{LONG}", {}, "", "unknown-version"),
+        ("GET", f"/v2/models/tiny-ae.encode/versions/{LONG}", {}, "", "unknown-version"),
+        ("POST", f"/v1/models/{LONG}/encode", JSON, "{}", "unknown-model"),
+        ("POST", f"{MODEL}/{LONG}", JSON, "{}", "not-found"),
+        ("POST", f"{MODEL}/encode?{LONG}=1", JSON, "{}", "invalid-parameter"),
+        ("POST", f"{MODEL}/encode?seed={LONG}", JSON, "{}", "invalid-parameter"),
+        ("POST", f"{MODEL}/decode?label={LONG}", JSON, '{"latents": [[0, 0]]}', "invalid-parameter"),
+        ("POST", f"{MODEL}/encode?{'&'.join(f'a{n}=1' for n in range(500))}", JSON, "{}", "invalid-parameter"),
+        ("POST", f"{MODEL}/encode", JSON, f'{{"{LONG}": 0}}', "invalid-input"),
+        ("POST", f"{MODEL}/encode", JSON, f"{{{NAMES}}}", "invalid-input"),
+        ("POST", f"{MODEL}/encode", {"content-type": LONG}, "{}", "unsupported-media-type"),
+        ("POST", f"{MODEL}/encode", {"accept": LONG}, "{}", "not-acceptable"),
+        ("POST", f"{MODEL}/encode", {**JSON, "content-encoding": LONG}, "{}", "unsupported-encoding"),
+        ("POST", INFER, JSON, f'{{"inputs": [{{"name": "{LONG}"}}]}}', "invalid-input"),
+        ("POST", INFER, JSON, f'{{"inputs": [], "parameters": {{"{LONG}": 1}}}}', "invalid-input"),
+        ("POST", "/v2/repository/index", JSON, f'{{"ready": "{LONG}"}}', "malformed-body"),
+    ],
+)  # fmt: skip
+def test_errors_repeat_little_of_the_request(
+    method: str, path: str, headers: dict[str, str], content: str, code: str, client: TestClient
+) -> None:
+    answer = client.request(method, path, headers=headers, content=content)
+    assert answer.json()["code"] == code
+    assert "x" * 101 not in answer.text
+    assert len(answer.content) < 3000
