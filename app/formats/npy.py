@@ -18,6 +18,7 @@ Header = tuple[tuple[int, ...], bool, np.dtype[Any]]
 
 MAX_HEADER_BYTES = 4096
 """The header of an array of numbers needs about a hundred."""
+MAX_DIMENSIONS, MAX_DIMENSION = 32, 2**40
 LENGTH_FIELD_BYTES = {1: 2, 2: 4}
 """
 Bytes that hold the header's length, by the format's major version. Version 3 is for field names, which arrays of
@@ -38,7 +39,7 @@ def read_npy(content: bytes, member: str) -> Array:
     except Exception as error:  # numpy's parser raises many classes
         raise MalformedBody("expected a .npy file, but its header cannot be read") from error
     if dtype.kind not in "biuf":
-        raise NotNumbers(f"{member}: expected an array of numbers, got dtype {dtype}")
+        raise NotNumbers(f"{member}: expected an array of numbers, got dtype {dtype!s:.60}")
     expected, got = math.prod(shape) * dtype.itemsize, len(content) - start
     if got != expected or min(shape, default=0) < 0:
         raise MalformedBody(f"expected {expected} bytes of {dtype} after the .npy header for shape {shape}, got {got}")
@@ -72,7 +73,14 @@ def _read_header(header: bytes) -> Header:
     stream = io.BytesIO(header)
     read = {1: npy.read_array_header_1_0, 2: npy.read_array_header_2_0}[npy.read_magic(stream)[0]]
     header_read: Header = read(stream, max_header_size=MAX_HEADER_BYTES)
+    if len(header_read[0]) > MAX_DIMENSIONS or not all(map(_is_length, header_read[0])):
+        raise ValueError("the shape is not a tuple of a few whole numbers")
     return header_read
+
+
+def _is_length(value: object) -> bool:
+    """Return True for a whole number of a usual size. numpy takes True for 1."""
+    return type(value) is int and abs(value) <= MAX_DIMENSION
 
 
 @lru_cache(maxsize=256)
