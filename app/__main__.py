@@ -69,6 +69,7 @@ def serve(settings: Settings) -> int:
         host=settings.host,
         port=settings.port,
         http=PROTOCOL,
+        ws="none",
         log_config=None,
         server_header=False,
         proxy_headers=False,  # nothing here depends on the client's address or scheme

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import fields
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -20,6 +21,7 @@ from app.engine.process import limit_heap, return_memory
 from app.logs import configure_logging
 from app.server.connection import Connection
 from app.server.gate import Gate
+from app.server.limits import WATCH, ConnectionLimits, ConnectionWatch
 from app.settings import Settings
 
 PROTOCOL = Connection
@@ -35,9 +37,9 @@ def build_app(state: State) -> Gate:
     """Return the application over a state: the gate, then the short way to the tasks, then FastAPI."""
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
         state.ready = True
-        yield
+        yield {WATCH: ConnectionWatch(connection_limits(state.settings))}
         state.close()
 
     app = FastAPI(
@@ -56,6 +58,11 @@ def build_app(state: State) -> Gate:
     app.include_router(health.router)
     pages.install(app, state, version("hourglass"))
     return Gate(Shortcut(app, tasks, infer), problems.translate)
+
+
+def connection_limits(settings: Settings) -> ConnectionLimits:
+    """Return the limits of connections among the settings."""
+    return ConnectionLimits(**{field.name: getattr(settings, field.name) for field in fields(ConnectionLimits)})
 
 
 def create_worker() -> Gate:

@@ -14,6 +14,7 @@ TRAINING_VARIABLES = {"HOURGLASS_DATA_DIR", "HOURGLASS_CACHE_DIR"}
 """Variables that only `hourglass-train` reads."""
 
 MEBIBYTE = 1024 * 1024
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):
@@ -54,7 +55,28 @@ class Settings(BaseSettings):
     max_queued_rows: Annotated[int, Field(ge=1)] = Field(
         16_384, description="Most rows accepted and not yet answered, per process; more: 503 `overloaded`."
     )
-    queue_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+    max_connections: Annotated[int, Field(ge=1)] = Field(
+        4096, description="Most open connections, per process; more: 503 `overloaded`, and the connection closes."
+    )
+    max_head_bytes: Annotated[int, Field(ge=256)] = Field(
+        65_536, description="Largest request target and headers, in bytes; larger: 431 `head-too-large` or 414."
+    )
+    max_headers: Annotated[int, Field(ge=1)] = Field(
+        100, description="Most headers of a request; more: 431 `head-too-large`."
+    )
+    head_seconds: Seconds = Field(
+        60, description="Seconds for the head of a request; longer: the connection closes; 0: no limit."
+    )
+    body_seconds: Seconds = Field(
+        60, description="Seconds for the body of a request; longer: 408 `request-timeout`; 0: no limit."
+    )
+    write_seconds: Seconds = Field(
+        60, description="Seconds without progress while a client reads; longer: the connection closes; 0: no limit."
+    )
+    keep_alive_seconds: Seconds = Field(
+        75, description="Seconds that a connection stays open between two requests; 0: no limit."
+    )
+    queue_seconds: Seconds = Field(
         30, description="Seconds that a request may wait for a run of the model; longer: 504 `expired`; 0: no limit."
     )
     batching: bool = Field(

@@ -1,48 +1,217 @@
 """
 Connections on uvicorn: the only file that knows its insides, as of 0.54.
 
-Two things differ from uvicorn's own protocol. A request that cannot be parsed gets a problem document. And a complete
-answer is written in one step: uvicorn's `send` is a coroutine for the head and one for the body, checks every header
-twice, and writes both parts separately. That costs 5 to 10 µs of a small request's 140 (`python -m bench.serving` with
-and without `write_response`), and 17 % of the answers in a second. With any other version of uvicorn, or if anything
-wraps its `send`, `write_response` writes nothing and the answer goes out through `send`.
+Three things differ from uvicorn's own protocol. A head, a body and the reading of an answer have limits
+(`app.server.limits`), and a request that breaks them or cannot be parsed gets a problem document. An offer of another
+protocol is ignored. And a complete answer is written in one step: uvicorn's `send` is a coroutine for the head and one
+for the body, checks every header twice, and writes both parts separately. That costs 5 to 10 µs of a small request's
+140 (`python -m bench.serving` with and without `write_response`), and 17 % of the answers in a second. With any other
+version of uvicorn, or if anything wraps its `send`, `write_response` writes nothing and the answer goes out through
+`send`.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from importlib.metadata import version
 
+import httptools
 from starlette.types import Send
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from app.errors import MalformedRequest
+from app.errors import MalformedRequest, Overloaded, ServiceError
+from app.server.heads import check_head, head_too_large, head_without_offer, origin_form, refusal
 from app.server.ids import new_request_id
-from app.server.problems import PROBLEM_JSON, problem_document
+from app.server.limits import WATCH, ConnectionLimits, ConnectionWatch, Phase, reset_on_close, unsent_bytes
+from app.server.problems import problem_application, problem_bytes
+from app.server.refusals import RequestTimeout
 
 KNOWN_VERSIONS = ("0.54.",)
 """Versions of uvicorn whose request-response cycle `write_response` matches."""
 
 UVICORN_VERSION = version("uvicorn")
 
+MAX_LINGER_BYTES = 1024 * 1024
+"""Bytes that are read and dropped after a refusal; a client that sends more is cut off."""
+
 
 class Connection(HttpToolsProtocol):
     """A connection to one client."""
 
-    def send_400_response(self, msg: str) -> None:
-        """Answer bytes that httptools cannot parse, and close: nothing after them can be understood."""
-        request_id = new_request_id()
-        document = problem_document(MalformedRequest(f"expected an HTTP request, but: {msg}"), request_id)
-        headers = [
-            *self.server_state.default_headers,
-            (b"content-type", PROBLEM_JSON.encode()),
-            (b"content-length", b"%d" % len(document)),
-            (b"x-request-id", request_id),
-            (b"connection", b"close"),
-        ]
-        head = b"".join(b"%s: %s\r\n" % header for header in headers)
-        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + head + b"\r\n" + document)
-        self.transport.close()
+    watch: ConnectionWatch
+    limits: ConnectionLimits
+    refused = False
+    """True once a request was refused: whatever follows is dropped."""
+    head_bytes_left: int
+    """Bytes in which the current head must end; or, within a body, the line of a chunk or the trailers."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a request, unless too many connections are open."""
+        super().connection_made(transport)
+        self.watch = self.app_state.get(WATCH) or ConnectionWatch(ConnectionLimits())
+        self.limits = limits = self.watch.limits
+        self.head_bytes_left = limits.max_head_bytes
+        self.url = b""
+        if not self.watch.admit(self):
+            too_many = f"at most {limits.max_connections} connections may be open; send the request again later"
+            self.refuse(Overloaded(too_many, headers={"Retry-After": "1"}))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        super().connection_lost(exc)
+        self.watch.remove(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what arrives, in pieces in which a head must end: a head is refused before it is whole."""
+        if self.refused:
+            return self._drop(data)
+        try:
+            if len(data) >= self.head_bytes_left:
+                return self._parse_pieces(data)
+            self.head_bytes_left -= len(data)
+            self._parse(data)
+        except httptools.HttpParserError as error:
+            self.logger.warning("Invalid HTTP request received.")
+            self.refuse(refusal(error))
+        return None
+
+    def on_headers_complete(self) -> None:
+        """Check the head, and start to answer the request. An offer of another protocol is taken out of it first."""
+        parser = self.parser
+        if parser.should_upgrade():
+            if parser.get_method() != b"CONNECT":
+                return
+            raise MalformedRequest("expected a request to this server, got CONNECT")
+        self.head_bytes_left = self.limits.max_head_bytes
+        check_head(parser.get_http_version(), self.headers, self.limits.max_headers)
+        if self.url[:1] != b"/":
+            self.url, self.headers[:] = origin_form(self.url, parser.get_method(), self.headers)
+        super().on_headers_complete()
+        self.headers = []  # trailers do not join the headers that the application has
+
+    def on_body(self, body: bytes) -> None:
+        """Add to the request's body."""
+        self.head_bytes_left = self.limits.max_head_bytes
+        cycle = self.cycle
+        if cycle.response_complete:
+            return
+        cycle.body += body
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
+
+    def on_message_complete(self) -> None:
+        """End the request's body, unless httptools only takes the message for complete because of an offer."""
+        if not self.parser.should_upgrade():
+            self.cycle.more_body = False
+            self.cycle.message_event.set()
+
+    def on_response_complete(self) -> None:
+        """Start the next request of the pipeline. Unlike uvicorn, start no timer: `watch` ends idle connections."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+
+    def progress(self) -> tuple[Phase, object]:
+        """Return what the connection waits for, and a mark that differs after any progress."""
+        unread, cycle = self.transport.get_write_buffer_size(), self.cycle
+        if unread or self.transport.is_closing():
+            return Phase.ANSWER, unread + unsent_bytes(self.transport.get_extra_info("socket"))
+        if self.refused:
+            return (Phase.OTHER if self._owes_answer() else Phase.REFUSED), None
+        if cycle is None or cycle.scope is not self.scope:
+            return Phase.HEAD, cycle
+        if cycle.more_body and not self.flow.read_paused:
+            return Phase.BODY, cycle
+        return (Phase.IDLE if cycle.response_complete else Phase.OTHER), cycle
+
+    def expire(self, phase: Phase) -> None:
+        """End the connection, with a problem document if that is still possible."""
+        in_head = self.scope is not None and (self.cycle is None or self.cycle.scope is not self.scope)
+        if phase is Phase.HEAD and in_head:
+            self.refuse(RequestTimeout(f"expected a whole head within {self.limits.head_seconds:g} s"))
+        elif phase is Phase.BODY and not self.cycle.response_complete:
+            self.refuse(RequestTimeout(f"expected a whole body within {self.limits.body_seconds:g} s"))
+        elif phase is Phase.ANSWER:
+            self._reset()
+        elif phase is Phase.REFUSED:
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+    def refuse(self, error: ServiceError) -> None:
+        """
+        Answer with a problem document and close: nothing that follows can be understood.
+
+        If earlier requests wait for their answers, the connection ends with the last of those instead.
+        """
+        self.refused = True
+        cycle = self.cycle
+        if self._owes_answer():
+            if self.pipeline or not cycle.more_body:
+                cycle.keep_alive = False
+                if self.pipeline and cycle.more_body:
+                    self.pipeline[0] = (cycle, problem_application(error, new_request_id()))  # type: ignore[assignment]
+                return None
+            cycle.disconnected = True
+            cycle.message_event.set()
+            if cycle.response_started:
+                return self._reset()
+        self.flow.resume_reading()
+        self.transport.write(problem_bytes(error, new_request_id(), self.server_state.default_headers))
+        if self.transport.can_write_eof() and self.watch.may_linger(self):
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+        return None
+
+    def _parse(self, data: bytes | memoryview) -> None:
+        """
+        Feed the parser.
+
+        It stops behind a head with an offer, and takes the message for complete. The head is then parsed once more
+        without the offer, so that the body follows its own head.
+        """
+        while True:
+            try:
+                return self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                data = data[offer.args[0] :]
+                method, http = self.parser.get_method(), self.parser.get_http_version()
+                self.parser.feed_data(head_without_offer(method, self.url, http, self.headers))
+
+    def _parse_pieces(self, data: bytes) -> None:
+        """Parse data that may contain more than the rest of a head, and refuse a head that is too large."""
+        rest = memoryview(data)
+        while rest:
+            piece = rest[: self.head_bytes_left]
+            rest = rest[len(piece) :]
+            self.head_bytes_left -= len(piece)
+            self._parse(piece)
+            if self.head_bytes_left <= 0:
+                return self.refuse(head_too_large(self.url, self.headers, self.limits.max_head_bytes))
+        return None
+
+    def _reset(self) -> None:
+        """Close without sending what the client did not read, so that the kernel frees it, too."""
+        reset_on_close(self.transport.get_extra_info("socket"))
+        self.transport.abort()
+
+    def _owes_answer(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete and not self.cycle.disconnected
+
+    def _drop(self, data: bytes) -> None:
+        if self._owes_answer():
+            return self.flow.pause_reading()
+        self.head_bytes_left -= len(data)
+        if self.head_bytes_left < -MAX_LINGER_BYTES:
+            self.transport.abort()
+        return None
 
 
 def write_response(

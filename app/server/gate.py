@@ -19,7 +19,7 @@ from app.errors import InternalError, ServiceError
 from app.server.connection import write_response
 from app.server.disconnects import DisconnectWatcher
 from app.server.ids import new_request_id
-from app.server.problems import PROBLEM_JSON, problem_document
+from app.server.problems import NOSNIFF, PROBLEM_JSON, problem_document
 from app.times import REQUEST_TIMES, RequestTimes, now
 
 log = structlog.get_logger(__name__)
@@ -52,7 +52,7 @@ class Exchange:
 
     async def respond(self, headers: Headers, content: bytes) -> None:
         """Send a complete answer with status 200, whose length is among the headers."""
-        headers = [*headers, (b"x-request-id", self.request_id), (b"server-timing", self._server_timing())]
+        headers = [*headers, (b"x-request-id", self.request_id), (b"server-timing", self._server_timing()), NOSNIFF]
         others_wait = self.watcher.remove()
         self.started = True
         if write_response(self._send, headers, content, together=others_wait):
@@ -76,6 +76,7 @@ class Exchange:
                 *message.get("headers", ()),
                 (b"x-request-id", self.request_id),
                 (b"server-timing", self._server_timing()),
+                NOSNIFF,
             ]
         return self._send(message)
 

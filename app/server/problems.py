@@ -5,12 +5,22 @@ from __future__ import annotations
 from http import HTTPStatus
 
 import orjson
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.errors import ServiceError
 
+Headers = list[tuple[bytes, bytes]]
+
 PROBLEM_JSON = "application/problem+json"
-TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 """RFC 9110's phrases, which Python's http.HTTPStatus has only since 3.13."""
+NOSNIFF = (b"x-content-type-options", b"nosniff")
+"""The header of every answer that keeps browsers from taking one type for another."""
+
+
+def title(status: int) -> str:
+    """Return the phrase of a status."""
+    return TITLES.get(status) or HTTPStatus(status).phrase
 
 
 def problem_document(error: ServiceError, request_id: bytes) -> bytes:
@@ -18,7 +28,7 @@ def problem_document(error: ServiceError, request_id: bytes) -> bytes:
     return orjson.dumps(
         {
             "type": "about:blank",
-            "title": TITLES.get(error.status) or HTTPStatus(error.status).phrase,
+            "title": title(error.status),
             "status": error.status,
             "code": error.code,
             "detail": error.detail,
@@ -27,3 +37,34 @@ def problem_document(error: ServiceError, request_id: bytes) -> bytes:
             **error.members,
         }
     )
+
+
+def problem_bytes(error: ServiceError, request_id: bytes, default_headers: Headers) -> bytes:
+    """Return an HTTP/1.1 answer after which the connection closes."""
+    headers, document = _closing_answer(error, request_id)
+    lines = b"".join([b"%b: %b\r\n" % header for header in (*default_headers, *headers)])
+    return b"HTTP/1.1 %d %b\r\n%b\r\n%b" % (error.status, title(error.status).encode(), lines, document)
+
+
+def problem_application(error: ServiceError, request_id: bytes) -> ASGIApp:
+    """Return an application that answers with an error, after which the connection closes."""
+    headers, document = _closing_answer(error, request_id)
+
+    async def answer(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": error.status, "headers": headers})
+        await send({"type": "http.response.body", "body": document})
+
+    return answer
+
+
+def _closing_answer(error: ServiceError, request_id: bytes) -> tuple[Headers, bytes]:
+    document = problem_document(error, request_id)
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in error.headers.items()]
+    headers += [
+        (b"content-type", PROBLEM_JSON.encode()),
+        (b"content-length", b"%d" % len(document)),
+        (b"x-request-id", request_id),
+        NOSNIFF,
+        (b"connection", b"close"),
+    ]
+    return headers, document

@@ -14,7 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from app.api.docs.errors import Problem, codes, error_examples, error_responses
+from app.api.docs.errors import ANYWHERE, Problem, codes, error_examples, error_responses
 from app.api.docs.examples import example_model, parameter_examples
 from app.api.docs.operations import SCHEMA_REF, infer_operations, task_operations
 from app.api.v1.schemas import ImageFiles, ImagesIn, LatentsIn, SamplesIn, answer_models
@@ -86,9 +86,9 @@ def build_document(app: FastAPI, catalog: Catalog, version: str) -> dict[str, An
     components = document["components"]
     components["examples"] = error_examples()
     components["headers"] = HEADERS
-    anywhere = error_responses(["method-not-allowed", "malformed-request"])
+    anywhere = error_responses([error.code for error in ANYWHERE])
     _document_headers(anywhere, draws=False)
-    components["responses"] = {"MethodNotAllowed": anywhere["405"], "MalformedRequest": anywhere["400"]}
+    components["responses"] = {error.__name__: anywhere[str(error.status)] for error in ANYWHERE}
     _add_schemas(document)
     return document
 

@@ -12,7 +12,8 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.errors import ServiceError
+from app.errors import MalformedRequest, MethodNotAllowed, ServiceError
+from app.server import refusals
 from app.server.problems import PROBLEM_JSON, problem_document
 
 STATUSES = {
@@ -21,17 +22,33 @@ STATUSES = {
     404: "There is no such model or version, or the model does not support the task.",
     405: "The address exists, but not with this method.",
     406: "The server has none of the accepted formats.",
+    408: "The request did not arrive in time.",
     413: "The body, the image or the number of rows is too large.",
+    414: "The path and query are too long.",
     415: "The content type or the encoding is not supported.",
     422: "The model cannot use the input, or an option is wrong.",
+    431: "The headers are too long or too many.",
     500: "A bug.",
+    501: "The transfer coding is not chunked.",
     503: "Too many rows are waiting; Retry-After says when to try again.",
     504: "No thread was free to run the model in time.",
+    505: "The version of HTTP is neither 1.1 nor 1.0.",
 }
+
+ANYWHERE = (
+    MethodNotAllowed,
+    MalformedRequest,
+    refusals.RequestTimeout,
+    refusals.TargetTooLong,
+    refusals.HeadTooLarge,
+    refusals.UnsupportedTransferCoding,
+    refusals.UnsupportedVersion,
+)
+"""Errors of requests that reach no route. Each has a status of its own."""
 
 EXAMPLE_REQUEST_ID = b"8c1f0e5a92b4-1d"
 DETAILS = {
-    "malformed-request": "expected an HTTP request, but: Invalid HTTP request received.",
+    "malformed-request": "expected an HTTP request, but: Invalid method encountered",
     "malformed-body": "expected a .npy file, but the body does not begin like one",
     "refused": "models are loaded when the server starts, from its model repository, and stay until it ends",
     "not-found": "GET /v1/model: nothing is here; GET /openapi.json lists what is",
@@ -60,6 +77,11 @@ DETAILS = {
     "overloaded": "16384 rows are waiting and at most 16384 may; send the request again later",
     "expired": "no thread was free to run the model in time; send the request again later",
     "internal-error": "the server failed; its log says why",
+    refusals.RequestTimeout.code: "expected a whole body within 60 s",
+    refusals.TargetTooLong.code: "expected a request target and headers of at most 65536 bytes, got more",
+    refusals.HeadTooLarge.code: "expected headers of at most 65536 bytes, got more",
+    refusals.UnsupportedTransferCoding.code: "expected a Transfer-Encoding of chunked, got another one",
+    refusals.UnsupportedVersion.code: "expected HTTP/1.1 or HTTP/1.0, got HTTP/2.0",
 }
 """An example of each code's `detail`."""
 MEMBERS: dict[str, dict[str, object]] = {

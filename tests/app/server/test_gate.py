@@ -136,7 +136,12 @@ def answers(error: Exception | None = None, begin: bool = False) -> list[Message
 def test_a_complete_answer_has_the_headers_of_the_gate() -> None:
     head, body = answers()
     assert (head["status"], body["body"]) == (200, b"ok")
-    assert [name for name, _ in head["headers"]] == [b"content-length", b"x-request-id", b"server-timing"]
+    assert [name for name, _ in head["headers"]] == [
+        b"content-length",
+        b"x-request-id",
+        b"server-timing",
+        b"x-content-type-options",
+    ]
     assert dict(head["headers"])[b"x-request-id"] == b"seven"
 
 
