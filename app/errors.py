@@ -12,6 +12,7 @@ Every error for a client or an operator, as one tree.
         ├── 404  NotFound ── UnknownModel, UnknownVersion, UnsupportedTask
         ├── 405  MethodNotAllowed
         ├── 406  NotAcceptable
+        ├── 409  LoadFailed
         ├── 413  BodyTooLarge, DecompressedTooLarge, TooManyRows, TooManyParts, TooManyPixels
         ├── 415  UnsupportedMedia, UnsupportedEncoding
         ├── 422  InvalidParameter
@@ -118,6 +119,12 @@ class NotAcceptable(ServiceError):
     """None of the formats that the client accepts is available here."""
 
     status, code = 406, "not-acceptable"
+
+
+class LoadFailed(ServiceError):
+    """A version of the model cannot be loaded. Those that were served before still are."""
+
+    status, code = 409, "load-failed"
 
 
 class BodyTooLarge(ServiceError):

@@ -36,7 +36,7 @@ def build_app(state: State) -> Gate:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        state.ready = True
+        state.start()
         yield
         state.close()
 

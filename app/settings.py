@@ -24,6 +24,12 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on; the image sets 0.0.0.0.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on; 0: a free one.")
     models_dir: Path = Field(Path("models"), description="Model repository: a folder with `<name>/<version>/`.")
+    reload_seconds: Annotated[float, Field(ge=0, le=86_400)] = Field(
+        5, description="Seconds between two looks for changes in the model repository; 0: none, only on request."
+    )
+    control: bool = Field(
+        False, description="Let clients load and unload models with /v2; false: 403 `refused`. Needs one worker."
+    )
     workers: Annotated[int, Field(ge=1, le=256)] = Field(1, description="Server processes; each loads all models.")
     threads: Annotated[int, Field(ge=0, le=256)] = Field(
         0, description="Concurrent model runs per process; 0: the cores of the container, divided by the workers."

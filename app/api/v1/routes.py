@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from app.api.state import CurrentState, State
 from app.api.v1.endpoint import TaskEndpoint
-from app.api.v1.schemas import ModelList
+from app.api.v1.schemas import ModelList, ServedModels, VersionProblem
 from app.engine.served import ServedModel
 from app.manifest import Manifest
 from app.tasks import TASKS
@@ -35,9 +35,11 @@ NamedVersion = Annotated[ServedModel, Depends(named_version)]
 
 
 @router.get("/models", operation_id="list_models", summary="List models")
-async def list_models(state: CurrentState) -> ModelList:
-    """Return the manifest of every model's default version."""
-    return ModelList(models=[model.manifest for model in state.catalog])
+async def list_models(state: CurrentState) -> ServedModels:
+    """Return the manifest of every model's default version, and the versions that cannot be loaded."""
+    catalog = state.catalog
+    problems = [VersionProblem(**problem._asdict()) for problem in catalog.problems]
+    return ServedModels(models=[model.manifest for model in catalog], problems=problems)
 
 
 @router.get("/models/{model}", operation_id="get_model", summary="Get a model")

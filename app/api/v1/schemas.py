@@ -70,6 +70,24 @@ class ModelList(BaseModel):
     models: list[Manifest]
 
 
+class VersionProblem(BaseModel):
+    """A version in the repository that cannot be loaded."""
+
+    name: str
+    version: int
+    reason: str
+
+
+class ServedModels(ModelList):
+    """The manifests of the served models, and the versions that cannot be loaded."""
+
+    problems: list[VersionProblem] = Field(
+        default=[],
+        exclude_if=lambda problems: not problems,
+        description="Versions that cannot be loaded; absent if there are none. Those served before still are.",
+    )
+
+
 class Health(BaseModel):
     """The result of a probe."""
 
