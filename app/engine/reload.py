@@ -141,7 +141,7 @@ class RepositoryReader:
 
     def _forget(self, listing: Listing) -> None:
         """Forget the versions that are gone, except those in a folder that cannot be read at the moment."""
-        for key in {*self._read, *self._models}:
+        for key in {*self._read, *self._models, *self._problems}:
             if key not in listing.versions and key.name not in listing.unreadable:
                 self._read.pop(key, None)
                 self._problems.pop(key, None)
