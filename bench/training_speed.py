@@ -32,7 +32,8 @@ from training.data.dataset import DataSet, Split
 from training.data.load import load_data
 from training.fitting.draws import Draws
 from training.fitting.trainer import fit
-from training.networks import Example, build_network
+from training.networks.base import Example
+from training.networks.build import build_network
 from training.preprocessing import fit_preprocessing
 
 EPOCHS = 4

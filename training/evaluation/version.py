@@ -18,8 +18,8 @@ from training.data.dataset import DataSet
 from training.data.load import find_path
 from training.data.readers.mnist import holds_mnist
 from training.errors import InvalidConfiguration, RunError
-from training.evaluation import evaluate
 from training.evaluation.alarms import alarms
+from training.evaluation.evaluate import evaluate
 from training.evaluation.untrained import untrained
 from training.preprocessing import fit_preprocessing
 

@@ -31,8 +31,8 @@ from app.manifest import (
     VectorInput,
 )
 from training.data.dataset import DataSet, Split
-from training.evaluation import evaluate
 from training.evaluation.alarms import alarms
+from training.evaluation.evaluate import evaluate
 from training.evaluation.untrained import untrained
 from training.exporting.card import write_card
 from training.exporting.graphs import PARITY_BATCHES, PARITY_TOLERANCE, rounded_to_half, write_graphs

@@ -15,7 +15,8 @@ from training.data.dataset import DataSet, Split
 from training.errors import InvalidConfiguration
 from training.fitting.draws import Draws
 from training.fitting.stages import EpochMeans, Stage, WholeNetwork, plan_stages
-from training.networks import Example, build_network
+from training.networks.base import Example
+from training.networks.build import build_network
 from training.preprocessing import fit_preprocessing
 
 IMAGES = ImageInput(shape=(1, 8, 8), value_range=ValueRange(low=0, high=16))

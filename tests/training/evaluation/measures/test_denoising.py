@@ -1,7 +1,8 @@
-"""Denoisers beside each other, on the noise that the service makes."""
+"""Denoisers are compared on the service's noise."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,11 @@ from tests.helpers.linear import Linear, write_linear
 from training.config import NoiseKind
 from training.data.dataset import DataSet, Split
 from training.errors import InvalidConfiguration
-from training.evaluation import NOISE_SEED, Subject, denoising, mse, psnr
-from training.evaluation.denoising import corrupted, measure_denoising
+from training.evaluation.baselines import TV_WEIGHTS, best_strength, total_variation_denoiser
+from training.evaluation.limits import Limits, RowLimit
+from training.evaluation.measures.denoising import NOISE_SEED, Noise, measure_denoising
+from training.evaluation.metrics import mse, psnr
+from training.evaluation.subject import Subject
 
 METHODS = ("", "noisy_", "median_", "blur_", "ridge_", "tv_", "wavelet_")
 SQUARES = ImageInput(shape=(1, 8, 8), value_range=ValueRange(low=0, high=2))
@@ -26,14 +30,14 @@ SQUARES = ImageInput(shape=(1, 8, 8), value_range=ValueRange(low=0, high=2))
 
 @pytest.fixture(scope="module")
 def mirror(tmp_path_factory: pytest.TempPathFactory) -> Autoencoder:
-    """A denoiser of 8 x 8 pixels that gives back what it is given."""
+    """Return a denoiser of 8 x 8 pixels that returns its input."""
     folder = tiny.write_mirror(tmp_path_factory.mktemp("mirror"), "mirror", SQUARES)
     return load_version(folder, "mirror", 1)
 
 
 @pytest.fixture(scope="module")
 def squares(mirror: Autoencoder) -> Subject:
-    """Grey images with a brighter square, 60 to train on and 25 to test."""
+    """Return grey images with a brighter square, 60 to train on and 25 to test."""
     random = np.random.default_rng(3)
     samples = np.full((85, 1, 8, 8), 0.6, np.float32)
     for image in samples:
@@ -46,13 +50,13 @@ def squares(mirror: Autoencoder) -> Subject:
 
 @pytest.fixture
 def table(tmp_path: Path) -> tuple[Linear, Subject]:
-    """A model of a table without a value range."""
+    """Return a model of a table without a value range."""
     linear = write_linear(tmp_path)
     return linear, Subject.of(linear.model, linear.data)
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "masking", "salt-and-pepper"])
-def test_images_are_given_the_services_noise(squares: Subject, kind: NoiseKind) -> None:
+def test_images_get_the_services_noise(squares: Subject, kind: NoiseKind) -> None:
     values = measure_denoising(squares, kind, 0.2).values
     clean = squares.data.test.in_users_units()
     noisy = squares.model.corrupt(clean, kind, 0.2, NOISE_SEED)
@@ -68,49 +72,46 @@ def test_images_are_given_the_services_noise(squares: Subject, kind: NoiseKind) 
     assert "bce" in values
 
 
-def test_each_method_takes_some_of_the_noise_away(squares: Subject) -> None:
+def test_each_method_removes_some_of_the_noise(squares: Subject) -> None:
     values = measure_denoising(squares, "gaussian", 0.15).values
     for method in METHODS[2:]:
         assert values[f"{method}psnr"] > values["noisy_psnr"] + 1, method
         assert values[f"{method}ssim"] > values["noisy_ssim"], method
 
 
-def test_strengths_are_chosen_on_training_rows_and_told(squares: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
-    measurement = measure_denoising(squares, "gaussian", 0.15)
-    seen: list[tuple[int, ...]] = []
-
-    def spy(denoiser: object, noisy: np.ndarray, clean: np.ndarray, strengths: tuple[float, ...]) -> float:
-        train = squares.data.train.in_users_units() / 2
-        assert all((train == image).all(axis=(1, 2, 3)).any() for image in clean)
-        seen.append(noisy.shape)
-        return strengths[-1]
-
-    monkeypatch.setattr(denoising, "best_strength", spy)
-    monkeypatch.setattr(denoising, "TUNING_ROWS", 11)
-    monkeypatch.setattr(denoising, "SLOW_ROWS", 10)
-    worse = measure_denoising(squares, "gaussian", 0.15)
-    assert seen == [(11, 1, 8, 8)] * 2
-    assert "total variation of weight 0.9, wavelet: BayesShrink of sigma 0.7" in worse.protocol
-    assert "chosen on 11 noisy training rows and measured on the first 10 test rows" in worse.protocol
-    assert worse.values["tv_psnr"] < measurement.values["tv_psnr"]
-    assert worse.values["psnr"] == measurement.values["psnr"]
+def test_strengths_are_chosen_on_training_rows_and_reported(squares: Subject) -> None:
+    tuning = RowLimit(11, 2**20)
+    limited = replace(squares, limits=Limits(tuning=tuning, slow_denoiser=RowLimit(10, 2**20)))
+    noisy, clean = Noise(limited, "gaussian", 0.15).training_rows(tuning)
+    train = squares.data.train.in_users_units()
+    assert len(clean) == 11
+    assert all((train == image).all(axis=(1, 2, 3)).any() for image in clean)
+    weight = best_strength(total_variation_denoiser, noisy / np.float32(2), clean / np.float32(2), TV_WEIGHTS)
+    test = squares.data.test.in_users_units()
+    noisy_test = squares.model.corrupt(test, "gaussian", 0.15, NOISE_SEED)[:10] / np.float32(2)
+    expected = psnr(total_variation_denoiser(noisy_test, weight), test[:10] / np.float32(2))
+    measurement = measure_denoising(limited, "gaussian", 0.15)
+    assert measurement.values["tv_psnr"] == pytest.approx(expected, rel=1e-5)
+    assert f"total variation of weight {weight:g}, wavelet: BayesShrink of sigma " in measurement.protocol
+    assert "chosen on 11 noisy training rows and measured on the first 10 test rows" in measurement.protocol
+    assert measurement.values["psnr"] == measure_denoising(squares, "gaussian", 0.15).values["psnr"]
 
 
-def test_a_table_is_given_noise_of_its_standardised_columns(table: tuple[Linear, Subject]) -> None:
+def test_the_noise_of_a_table_is_added_to_its_standardised_columns(table: tuple[Linear, Subject]) -> None:
     linear, subject = table
     measurement = measure_denoising(subject, "gaussian", 0.5)
     x = linear.x()
     noise = np.random.default_rng(NOISE_SEED).standard_normal(x.shape, np.float32)
     noisy = x + 0.5 * noise
     posterior = linear.model.encode((linear.shift + linear.scale * noisy).astype(np.float32))
-    restored = posterior @ linear.weights.T + linear.bias
+    denoised = posterior @ linear.weights.T + linear.bias
     train = (linear.data.train.samples - linear.shift) / linear.scale
     train_noise = np.random.default_rng(NOISE_SEED + 1).standard_normal(train.shape, np.float32)
     ridge = Ridge(alpha=1.0).fit(train + 0.5 * train_noise, train)
     assert measurement.values == pytest.approx(
         {
             "noise_amount": 0.5,
-            "mse": np.square(restored - x).mean(),
+            "mse": np.square(denoised - x).mean(),
             "noisy_mse": np.square(0.5 * noise).mean(),
             "ridge_mse": np.square(ridge.predict(noisy) - x).mean(),
         },
@@ -122,7 +123,7 @@ def test_a_table_is_given_noise_of_its_standardised_columns(table: tuple[Linear,
 def test_a_masked_number_of_a_table_is_its_columns_mean(table: tuple[Linear, Subject]) -> None:
     linear, subject = table
     clean = linear.data.test.in_users_units()
-    noisy = corrupted(subject, clean, "masking", 0.4, seed=1)
+    noisy = Noise(subject, "masking", 0.4).corrupt(clean, seed=1)
     masked = ~np.isclose(noisy, clean, rtol=1e-5)
     assert masked.mean() == pytest.approx(0.4, abs=0.1)
     assert noisy[masked] == pytest.approx(np.broadcast_to(linear.shift, noisy.shape)[masked], rel=1e-5)
@@ -133,9 +134,9 @@ def test_salt_and_pepper_needs_the_ends_of_a_range(table: tuple[Linear, Subject]
         measure_denoising(table[1], "salt-and-pepper", 0.1)
 
 
-def test_test_rows_are_bounded_and_their_number_is_told(squares: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(denoising, "TEST_NUMBERS", 20 * 64)
-    measurement = measure_denoising(squares, "gaussian", 0.2)
+def test_the_number_of_denoised_rows_is_limited_and_reported(squares: Subject) -> None:
+    limited = replace(squares, limits=Limits(denoised=RowLimit(100, 20 * 64)))
+    measurement = measure_denoising(limited, "gaussian", 0.2)
     clean = squares.data.test.take(slice(20)).in_users_units()
     noisy = squares.model.corrupt(clean, "gaussian", 0.2, NOISE_SEED)
     assert "on 20 test rows" in measurement.protocol
@@ -143,8 +144,8 @@ def test_test_rows_are_bounded_and_their_number_is_told(squares: Subject, monkey
     assert measurement.values["mse"] == pytest.approx(mse(noisy / np.float32(2), clean / np.float32(2)))
 
 
-def test_a_linear_map_of_very_many_features_is_left_out(squares: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(denoising, "EXACT_FEATURES", 63)
-    measurement = measure_denoising(squares, "gaussian", 0.2)
+def test_no_linear_map_of_very_many_features_is_fitted(squares: Subject) -> None:
+    limited = replace(squares, limits=Limits(max_ridge_features=63))
+    measurement = measure_denoising(limited, "gaussian", 0.2)
     assert "ridge_psnr" not in measurement.values
     assert "ridge" not in measurement.protocol

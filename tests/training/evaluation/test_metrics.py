@@ -1,4 +1,4 @@
-"""Metrics against hand calculation and second sources."""
+"""Metrics agree with hand calculations and second sources."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from training.errors import DataError
 from training.evaluation.metrics import (
-    BLOCK,
+    MAX_BLOCK_NUMBERS,
     RSquared,
     bce,
     cross_entropy,
@@ -28,7 +28,7 @@ Images = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 
 def pair(*shape: int) -> tuple[Images, Images]:
-    """Random outputs and targets in [0, 1] that resemble each other."""
+    """Return random outputs and targets in [0, 1] that resemble each other."""
     random = np.random.default_rng(0)
     target = random.random(shape).astype(np.float32)
     return np.clip(target + 0.2 * random.standard_normal(shape), 0, 1).astype(np.float32), target
@@ -44,8 +44,8 @@ def test_psnr_is_the_mean_over_samples_and_not_of_the_mean_error() -> None:
 
 def test_psnr_equals_torchmetrics() -> None:
     output, target = pair(6, 3, 8, 5)
-    given = torch.from_numpy(output), torch.from_numpy(target)
-    expected = peak_signal_noise_ratio(*given, data_range=1.0, reduction="elementwise_mean", dim=(1, 2, 3))
+    tensors = torch.from_numpy(output), torch.from_numpy(target)
+    expected = peak_signal_noise_ratio(*tensors, data_range=1.0, reduction="elementwise_mean", dim=(1, 2, 3))
     assert psnr(output, target) == pytest.approx(expected.item(), rel=1e-5)
 
 
@@ -77,18 +77,18 @@ def test_bce_equals_torchs_and_its_floor_is_the_targets_entropy() -> None:
     assert bce(output, target) > bce(target, target)
 
 
-def test_certain_and_wrong_is_expensive_but_finite() -> None:
+def test_a_certain_but_wrong_output_has_a_finite_bce() -> None:
     assert bce(np.zeros((1, 1, 1, 1), np.float32), np.ones((1, 1, 1, 1), np.float32)) == pytest.approx(-math.log(1e-6))
 
 
 @pytest.mark.parametrize("value", [-0.01, 1.01])
-def test_a_bernoulli_does_not_speak_of_values_outside_0_and_1(value: float) -> None:
+def test_targets_outside_0_and_1_have_no_cross_entropy(value: float) -> None:
     with pytest.raises(DataError, match=r"in \[0, 1\], got"):
         cross_entropy(np.full((1, 2), 0.5, np.float32), np.array([[0.5, value]], np.float32))
 
 
-def test_samples_are_measured_one_by_one_however_many_there_are() -> None:
-    rows = BLOCK // 4 + 3
+def test_each_of_very_many_samples_has_its_own_error() -> None:
+    rows = MAX_BLOCK_NUMBERS // 4 + 3
     output, target = np.zeros((2, rows, 4), np.float32)
     output[-1] = 2
     errors = squared_errors(output, target)

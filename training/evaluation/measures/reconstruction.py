@@ -1,15 +1,16 @@
-"""How well samples come back."""
+"""Errors of reconstructed test samples, beside those of PCA and of the untrained network."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 
 import numpy as np
-import numpy.typing as npt
 
+from app.arrays import Samples
 from app.manifest import ImageInput, Measurement
 from training.evaluation.baselines import LinearAutoencoder
 from training.evaluation.metrics import (
+    Doubles,
     RSquared,
     cross_entropy,
     psnr_of,
@@ -17,30 +18,27 @@ from training.evaluation.metrics import (
     squared_errors,
     window_of,
 )
-from training.evaluation.subject import Subject, Untrained, chunks
+from training.evaluation.subject import Subject, Untrained
 from training.evaluation.units import in_unit_interval, is_bernoulli, to_unit, to_x
 
-Array = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
-
 PCA_MARGIN = 0.01
-"""PCA gives values outside [0, 1], whose cross-entropy would be infinite."""
+"""Distance from 0 and 1 that PCA's outputs are clipped to: some lie outside [0, 1], where BCE would be infinite."""
 
 
 def measure_reconstruction(subject: Subject, pca: LinearAutoencoder, untrained: Untrained | None) -> Measurement:
-    """Errors on the test part beside those of PCA and of the untrained network."""
+    """Return errors on the test part beside those of PCA and of the untrained network."""
     size = subject.manifest.input_size
     explained = {"r2": RSquared(size), "pca_r2": RSquared(size)}
     parts = defaultdict(list)
-    for part in chunks(subject.data.test):
+    for part in subject.chunks(subject.data.test):
         samples = part.in_users_units()
         target = to_x(samples, subject.manifest)
-        restored = subject.reconstruct(samples, part.labels)
-        output, linear = to_x(restored, subject.manifest, clipped=False), pca.reconstruct(target)
-        errors = _errors(subject, output, linear, target) | _likeness(subject, restored, samples)
+        reconstructed = subject.reconstruct(samples, part.labels)
+        output, linear = to_x(reconstructed, subject.manifest, clipped=False), pca.reconstruct(target)
+        errors = _errors(subject, output, linear, target) | _similarity(subject, reconstructed, samples)
         if untrained:
-            blank = to_x(untrained("reconstruct", samples), subject.manifest, clipped=False)
-            errors["untrained_mse"] = squared_errors(blank, target)
+            untrained_output = to_x(untrained("reconstruct", samples), subject.manifest, clipped=False)
+            errors["untrained_mse"] = squared_errors(untrained_output, target)
         for name, numbers in errors.items():
             parts[name].append(numbers)
         explained["r2"].add(output, target)
@@ -51,8 +49,8 @@ def measure_reconstruction(subject: Subject, pca: LinearAutoencoder, untrained: 
     return Measurement(data_set=subject.description, protocol=_protocol(subject, values), values=values)
 
 
-def _errors(subject: Subject, output: Array, linear: Array, target: Array) -> dict[str, Doubles]:
-    """A number for each sample, in the network's units."""
+def _errors(subject: Subject, output: Samples, linear: Samples, target: Samples) -> dict[str, Doubles]:
+    """Return errors of each sample in the network's units, by name; `linear` is PCA's output."""
     errors = {"mse": squared_errors(output, target), "pca_mse": squared_errors(linear, target)}
     if in_unit_interval(subject.manifest):
         size = subject.manifest.input_size
@@ -62,38 +60,38 @@ def _errors(subject: Subject, output: Array, linear: Array, target: Array) -> di
     return errors
 
 
-def _likeness(subject: Subject, restored: Array, samples: Array) -> dict[str, Doubles]:
-    """A number for each sample, where there is a value range, mapped to [0, 1]."""
+def _similarity(subject: Subject, reconstructed: Samples, samples: Samples) -> dict[str, Doubles]:
+    """Return PSNR and SSIM of each sample, mapped to [0, 1]; nothing without a value range."""
     value_range = subject.manifest.input.value_range
     if value_range is None:
         return {}
-    output, target = to_unit(restored, value_range), to_unit(samples, value_range)
-    likeness = {"psnr": psnr_of(squared_errors(output, target))}
+    output, target = to_unit(reconstructed, value_range), to_unit(samples, value_range)
+    values = {"psnr": psnr_of(squared_errors(output, target))}
     if isinstance(subject.manifest.input, ImageInput) and window_of(target.shape):
-        likeness["ssim"] = similarities(output, target)
-    return likeness
+        values["ssim"] = similarities(output, target)
+    return values
 
 
 def _protocol(subject: Subject, values: dict[str, float]) -> str:
-    said = [
+    notes = [
         "decode(encode(x)), errors of x, the preprocessed samples"
         + (", in [0, 1]" if in_unit_interval(subject.manifest) else ""),
-        f"PCA of the same number of components, fitted on {subject.fitting_count} training rows",
+        f"PCA of the same number of components, fitted on {subject.baseline_row_count} training rows",
     ]
     if subject.label_numbers is not None:
-        said.append("each row decoded under its own label")
+        notes.append("each row decoded under its own label")
     if "psnr" in values:
-        said.append("PSNR in dB of the value range, mean over samples")
+        notes.append("PSNR in dB of the value range, mean over samples")
     if "ssim" in values:
         side = window_of(subject.manifest.input_shape)
-        said.append(f"SSIM with a uniform window of {side} x {side}")
+        notes.append(f"SSIM with a uniform window of {side} x {side}")
     if "bce" in values:
-        said.append(
+        notes.append(
             "BCE in nats per number, bce_excess above the targets' own entropy; "
             f"PCA's from outputs in [{PCA_MARGIN:g}, {1 - PCA_MARGIN:g}]"
         )
     if "r2" in values:
-        said.append("R2: mean over the columns that vary")
+        notes.append("R2: mean over the columns that vary")
     if "untrained_mse" in values:
-        said.append("untrained: the same network before training")
-    return "; ".join(said)
+        notes.append("untrained: the same network before training")
+    return "; ".join(notes)
