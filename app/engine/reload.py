@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 MAX_FILES = 1000
 """The most files of a version that are watched."""
+MAX_REASON_CHARACTERS = 500
+"""The longest reason of a problem: a wrong manifest may have any number of errors."""
 
 Fingerprint: TypeAlias = frozenset[tuple[str, int, int, int]]
 """The path, size, time of writing and time of change of each file of a version, as the file system has them."""
@@ -157,9 +159,9 @@ class RepositoryReader:
                 log.info("version loaded", model=key.name, version=key.number)
             self._problems.pop(key, None)
         except Exception as error:  # whatever a graph raises when it is measured, the other versions must be served
-            reason = str(error) if isinstance(error, InvalidModel) else f"{type(error).__name__}: {str(error)[:200]}"
-            self._problems[key] = Unavailable(*key, reason)
-            log.warning("version skipped", model=key.name, version=key.number, reason=reason)
+            reason = str(error) if isinstance(error, InvalidModel) else f"{type(error).__name__}: {error}"
+            self._problems[key] = Unavailable(*key, reason[:MAX_REASON_CHARACTERS])
+            log.warning("version skipped", model=key.name, version=key.number, reason=reason[:MAX_REASON_CHARACTERS])
 
     def _warn(self, warnings: set[LogLine]) -> None:
         for warning in sorted(warnings - self._warnings):
@@ -196,7 +198,7 @@ def list_repository(root: Path) -> Listing:
         for folder in folders:
             if folder.is_dir() and VERSION.fullmatch(folder.name):
                 versions[VersionKey(parent.name, int(folder.name))] = fingerprint(folder)
-            else:
+            elif folder.exists():  # or it was removed a moment ago
                 others.add(str(folder))
     return Listing(versions, unreadable, frozenset(others))
 

@@ -64,12 +64,6 @@ class Answer(BaseModel):
     version: int
 
 
-class ModelList(BaseModel):
-    """Manifests."""
-
-    models: list[Manifest]
-
-
 class VersionProblem(BaseModel):
     """A version in the repository that cannot be loaded."""
 
@@ -78,9 +72,10 @@ class VersionProblem(BaseModel):
     reason: str
 
 
-class ServedModels(ModelList):
-    """The manifests of the served models, and the versions that cannot be loaded."""
+class ModelList(BaseModel):
+    """The manifests of served versions, and the versions that cannot be loaded."""
 
+    models: list[Manifest]
     problems: list[VersionProblem] = Field(
         default=[],
         exclude_if=lambda problems: not problems,

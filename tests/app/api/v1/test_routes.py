@@ -41,6 +41,7 @@ def test_versions_that_cannot_be_loaded_are_listed_if_there_are_some(client: Tes
     (tiny.write_version(tmp_path, version=2) / MANIFEST).unlink()
     with TestClient(build_app(State.load(Settings(models_dir=tmp_path)))) as other:
         answer = other.get("/v1/models").json()
+        assert other.get("/v1/models/tiny/versions").json() == answer
     assert answer["problems"] == [{"name": "tiny", "version": 2, "reason": "model.json is missing"}]
     assert [model["version"] for model in answer["models"]] == [1]
 
