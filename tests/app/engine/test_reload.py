@@ -14,7 +14,7 @@ from app.engine.autoencoder import Autoencoder
 from app.engine.batcher import Batcher
 from app.engine.catalog import Catalog, Unavailable
 from app.engine.offload import Offload
-from app.engine.reload import RepositoryReader
+from app.engine.reload import RepositoryReader, fingerprint
 from app.engine.served import RowLimits, ServedModel
 from app.errors import NoModels, Refused, UnknownModel
 from app.manifest import DECODER, ENCODER, MANIFEST
@@ -269,3 +269,18 @@ def test_only_models_of_the_repository_are_loaded_and_unloaded(reader: Repositor
     reader.unload_model("ae")
     with pytest.raises(Refused, match="'vae' is the last one"):
         reader.unload_model("vae")
+
+
+def test_a_bounded_number_of_files_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.engine.reload.MAX_FILES", 2)
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").touch()
+    assert len(fingerprint(tmp_path)) == 2
+
+
+def test_a_link_without_a_target_is_no_version(tmp_path: Path, reader: RepositoryReader) -> None:
+    (tmp_path / "ae" / "2").symlink_to(tmp_path / "nowhere")
+    with capture_logs() as lines:
+        assert names(reader.look(patient=False)) == ["ae/1", "vae/1"]
+    assert lines == []
