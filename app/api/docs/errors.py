@@ -42,7 +42,7 @@ DETAILS = {
     "models that can: mnist-vae",
     "method-not-allowed": "GET /v1/models/mnist-ae/encode: expected POST",
     "not-acceptable": "expected an Accept header that allows application/json or application/x-npy, got 'image/png'",
-    "load-failed": "mnist-ae version 2: encoder.onnx is missing or empty",
+    "load-failed": "mnist-ae version 2: model.json is missing",
     "body-too-large": "expected a body of at most 16777216 bytes, got 20000000",
     "decompressed-too-large": "expected a body of at most 67108864 bytes when decompressed, got more",
     "too-many-rows": "expected at most 4096 rows at once, got 5000",

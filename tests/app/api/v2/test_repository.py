@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from app.api.state import State
 from app.api.v2.repository import model_name
 from app.main import build_app
-from app.manifest import DECODER, ENCODER
+from app.manifest import ENCODER, MANIFEST
 from app.settings import Settings
 from tests.helpers import tiny
 
@@ -29,7 +29,7 @@ def serve(models: Path, **settings: Any) -> Iterator[TestClient]:
 def models(tmp_path: Path) -> Path:
     """Write a repository of `ae`, whose version 2 is broken, and `table`."""
     tiny.write_version(tmp_path, "ae", 1)
-    (tiny.write_version(tmp_path, "ae", 2) / DECODER).unlink()
+    (tiny.write_version(tmp_path, "ae", 2) / MANIFEST).unlink()
     tiny.write_version(tmp_path, "table", kind=tiny.TABLE)
     return tmp_path
 
@@ -52,7 +52,7 @@ def states(entries: list[dict[str, str]]) -> set[tuple[str, str, str]]:
 def test_the_index_has_broken_versions_with_the_reason(client: TestClient) -> None:
     entries = client.post("/v2/repository/index").json()
     assert states(entries) == {("ae.encode", "1", "READY"), ("table.encode", "1", "READY"), ("ae", "2", "UNAVAILABLE")}
-    assert [entry["reason"] for entry in entries if entry["reason"]] == ["decoder.onnx is missing or empty"]
+    assert [entry["reason"] for entry in entries if entry["reason"]] == ["model.json is missing"]
     ready = client.post("/v2/repository/index", json={"ready": True}).json()
     assert states(ready) == {("ae.encode", "1", "READY"), ("table.encode", "1", "READY")}
 
@@ -83,7 +83,7 @@ def test_a_new_model_and_a_new_version_are_loaded(models: Path, client: TestClie
 def test_a_version_that_cannot_be_loaded_is_a_conflict(models: Path, client: TestClient) -> None:
     answer = client.post("/v2/repository/models/ae.encode/load")
     assert (answer.status_code, answer.json()["code"]) == (409, "load-failed")
-    assert answer.json()["detail"] == "ae version 2: decoder.onnx is missing or empty"
+    assert answer.json()["detail"] == "ae version 2: model.json is missing"
     shutil.rmtree(models / "ae" / "2")
     assert client.post("/v2/repository/models/ae.encode/load").status_code == 200
     assert client.get("/v1/models").json().keys() == {"models"}
