@@ -5,13 +5,11 @@ from __future__ import annotations
 import signal
 import socket
 import time
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx
 
-from tests.helpers import tiny
 from tests.helpers.process import run, serving
 
 
@@ -62,36 +60,6 @@ def test_sigterm_loses_no_accepted_request(tiny_models: Path) -> None:
                 assert answer.startswith(b"HTTP/1.1 200")
                 assert b'"latents":[[1.0,0.5]]' in answer
         assert process.wait(timeout=30) == 0
-
-
-def test_all_workers_serve_a_new_version(tmp_path: Path) -> None:
-    tiny.write_version(tmp_path)
-    with serving(models_dir=str(tmp_path), workers="2", reload_seconds="0.05") as (_, address, lines):
-        wait_until(lambda: count(lines, "startup complete") == 2)
-        tiny.write_version(tmp_path, version=2)
-        wait_until(lambda: count(lines, '"version": 2, "event": "version loaded"') == 2)
-        wait_until(lambda: {version(address) for _ in range(20)} == {2})
-        (tmp_path / "tiny" / "2").rename(tmp_path / "tiny" / ".2.gone")
-        wait_until(lambda: count(lines, '"version": 2, "event": "version removed"') == 2)
-        wait_until(lambda: {version(address) for _ in range(20)} == {1})
-
-
-def count(lines: list[str], words: str) -> int:
-    """Return the number of lines that contain some words."""
-    return sum(words in line for line in lines)
-
-
-def version(address: str) -> int:
-    """Return the default version of `tiny`, over a connection of its own: it may reach any worker."""
-    return int(httpx.get(f"{address}/v1/models/tiny").json()["version"])
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait until a condition of other processes holds, for a bounded time."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_several_workers_give_the_same_samples_for_a_seed(tiny_models: Path) -> None:
