@@ -25,7 +25,7 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on; 0: a free one.")
     models_dir: Path = Field(Path("models"), description="Model repository: a folder with `<name>/<version>/`.")
     reload_seconds: Annotated[float, Field(ge=0, le=86_400)] = Field(
-        5, description="Seconds between two looks for changes in the model repository; 0: none, only on request."
+        2, description="Seconds between two looks for changes in the model repository; 0: none, only on request."
     )
     control: bool = Field(
         False, description="Let clients load and unload models with /v2; false: 403 `refused`. Needs one worker."
