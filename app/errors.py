@@ -13,6 +13,7 @@ Every error for a client or an operator, as one tree.
         ├── 405  MethodNotAllowed
         ├── 406  NotAcceptable
         ├── 408  RequestTimeout
+        ├── 409  LoadFailed
         ├── 413  BodyTooLarge, DecompressedTooLarge, TooManyRows, TooManyParts, TooManyPixels
         ├── 414  TargetTooLong
         ├── 415  UnsupportedMedia, UnsupportedEncoding
@@ -127,6 +128,12 @@ class NotAcceptable(ServiceError):
     """None of the formats that the client accepts is available here."""
 
     status, code = 406, "not-acceptable"
+
+
+class LoadFailed(ServiceError):
+    """A version of the model cannot be loaded. Those that were served before still are."""
+
+    status, code = 409, "load-failed"
 
 
 class BodyTooLarge(ServiceError):

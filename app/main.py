@@ -37,7 +37,7 @@ def build_app(state: State) -> Gate:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
-        state.lifecycle.start()
+        state.start()
         yield {WATCH: ConnectionWatch(connection_limits(state.settings))}
         state.close()
 

@@ -38,6 +38,12 @@ class Settings(BaseSettings):
         DEFAULT_PORT, description="Port to listen on; 0: a free one."
     )
     models_dir: Path = Field(Path("models"), description="Model repository: a folder with `<name>/<version>/`.")
+    reload_seconds: Annotated[float, Field(ge=0, le=86_400)] = Field(
+        2, description="Seconds between two looks for changes in the model repository; 0: none, only on request."
+    )
+    control: bool = Field(
+        False, description="Let clients load and unload models with /v2; false: 403 `refused`. Needs one worker."
+    )
     workers: Annotated[int, Field(ge=1, le=256)] = Field(1, description="Server processes; each loads all models.")
     threads: Annotated[int, Field(ge=0, le=256)] = Field(
         0, description="Concurrent model runs per process; 0: the cores of the container, divided by the workers."

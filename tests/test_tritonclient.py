@@ -107,8 +107,8 @@ def test_the_repository_and_the_statistics_are_understood(converse: Converse) ->
 
 
 REFUSED: list[tuple[str, tuple[Any, ...], str]] = [
-    ("load_model", ("tiny-ae.encode",), "models are loaded when the server starts"),
-    ("unload_model", ("tiny-ae.encode",), "models are loaded when the server starts"),
+    ("load_model", ("tiny-ae.encode",), "clients may not load or unload models here"),
+    ("unload_model", ("tiny-ae.encode",), "clients may not load or unload models here"),
     ("get_trace_settings", ("tiny-ae.encode",), "nothing is here"),
     ("update_trace_settings", (), "nothing is here"),
     ("get_log_settings", (), "nothing is here"),

@@ -8,12 +8,13 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.api.reloader import Reloader
 from app.engine.autoencoder import Autoencoder
 from app.engine.batcher import Batcher
 from app.engine.catalog import Catalog
 from app.engine.offload import Offload
 from app.engine.process import available_cores
-from app.engine.repository import load_repository
+from app.engine.reload import RepositoryReader
 from app.engine.served import RowLimits, ServedModel
 from app.server.lifecycle import Lifecycle
 from app.settings import Settings
@@ -27,14 +28,18 @@ class State:
     `catalog` is the one reference to the served models; a reload assigns the next catalog to it.
     """
 
-    def __init__(self, settings: Settings, catalog: Catalog, batcher: Batcher, offload: Offload, threads: int) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.catalog = catalog
-        self.offload = offload
-        self.threads = threads
+        self.catalog = Catalog([])
+        self.threads = settings.threads or max(1, available_cores() // settings.workers)
         """The number of models that run at once."""
         self.lifecycle = Lifecycle()
-        self._batcher = batcher
+        self.offload = Offload(self.threads)
+        self.reloader: Reloader | None = None
+        """None if the models are not those of a repository."""
+        queue_seconds = settings.queue_seconds or math.inf
+        self._batcher = Batcher(self.threads, settings.max_queued_rows, queue_seconds, share=settings.batching)
+        self._limits = RowLimits(settings.max_rows, settings.max_numbers)
 
     @classmethod
     def load(cls, settings: Settings) -> State:
@@ -44,21 +49,30 @@ class State:
         Each run has one thread and several runs happen at once: for small models that serves more requests than one run
         on several threads.
         """
-        return cls.serve(settings, load_repository(settings.models_dir, threads=1))
+        state = cls(settings)
+        reader = RepositoryReader(settings.models_dir, state._serve_model)
+        state._swap(reader.load())
+        state.reloader = Reloader(reader, state._swap, settings.reload_seconds)
+        state.lifecycle.on_reload = state.reload
+        return state
 
     @classmethod
     def serve(cls, settings: Settings, autoencoders: Iterable[Autoencoder]) -> State:
         """Return the state of an application that serves these models."""
-        threads = settings.threads or max(1, available_cores() // settings.workers)
-        queue_seconds = settings.queue_seconds or math.inf
-        batcher = Batcher(threads, settings.max_queued_rows, queue_seconds, share=settings.batching)
-        offload = Offload(threads)
-        limits = RowLimits(settings.max_rows, settings.max_numbers)
-        models = [
-            ServedModel(autoencoder, supported_tasks(autoencoder.manifest), batcher, offload, limits)
-            for autoencoder in autoencoders
-        ]
-        return cls(settings, Catalog(models), batcher, offload, threads)
+        state = cls(settings)
+        state._swap(Catalog(map(state._serve_model, autoencoders)))
+        return state
+
+    def start(self) -> None:
+        """Become ready, and watch the repository."""
+        self.lifecycle.start()
+        if self.reloader:
+            self.reloader.start()
+
+    def reload(self) -> None:
+        """Look for changes in the repository now. Only the event loop's thread may call this."""
+        if self.reloader:
+            self.reloader.ask()
 
     @property
     def ready(self) -> bool:
@@ -68,8 +82,17 @@ class State:
     def close(self) -> None:
         """Finish the accepted work, then end the threads."""
         self.lifecycle.ready = False
+        if self.reloader:
+            self.reloader.close()
         self._batcher.close()
         self.offload.close()
+
+    def _serve_model(self, autoencoder: Autoencoder) -> ServedModel:
+        tasks = supported_tasks(autoencoder.manifest)
+        return ServedModel(autoencoder, tasks, self._batcher, self.offload, self._limits)
+
+    def _swap(self, catalog: Catalog) -> None:
+        self.catalog = catalog
 
 
 def current_state(request: Request) -> State:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from app.engine.repository import VERSION
 from app.engine.served import ServedModel
@@ -15,6 +15,14 @@ MAX_REPEATED_VERSION = 20
 """Characters of an unknown version that an error repeats."""
 
 
+class Unavailable(NamedTuple):
+    """A version that is in the repository and is not served as it is there."""
+
+    name: str
+    version: int
+    reason: str
+
+
 class Catalog:
     """
     Every served version, by name and number. A model's default version is its largest.
@@ -23,7 +31,16 @@ class Catalog:
     catalog is kept in it, as a view, and goes with it.
     """
 
-    def __init__(self, models: Iterable[ServedModel]) -> None:
+    def __init__(
+        self,
+        models: Iterable[ServedModel],
+        problems: tuple[Unavailable, ...] = (),
+        unloaded: tuple[Unavailable, ...] = (),
+    ) -> None:
+        self.problems = problems
+        """The versions that cannot be loaded. One that was valid before is served as it was."""
+        self.unloaded = unloaded
+        """The versions of the models that a client unloaded."""
         found: dict[str, dict[int, ServedModel]] = {}
         for model in models:
             found.setdefault(model.manifest.name, {})[model.manifest.version] = model

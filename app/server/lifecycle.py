@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 class Lifecycle:
     """
@@ -16,6 +18,8 @@ class Lifecycle:
         self.ready = False
         """True once the models are loaded, until the process drains."""
         self.draining = False
+        self.on_reload: Callable[[], None] | None = None
+        """Called after SIGHUP, on the event loop's thread."""
         self.cut_off = False
         """True once the time of accepted requests is over: those that are cancelled now get an error."""
 

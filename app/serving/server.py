@@ -50,9 +50,8 @@ def create_server(
     *,
     supervised: bool,
     on_start: Callable[[], None],
-    reload: Callable[[], None] | None = None,
 ) -> Server:
-    """Return the server of an application. `on_start` is called once it listens; `reload` after SIGHUP."""
+    """Return the server of an application. `on_start` is called once it listens."""
     config = uvicorn.Config(
         app,
         http=PROTOCOL,
@@ -63,7 +62,7 @@ def create_server(
         access_log=settings.log_level in ("debug", "info"),
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
-    return Server(config, app.lifecycle, settings, supervised, on_start, reload)
+    return Server(config, app.lifecycle, settings, supervised, on_start)
 
 
 class Server(UvicornServer):
@@ -71,8 +70,7 @@ class Server(UvicornServer):
     A server that loses no request when it ends.
 
     Any thread may call `drain`, `end`, `advance` and `ask_reload`. A supervised server shares its sockets with other
-    processes: its supervisor calls `drain` and `end`, and refuses new connections when all of them end. `reload` is
-    called on the event loop's thread.
+    processes: its supervisor calls `drain` and `end`, and refuses new connections when all of them end.
     """
 
     def __init__(
@@ -82,10 +80,8 @@ class Server(UvicornServer):
         settings: Settings,
         supervised: bool,
         on_start: Callable[[], None],
-        reload: Callable[[], None] | None,
     ) -> None:
         super().__init__(config)
-        self.reload = reload
         self._on_start = on_start
         self._lifecycle = lifecycle
         self._settings = settings
@@ -121,7 +117,7 @@ class Server(UvicornServer):
             self.end()
 
     def ask_reload(self) -> None:
-        """Call the hook for reloading in the next tick of the event loop."""
+        """Reload in the next tick of the event loop."""
         self._reload_asked = True
 
     @property
@@ -147,10 +143,10 @@ class Server(UvicornServer):
         """Do ten times a second what signals asked for; return True when the server must stop listening."""
         if self._reload_asked:
             self._reload_asked = False
-            if self.reload is None:
-                log.warning("nothing is reloaded: models are loaded when the server starts")
+            if self._lifecycle.on_reload is None:
+                log.warning("nothing is reloaded: the models are not those of a repository")
             else:
-                self.reload()
+                self._lifecycle.on_reload()
         if self._drain_end is not None and not self._drain_logged:
             self._drain_logged = True
             log.info("draining", seconds=None if self._drain_end == math.inf else self._settings.drain_seconds)

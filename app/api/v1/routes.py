@@ -9,7 +9,8 @@ from starlette.routing import Route
 
 from app.api.state import CurrentState, State
 from app.api.v1.endpoint import TaskEndpoint
-from app.api.v1.schemas import ModelList
+from app.api.v1.schemas import ModelList, VersionProblem
+from app.engine.catalog import Catalog
 from app.engine.served import ServedModel
 from app.manifest import Manifest
 from app.tasks import TASKS
@@ -30,14 +31,20 @@ def named_version(state: CurrentState, model: ModelName, version: VersionNumber)
     return state.catalog.get(model, version)
 
 
+def problems(catalog: Catalog) -> list[VersionProblem]:
+    """Return the versions that cannot be loaded."""
+    return [VersionProblem(**problem._asdict()) for problem in catalog.problems]
+
+
 DefaultVersion = Annotated[ServedModel, Depends(default_version)]
 NamedVersion = Annotated[ServedModel, Depends(named_version)]
 
 
 @router.get("/models", operation_id="list_models", summary="List models")
 async def list_models(state: CurrentState) -> ModelList:
-    """Return the manifest of every model's default version."""
-    return ModelList(models=[model.manifest for model in state.catalog])
+    """Return the manifest of every model's default version, and the versions that cannot be loaded."""
+    catalog = state.catalog
+    return ModelList(models=[model.manifest for model in catalog], problems=problems(catalog))
 
 
 @router.get("/models/{model}", operation_id="get_model", summary="Get a model")
@@ -48,9 +55,10 @@ async def get_model(model: DefaultVersion) -> Manifest:
 
 @router.get("/models/{model}/versions", operation_id="list_versions", summary="List versions")
 async def list_versions(model: DefaultVersion, state: CurrentState) -> ModelList:
-    """Return the manifests of all served versions of a model."""
-    versions = state.catalog.versions(model.manifest.name)
-    return ModelList(models=[version.manifest for version in versions.values()])
+    """Return the manifests of all served versions of a model, and its versions that cannot be loaded."""
+    catalog, name = state.catalog, model.manifest.name
+    served = [version.manifest for version in catalog.versions(name).values()]
+    return ModelList(models=served, problems=[problem for problem in problems(catalog) if problem.name == name])
 
 
 @router.get("/models/{model}/versions/{version}", operation_id="get_version", summary="Get a version")

@@ -64,10 +64,23 @@ class Answer(BaseModel):
     version: int
 
 
+class VersionProblem(BaseModel):
+    """A version in the repository that cannot be loaded."""
+
+    name: str
+    version: int
+    reason: str
+
+
 class ModelList(BaseModel):
-    """Manifests."""
+    """The manifests of served versions, and the versions that cannot be loaded."""
 
     models: list[Manifest]
+    problems: list[VersionProblem] = Field(
+        default=[],
+        exclude_if=lambda problems: not problems,
+        description="Versions that cannot be loaded; absent if there are none. Those served before still are.",
+    )
 
 
 class Health(BaseModel):

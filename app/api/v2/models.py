@@ -55,7 +55,7 @@ def describe_tensors(task: Task, manifest: Manifest) -> tuple[list[TensorDescrip
 class Entry:
     """One task of one version of a model: a model of the protocol."""
 
-    def __init__(self, task_name: str, served: ServedModel, versions: dict[str, Any]) -> None:
+    def __init__(self, task_name: str, served: ServedModel, versions: list[str]) -> None:
         self.task_name = task_name
         self.task: Task = TASKS[task_name]
         self.served = served
@@ -67,14 +67,14 @@ class Entry:
         self.defaults = self.task.options()
         self._requests = served.requests[task_name]
         self._versions = versions
-        """All versions that support the task, by number, with this one among them."""
+        """The numbers of all versions that support the task. Without the entries: a cycle would keep old models."""
         self._batched = self.task.takes is not None and self.task.rows is None
 
     def metadata(self) -> dict[str, Any]:
         """Return the model's metadata."""
         return {
             "name": self.name,
-            "versions": list(self._versions),
+            "versions": self._versions,
             "platform": "onnx_onnxv1",
             "inputs": [tensor.metadata() for tensor in self.inputs],
             "outputs": [tensor.metadata() for tensor in self.outputs],
@@ -137,11 +137,13 @@ class Entries:
 
     def __init__(self, catalog: Catalog) -> None:
         self._entries: dict[str, dict[str, Entry]] = {}
+        numbers: dict[str, list[str]] = {}
         for served in catalog.all_versions():
             for task in served.tasks:
-                versions = self._entries.setdefault(f"{served.manifest.name}.{task}", {})
-                entry = Entry(task, served, versions)
-                versions[entry.version] = entry
+                name = f"{served.manifest.name}.{task}"
+                entry = Entry(task, served, numbers.setdefault(name, []))
+                numbers[name].append(entry.version)
+                self._entries.setdefault(name, {})[entry.version] = entry
 
     def get(self, name: str, version: str | None = None) -> Entry:
         """Return a version of a model, by default the largest. Raises UnknownModel or UnknownVersion."""

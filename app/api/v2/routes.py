@@ -13,10 +13,12 @@ from fastapi import APIRouter, Depends, FastAPI, Path, Request, Response
 from starlette.routing import Route
 
 from app.api.docs.errors import INFER_CODES, error_responses
+from app.api.reloader import Reloader
 from app.api.request_body import read_body
 from app.api.state import CurrentState
 from app.api.v2.infer import InferEndpoint
 from app.api.v2.models import Entries, Entry
+from app.api.v2.repository import check_load_request, controllable, index, model_name, read_index_request
 from app.api.v2.schemas import (
     IndexEntry,
     Live,
@@ -29,8 +31,6 @@ from app.api.v2.schemas import (
     ServerMetadata,
     Statistics,
 )
-from app.errors import MalformedBody, Refused
-from app.formats.json_body import load
 from app.server.gate import EXCHANGE
 
 EXTENSIONS = ["binary_tensor_data", "model_repository", "model_configuration", "statistics", "parameters"]
@@ -48,7 +48,21 @@ def entries(state: CurrentState) -> Entries:
     return state.catalog.view(Entries)
 
 
+async def request_body(request: Request, state: CurrentState) -> bytes:
+    """Return the body of the request."""
+    return await read_body(request.receive, request.scope[EXCHANGE].headers, state)
+
+
+def reloader(state: CurrentState) -> Reloader:
+    """Return the reloader. Raises Refused, before the body is read, unless clients may load and unload models."""
+    return controllable(state)
+
+
 CurrentEntries = Annotated[Entries, Depends(entries)]
+
+
+Control = Annotated[Reloader, Depends(reloader)]
+Content = Annotated[bytes, Depends(request_body)]
 
 
 def default_entry(entries: CurrentEntries, name: Name) -> Entry:
@@ -67,7 +81,7 @@ NamedEntry = Annotated[Entry, Depends(named_entry)]
 
 def documented(operation: str, summary: str, *statuses: int, answers: dict[int | str, Any] | None = None) -> Any:
     """Return the documentation of a route: the statuses of its errors, and its other answers beside 200."""
-    problems = error_responses(INFER_CODES)
+    problems = error_responses(INFER_CODES | {"load-failed"})
     responses: dict[int | str, Any] = {status: problems[str(status)] for status in (*statuses, 500)}
     return {
         "operation_id": operation,
@@ -175,20 +189,45 @@ async def version_statistics(entry: NamedEntry) -> Statistics:
 
 
 @router.post("/repository/index", **documented("get_repository_index", "List all versions", 400, 413, 415, 422))
-async def repository_index(request: Request, entries: CurrentEntries, state: CurrentState) -> list[IndexEntry]:
-    """Return every version of every model; all are ready. The body may be empty or select by readiness."""
-    content = await read_body(request.receive, request.scope[EXCHANGE].headers, state)
-    body = load(content, '{"ready": true}') if content.strip() else {}
-    if not isinstance(body, dict) or not isinstance(body.get("ready", True), bool):
-        raise MalformedBody(f'expected {{"ready": true}}, {{"ready": false}} or no body, got {content[:60]!r}')
-    return [IndexEntry(name=entry.name, version=entry.version, state="READY", reason="") for entry in entries]
+async def repository_index(content: Content, state: CurrentState) -> list[IndexEntry]:
+    """
+    Return every version of every model of the repository.
+
+    Those that are not served have the state UNAVAILABLE and a reason. The body may be empty; `{"ready": true}` leaves
+    them out.
+    """
+    return index(state.catalog, read_index_request(content))
 
 
-@router.post("/repository/models/{name}/load", **documented("load_model", "Load a model (refused)", 403, 422))
-@router.post("/repository/models/{name}/unload", **documented("unload_model", "Unload a model (refused)", 403, 422))
-async def refuse_to_load(name: Name) -> None:
-    """Refuse: models are loaded when the server starts, and stay."""
-    raise Refused("models are loaded when the server starts, from its model repository, and stay until it ends")
+@router.post(
+    "/repository/models/{name}/load", **documented("load_model", "Load a model", 400, 403, 404, 409, 413, 415, 422)
+)
+async def load_model(reloader: Control, name: Name, content: Content, state: CurrentState) -> list[IndexEntry]:
+    """
+    Load all versions of a model that are new or changed, and return its part of the index.
+
+    The name is one of the index; all tasks of the model are loaded together. Refused unless HOURGLASS_CONTROL is set.
+    """
+    check_load_request(content)
+    model = model_name(name, state.catalog)
+    await reloader.load_model(model)
+    return [entry for entry in index(state.catalog) if model_name(entry.name, state.catalog) == model]
+
+
+@router.post(
+    "/repository/models/{name}/unload", **documented("unload_model", "Unload a model", 400, 403, 404, 413, 415, 422)
+)
+async def unload_model(reloader: Control, name: Name, content: Content, state: CurrentState) -> list[IndexEntry]:
+    """
+    Stop serving a model, until it is loaded again or the server restarts, and return its part of the index.
+
+    The name is one of the index; all tasks of the model are unloaded together. Refused unless HOURGLASS_CONTROL is set,
+    and for the last model.
+    """
+    check_load_request(content)
+    model = model_name(name, state.catalog)
+    await reloader.unload_model(model)
+    return [entry for entry in index(state.catalog) if model_name(entry.name, state.catalog) == model]
 
 
 def install(app: FastAPI, endpoint: InferEndpoint) -> None:

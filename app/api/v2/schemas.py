@@ -138,8 +138,8 @@ class IndexEntry(BaseModel):
 
     name: str
     version: str
-    state: Literal["READY"]
-    reason: str
+    state: Literal["READY", "UNAVAILABLE"]
+    reason: str = Field(description="The reason if the version is unavailable.")
 
 
 class OutputTensor(BaseModel):

@@ -8,9 +8,11 @@ import pytest
 
 from app.api.state import State
 from app.engine.process import available_cores
+from app.engine.repository import load_version
 from app.errors import NoModels
 from app.settings import Settings
 from app.tasks import supported_tasks
+from tests.helpers.applications import state_over
 
 
 @pytest.mark.parametrize(
@@ -48,3 +50,15 @@ def test_a_closed_state_is_not_ready(tiny_models: Path) -> None:
     assert state.ready
     state.close()
     assert not state.ready
+
+
+def test_models_without_a_repository_are_not_reloaded(tiny_models: Path) -> None:
+    autoencoder = load_version(tiny_models / "tiny-ae" / "1", "tiny-ae", 1)
+    state = state_over(autoencoder)
+    catalog = state.catalog
+    state.start()
+    state.reload()
+    assert state.ready
+    state.close()
+    assert state.catalog is catalog
+    assert state.reloader is None

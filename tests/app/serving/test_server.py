@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers import tiny
 from tests.helpers.load import PROBE, READY, Load, ask, connect, read_answer
 from tests.helpers.process import serving
 from tests.helpers.stuck import POISON, SLOW_STEPS, write_stuck
@@ -131,10 +132,18 @@ def test_a_process_with_a_stuck_run_ends(tmp_path: Path, steps: int) -> None:
     assert "ended without waiting for threads" in "".join(lines)
 
 
-def test_other_signals_do_nothing(tiny_models: Path) -> None:
-    with serving(models_dir=str(tiny_models)) as (process, address, lines):
-        for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGHUP):
-            process.send_signal(number)
-        while not any("nothing is reloaded" in line for line in lines):
+def test_sighup_loads_a_new_version(tmp_path: Path) -> None:
+    tiny.write_version(tmp_path, "tiny-ae", 1)
+    with serving(models_dir=str(tmp_path), reload_seconds="0") as (process, address, lines):
+        tiny.write_version(tmp_path, "tiny-ae", 2)
+        process.send_signal(signal.SIGHUP)
+        while not any('"version loaded"' in line and '"version": 2' in line for line in lines):
             assert ask(address, PROBE)[0].startswith(b"http/1.1 200")
+
+
+def test_other_signals_do_nothing(tiny_models: Path) -> None:
+    with serving(models_dir=str(tiny_models)) as (process, address, _lines):
+        for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH):
+            process.send_signal(number)
+        assert ask(address, PROBE)[0].startswith(b"http/1.1 200")
         assert ask(address, READY)[0].startswith(b"http/1.1 200")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers import tiny
 from tests.helpers.load import PROBE, Load, ask
 from tests.helpers.process import run, serving
 
@@ -92,13 +93,15 @@ def test_workers_end_with_a_killed_supervisor(tiny_models: Path) -> None:
             ask(address, PROBE)
 
 
-def test_every_worker_hears_of_a_reload(tiny_models: Path) -> None:
-    with serving(models_dir=str(tiny_models), **SERVING) as (process, address, lines):
+def test_every_worker_reloads(tmp_path: Path) -> None:
+    tiny.write_version(tmp_path, "tiny-ae", 1)
+    with serving(models_dir=str(tmp_path), reload_seconds="0", **SERVING) as (process, address, lines):
         wait_until(lambda: starts(lines) == 2)
         workers = children(process.pid)
+        tiny.write_version(tmp_path, "tiny-ae", 2)
         process.send_signal(signal.SIGUSR1)
         process.send_signal(signal.SIGHUP)
-        wait_until(lambda: sum("nothing is reloaded" in line for line in lines) == 2)
+        wait_until(lambda: sum('"version": 2' in line for line in lines) == 2)
         assert children(process.pid) == workers
         assert ask(address, PROBE)[0].startswith(b"http/1.1 200")
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from starlette.testclient import TestClient
 
+from app.api.state import State
+from app.main import build_app
+from app.manifest import MANIFEST
+from app.settings import Settings
 from app.tasks import TASKS
+from tests.helpers import tiny
 
 
 def test_models_are_listed_with_their_manifests(client: TestClient) -> None:
@@ -26,6 +33,17 @@ def test_models_are_listed_with_their_manifests(client: TestClient) -> None:
         "value_range": None,
         "feature_names": ["a", "b", "c", "d"],
     }
+
+
+def test_versions_that_cannot_be_loaded_are_listed_if_there_are_some(client: TestClient, tmp_path: Path) -> None:
+    assert client.get("/v1/models").json().keys() == {"models"}
+    tiny.write_version(tmp_path)
+    (tiny.write_version(tmp_path, version=2) / MANIFEST).unlink()
+    with TestClient(build_app(State.load(Settings(models_dir=tmp_path)))) as other:
+        answer = other.get("/v1/models").json()
+        assert other.get("/v1/models/tiny/versions").json() == answer
+    assert answer["problems"] == [{"name": "tiny", "version": 2, "reason": "model.json is missing"}]
+    assert [model["version"] for model in answer["models"]] == [1]
 
 
 @pytest.mark.parametrize(
