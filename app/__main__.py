@@ -14,7 +14,7 @@ import structlog
 import uvicorn
 from pydantic import ValidationError
 
-from app.commands import check_command, import_command
+from app.commands import check_command, import_command, key_command
 from app.errors import HourglassError
 from app.logs import configure_logging
 from app.main import PROTOCOL, create_process
@@ -96,6 +96,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands.add_parser("serve", help="serve the models (default)")
     _import_parser(commands.add_parser("import", help="write a version from an encoder and a decoder in ONNX"))
     _check_parser(commands.add_parser("check", help="check the versions of a repository"))
+    _key_parser(commands.add_parser("key", help="make an API key"))
     return parser
 
 
@@ -134,6 +135,12 @@ def _check_parser(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=check_command)
     parser.add_argument("model", nargs="?", metavar="MODEL", help="check only NAME or NAME/VERSION")
     _models_dir_option(parser)
+
+
+def _key_parser(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=key_command)
+    parser.add_argument("name", metavar="NAME", help="name of whoever gets the key")
+    parser.add_argument("--control", action="store_true", help="let the key load and unload models, and nothing else")
 
 
 def _models_dir_option(parser: argparse.ArgumentParser) -> None:

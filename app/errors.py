@@ -8,14 +8,17 @@ Every error for a client or an operator, as one tree.
     ├── UnfitGraph                    an ONNX file cannot become part of a version
     └── ServiceError                  sent to a client as problem+json, by status:
         ├── 400  MalformedRequest, MalformedBody
-        ├── 403  Refused
+        ├── 401  Unauthorized
+        ├── 403  Refused, Forbidden
         ├── 404  NotFound ── UnknownModel, UnknownVersion, UnsupportedTask
         ├── 405  MethodNotAllowed
         ├── 406  NotAcceptable
         ├── 413  BodyTooLarge, DecompressedTooLarge, TooManyRows, TooManyParts, TooManyPixels
         ├── 415  UnsupportedMedia, UnsupportedEncoding
+        ├── 421  MisdirectedRequest
         ├── 422  InvalidParameter
         ├── 422  InvalidInput ── NotNumbers, RaggedRows, EmptyBatch, WrongShape, NotFinite, OutOfRange, InvalidImage
+        ├── 429  TooManyRequests
         ├── 500  InternalError
         ├── 503  Overloaded
         └── 504  Expired
@@ -78,10 +81,22 @@ class MalformedBody(ServiceError):
     status, code = 400, "malformed-body"
 
 
+class Unauthorized(ServiceError):
+    """The request has no key, or an unknown one."""
+
+    status, code = 401, "unauthorized"
+
+
 class Refused(ServiceError):
     """The server understands the request, but does not offer this function."""
 
     status, code = 403, "refused"
+
+
+class Forbidden(ServiceError):
+    """The key, or the page that sends the request, may not use this function."""
+
+    status, code = 403, "forbidden"
 
 
 class NotFound(ServiceError):
@@ -162,6 +177,12 @@ class UnsupportedEncoding(ServiceError):
     status, code = 415, "unsupported-encoding"
 
 
+class MisdirectedRequest(ServiceError):
+    """The request names a host that the server does not answer for."""
+
+    status, code = 421, "misdirected-request"
+
+
 class InvalidInput(ServiceError):
     """The request is well formed, but not valid for the model."""
 
@@ -226,6 +247,12 @@ class Expired(ServiceError):
     """The request waited longer than the limit for a run of the model, and was not computed."""
 
     status, code = 504, "expired"
+
+
+class TooManyRequests(ServiceError):
+    """The caller sent more requests than its rate limit allows."""
+
+    status, code = 429, "too-many-requests"
 
 
 class InternalError(ServiceError):

@@ -39,7 +39,7 @@ ALLOWED = {
     "app.main": {"app.api", "app.server", "app.engine", "app.settings", "app.logs"},
     "app.importing": {"app.importing", "app.engine", "app.arrays", "app.manifest", "app.errors", "onnx"},
     "app.importing.tidy": {"onnx"},
-    "app.commands": {"app.importing", "app.engine", "app.errors", "app.logs"},
+    "app.commands": {"app.importing", "app.engine", "app.server.guard.keys", "app.errors", "app.logs"},
     "app.__main__": {"app.main", "app.commands", "app.settings", "app.logs", "app.errors"},
     "training": {
         "training",
@@ -57,6 +57,7 @@ ALLOWED = {
 LIBRARIES = {
     "uvicorn": {"app.server.connection", "app.__main__"},
     "onnxruntime": {"app.engine.session", "app.engine.autoencoder", "app.importing", "training"},
+    "limits": {"app.server.guard.rate_limits"},
     "fastapi": {"app.api", "app.main"},
     "starlette": {"app.api", "app.server"},
 }

@@ -31,7 +31,8 @@ or, depending on `Accept`, a `.npy` file or a picture: one sample as an image, s
 compressed with gzip or deflate, as its `Content-Encoding` states.
 
 Errors are problem documents (RFC 9457), each with a stable `code`. An unknown address answers 404 `not-found`, an
-unknown method 405 `method-not-allowed`, and anything that is not HTTP 400 `malformed-request`.
+unknown method 405 `method-not-allowed`, and anything that is not HTTP 400 `malformed-request`. Where the server has
+keys, a request without one answers 401 `unauthorized`.
 """
 TAGS = {
     "models": "The served models.",
@@ -60,10 +61,20 @@ HEADERS: dict[str, dict[str, Any]] = {
         "description": "Seconds after which the request can be sent again.",
         "schema": {"type": "integer", "minimum": 0},
     },
+    "WWW-Authenticate": {"description": "The scheme of the keys.", "schema": {"type": "string"}},
     "Allow": {"description": "The methods of the address.", "schema": {"type": "string"}},
 }
 COMMON_HEADERS = ("X-Request-ID", "Server-Timing")
-STATUS_HEADERS = {"405": "Allow", "503": "Retry-After"}
+STATUS_HEADERS = {"401": "WWW-Authenticate", "405": "Allow", "429": "Retry-After", "503": "Retry-After"}
+ANYWHERE = {
+    "MalformedRequest": "malformed-request",
+    "Unauthorized": "unauthorized",
+    "Forbidden": "forbidden",
+    "MethodNotAllowed": "method-not-allowed",
+    "MisdirectedRequest": "misdirected-request",
+    "TooManyRequests": "too-many-requests",
+}
+"""The codes of errors that any address can answer, by the names of their responses."""
 
 Operation = dict[str, Any]
 
@@ -86,11 +97,17 @@ def build_document(app: FastAPI, catalog: Catalog, version: str) -> dict[str, An
     components = document["components"]
     components["examples"] = error_examples()
     components["headers"] = HEADERS
-    anywhere = error_responses(["method-not-allowed", "malformed-request"])
-    _document_headers(anywhere, draws=False)
-    components["responses"] = {"MethodNotAllowed": anywhere["405"], "MalformedRequest": anywhere["400"]}
+    components["responses"] = {name: _response_anywhere(code) for name, code in ANYWHERE.items()}
     _add_schemas(document)
     return document
+
+
+def _response_anywhere(code: str) -> dict[str, Any]:
+    """Return the response of an error that any address can answer."""
+    responses = error_responses([code])
+    _document_headers(responses, draws=False)
+    (response,) = responses.values()
+    return dict(response)
 
 
 def _all_paths(routes: dict[str, Any], catalog: Catalog) -> dict[str, Any]:

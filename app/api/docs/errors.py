@@ -17,13 +17,16 @@ from app.server.problems import PROBLEM_JSON, problem_document
 
 STATUSES = {
     400: "The body is not what its content type says.",
-    403: "The server does not do this.",
+    401: "The key is missing or unknown.",
+    403: "The server does not do this, or not for this key.",
     404: "There is no such model or version, or the model does not support the task.",
     405: "The address exists, but not with this method.",
     406: "The server has none of the accepted formats.",
     413: "The body, the image or the number of rows is too large.",
     415: "The content type or the encoding is not supported.",
+    421: "The server does not answer for this host.",
     422: "The model cannot use the input, or an option is wrong.",
+    429: "Too many requests; Retry-After says when to try again.",
     500: "A bug.",
     503: "Too many rows are waiting; Retry-After says when to try again.",
     504: "No thread was free to run the model in time.",
@@ -33,6 +36,10 @@ EXAMPLE_REQUEST_ID = b"8c1f0e5a92b4-1d"
 DETAILS = {
     "malformed-request": "expected an HTTP request, but: Invalid HTTP request received.",
     "malformed-body": "expected a .npy file, but the body does not begin like one",
+    "unauthorized": "expected a key in the header Authorization, as `Bearer KEY`, or in X-API-Key, got none",
+    "forbidden": "expected a key with the scope control, got one with inference",
+    "misdirected-request": "expected a host of HOURGLASS_ALLOWED_HOSTS in the header Host, got 'evil.example.com'",
+    "too-many-requests": "expected at most 100 requests per second, got more; send the request again in 1 s",
     "refused": "models are loaded when the server starts, from its model repository, and stay until it ends",
     "not-found": "GET /v1/model: nothing is here; GET /openapi.json lists what is",
     "unknown-model": "there is no model 'mnist'; there are mnist-ae, mnist-vae",

@@ -69,13 +69,21 @@ def test_every_code_belongs_to_a_route(document: dict[str, Any]) -> None:
         for codes in documented_codes(operation).values()
         for code in codes
     }
-    assert {error.code for error in service_errors()} - on_routes == {"method-not-allowed", "malformed-request"}
     elsewhere = document["components"]["responses"]
     assert documented_codes({"responses": elsewhere}) == {
-        "MethodNotAllowed": {"method-not-allowed"},
         "MalformedRequest": {"malformed-request"},
+        "Unauthorized": {"unauthorized"},
+        "Forbidden": {"forbidden"},
+        "MethodNotAllowed": {"method-not-allowed"},
+        "MisdirectedRequest": {"misdirected-request"},
+        "TooManyRequests": {"too-many-requests"},
+    }
+    assert {error.code for error in service_errors()} - on_routes == {
+        code for codes in documented_codes({"responses": elsewhere}).values() for code in codes
     }
     assert "Allow" in elsewhere["MethodNotAllowed"]["headers"]
+    assert "WWW-Authenticate" in elsewhere["Unauthorized"]["headers"]
+    assert "Retry-After" in elsewhere["TooManyRequests"]["headers"]
 
 
 @pytest.mark.parametrize(
