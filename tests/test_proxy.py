@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urljoin
@@ -17,15 +18,15 @@ pytestmark = pytest.mark.skipif(NGINX is None, reason="no nginx here")
 
 ROOT = Path(__file__).parent.parent
 ROOT_PATH = "/ai/hourglass"
-SERVER = """
-location {root_path}/ {{
-    proxy_pass {upstream}; proxy_set_header Accept-Encoding "";
+INJECTION = """
+    proxy_set_header Accept-Encoding "";
     sub_filter '</body>' '<script src="/try.js"></script></body>';
-}}
+"""
+"""Lines that add a script to the pages, which their policy allows since it comes from the same host."""
+OTHER_LOCATIONS = """
 location = /try.js {{ root {folder}; default_type text/javascript; }}
 location = {root_path} {{ return 308 {root_path}/; }}
 """
-"""A proxy that adds a script to the pages, which their policy allows since it comes from the same host."""
 SCRIPT = """
 const wait = (selector) => new Promise((found) => {
     const look = () => {
@@ -50,8 +51,15 @@ def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     (folder / "try.js").write_text(SCRIPT)
     with serving(models_dir=str(ROOT / "models"), root_path=ROOT_PATH, host="127.0.0.1") as (_, upstream, _):
         upstream += "/" if request.param == "removed" else ""
-        with nginx(folder, SERVER.format(root_path=ROOT_PATH, upstream=upstream, folder=folder)) as proxy:
+        with nginx(folder, server_block(upstream, folder)) as proxy:
             yield proxy
+
+
+def server_block(upstream: str, folder: Path) -> str:
+    """Return the guide's configuration with this server and this root path."""
+    (shown,) = re.findall(r"```nginx\n(.*?)```", (ROOT / "docs/guides/security.md").read_text(), re.DOTALL)
+    location = shown.replace("http://127.0.0.1:8000", upstream).replace("/hourglass/ {", f"{ROOT_PATH}/ {{{INJECTION}")
+    return str(location + OTHER_LOCATIONS.format(root_path=ROOT_PATH, folder=folder))
 
 
 def test_the_addresses_of_the_document_lead_to_the_server(address: str) -> None:
