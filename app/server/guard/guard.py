@@ -3,7 +3,7 @@ The guard: the ASGI application between the gate and all others, which refuses w
 
 In this order it removes the root path, answers preflights, and checks the host, the key and the rate limit. Its errors
 become problem documents in the gate. It is a plain function before the next application, not a coroutine around it:
-without keys and limits it costs a request less than 1 µs.
+without keys and limits it costs a request 0.4 µs, and with keys 1.5 µs (`python -m bench.guard`).
 """
 
 from __future__ import annotations

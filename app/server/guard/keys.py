@@ -35,7 +35,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 MAX_FILE_BYTES = 1024 * 1024
 CHECK_SECONDS = 1.0
-"""The file is looked at once in this time, at most: a look takes about as long as the rest of the guard."""
+"""The file is looked at once in this time, at most: the system call takes about as long as the rest of the guard."""
 
 Signature: TypeAlias = tuple[int, int, int] | None
 """The time of the last change, the size and the number of a file; None if it cannot be looked at."""
