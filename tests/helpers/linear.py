@@ -31,7 +31,7 @@ from app.manifest import (
     VectorInput,
 )
 from tests.helpers.tiny import graph
-from training.data import DataSet, Split
+from training.data.dataset import DataSet, Split
 
 Array = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]

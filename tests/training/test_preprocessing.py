@@ -12,7 +12,7 @@ import torch
 from app.manifest import ImageInput, ValueRange, VectorInput
 from tests.helpers.configurations import bundled_config, with_objective
 from training.config import Config, PreprocessingConfig
-from training.data import DataSet, Split
+from training.data.dataset import DataSet, Split
 from training.errors import DataError, InvalidConfiguration
 from training.preprocessing import fit_preprocessing
 

@@ -20,7 +20,7 @@ from training.config.sections import (
 )
 from training.errors import InvalidConfiguration
 
-BUNDLED = Path(__file__).parent.parent / "configs"
+BUNDLED = Path(__file__).parent / "bundled"
 
 
 class Config(Section):

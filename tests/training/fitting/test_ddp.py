@@ -16,7 +16,8 @@ import torch
 from tests.helpers.configurations import bundled_config, with_objective
 from tests.helpers.histories import History, history_without_seconds
 from training.config import Config, load_config
-from training.data import DataSet, load_data
+from training.data.dataset import DataSet
+from training.data.load import load_data
 from training.errors import RunError
 from training.fitting.draws import Draws
 from training.fitting.ranks import BatchShare, on_first_rank, rank, sum_over_ranks

@@ -10,7 +10,7 @@ import torch
 
 from tests.helpers.configurations import bundled_config
 from training.config import Config
-from training.data import DataSet
+from training.data.dataset import DataSet
 from training.errors import RunError
 from training.fitting.runs import describe_hardware, load_run, read_config, remove
 from training.fitting.trainer import fit

@@ -11,11 +11,12 @@ import torch
 from app.manifest import ImageInput, ValueRange, VectorInput
 from tests.helpers.configurations import bundled_config, with_objective
 from training.config import Config, NetworkConfig
-from training.data import DataSet, Split
+from training.data.dataset import DataSet, Split
 from training.errors import InvalidConfiguration
 from training.fitting.draws import Draws
 from training.fitting.stages import EpochMeans, Stage, WholeNetwork, plan_stages
-from training.networks import Example, build_network
+from training.networks.base import Example
+from training.networks.build import build_network
 from training.preprocessing import fit_preprocessing
 
 IMAGES = ImageInput(shape=(1, 8, 8), value_range=ValueRange(low=0, high=16))

@@ -10,7 +10,7 @@ import torch
 from tests.helpers.configurations import bundled_config, with_objective
 from tests.helpers.histories import history_without_seconds
 from training.config import Config
-from training.data import DataSet
+from training.data.dataset import DataSet
 from training.errors import RunError
 from training.fitting.runs import Run
 from training.fitting.stages import Stage

@@ -12,7 +12,8 @@ from torch.distributions import Normal, kl_divergence
 
 from training.config import VariationalObjective
 from training.fitting.draws import Draws
-from training.networks import VAE, Autoencoder, Example
+from training.networks.autoencoder import Autoencoder
+from training.networks.base import Example
 from training.networks.likelihoods import Bernoulli
 from training.networks.objectives import (
     bernoulli_nll,
@@ -25,6 +26,7 @@ from training.networks.objectives import (
     squared_error,
 )
 from training.networks.stacks import Layer, Stack
+from training.networks.variational import VAE
 
 
 def test_a_fair_coin_costs_one_bit_per_pixel() -> None:
