@@ -18,6 +18,7 @@ from app.commands import check_command, import_command, key_command
 from app.errors import HourglassError
 from app.logs import configure_logging
 from app.main import PROTOCOL, create_process
+from app.server.tls import check_certificate
 from app.settings import PREFIX, Settings, unknown_variables
 
 INTERRUPTED_EXIT_CODE, TERMINATED_EXIT_CODE = 130, 143
@@ -60,6 +61,7 @@ def serve_command(_: argparse.Namespace) -> int:
 
 def serve(settings: Settings) -> int:
     """Load the models, then listen. Raises StartupError before it listens."""
+    check_certificate(settings.ssl_certfile, settings.ssl_keyfile)
     app = create_process(settings)  # also for several workers: uvicorn would restart failing workers for ever
     several = settings.workers > 1
     uvicorn.run(
@@ -68,6 +70,8 @@ def serve(settings: Settings) -> int:
         workers=settings.workers,
         host=settings.host,
         port=settings.port,
+        ssl_certfile=settings.ssl_certfile,
+        ssl_keyfile=settings.ssl_keyfile,
         http=PROTOCOL,
         log_config=None,
         server_header=False,

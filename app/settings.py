@@ -87,6 +87,12 @@ class Settings(BaseSettings):
     batching: bool = Field(
         True, description="Let waiting requests share a run of the model; false: run each on its own."
     )
+    ssl_certfile: Path | None = Field(
+        None, description="Certificate in PEM, with those that signed it: serve HTTPS; none: serve HTTP."
+    )
+    ssl_keyfile: Path | None = Field(
+        None, description="Private key of the certificate in PEM, without a password; none: it is in the same file."
+    )
     keys_file: Path | None = Field(
         None, description="File of API keys, as `hourglass key` prints them, read again when it changes; none: no keys."
     )

@@ -40,7 +40,7 @@ ALLOWED = {
     "app.importing": {"app.importing", "app.engine", "app.arrays", "app.manifest", "app.errors", "onnx"},
     "app.importing.tidy": {"onnx"},
     "app.commands": {"app.importing", "app.engine", "app.server.guard.keys", "app.errors", "app.logs"},
-    "app.__main__": {"app.main", "app.commands", "app.settings", "app.logs", "app.errors"},
+    "app.__main__": {"app.main", "app.commands", "app.server.tls", "app.settings", "app.logs", "app.errors"},
     "training": {
         "training",
         "app.importing.tidy",
