@@ -14,6 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from app.api.docs.access import describe_access
 from app.api.docs.errors import Problem, codes, error_examples, error_responses
 from app.api.docs.examples import example_model, parameter_examples
 from app.api.docs.operations import SCHEMA_REF, infer_operations, task_operations
@@ -21,6 +22,7 @@ from app.api.v1.schemas import ImageFiles, ImagesIn, LatentsIn, SamplesIn, answe
 from app.api.v2.schemas import InferenceAnswer
 from app.engine.catalog import Catalog
 from app.engine.served import ServedModel
+from app.settings import Settings
 from app.tasks import TASKS
 
 DESCRIPTION = """
@@ -79,7 +81,7 @@ ANYWHERE = {
 Operation = dict[str, Any]
 
 
-def build_document(app: FastAPI, catalog: Catalog, version: str) -> dict[str, Any]:
+def build_document(app: FastAPI, catalog: Catalog, version: str, settings: Settings) -> dict[str, Any]:
     """Return the whole document, as a JSON object."""
     document = get_openapi(
         title="Hourglass",
@@ -99,6 +101,7 @@ def build_document(app: FastAPI, catalog: Catalog, version: str) -> dict[str, An
     components["headers"] = HEADERS
     components["responses"] = {name: _response_anywhere(code) for name, code in ANYWHERE.items()}
     _add_schemas(document)
+    describe_access(document, settings)
     return document
 
 

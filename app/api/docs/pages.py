@@ -13,7 +13,6 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
 
-from app.api.docs.access import describe_access
 from app.api.docs.document import build_document
 from app.api.state import CurrentState, State
 from app.engine.catalog import Catalog
@@ -101,9 +100,7 @@ def install(app: FastAPI, state: State, version: str) -> None:
     """Add the OpenAPI document and its pages to the application."""
 
     def build(catalog: Catalog) -> dict[str, Any]:
-        document = build_document(app, catalog, version)
-        describe_access(document, state.settings)
-        return document
+        return build_document(app, catalog, version, state.settings)
 
     def openapi() -> dict[str, Any]:
         return state.catalog.view(build)
