@@ -51,7 +51,7 @@ def serve_command(_: argparse.Namespace) -> int:
 
 
 def _run_import(options: argparse.Namespace) -> int:
-    from app.commands import import_command  # only these two commands need their imports
+    from app.commands import import_command  # only these commands need their imports
 
     return import_command(options)
 
@@ -79,6 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND")
     commands.add_parser("serve", help="serve the models (default)")
     _import_parser(commands.add_parser("import", help="write a version from an encoder and a decoder in ONNX"))
+    _key_parser(commands.add_parser("key", help="make an API key"))
     _check_parser(commands.add_parser("check", help="check the versions of a repository"))
     return parser
 
@@ -114,10 +115,22 @@ def _import_parser(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="read, adapt and check everything, but write nothing")
 
 
+def _run_key(options: argparse.Namespace) -> int:
+    from app.commands import key_command
+
+    return key_command(options)
+
+
 def _check_parser(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_run_check)
     parser.add_argument("model", nargs="?", metavar="MODEL", help="check only NAME or NAME/VERSION")
     _models_dir_option(parser)
+
+
+def _key_parser(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_run_key)
+    parser.add_argument("name", metavar="NAME", help="name of whoever gets the key")
+    parser.add_argument("--control", action="store_true", help="let the key load and unload models, and nothing else")
 
 
 def _models_dir_option(parser: argparse.ArgumentParser) -> None:

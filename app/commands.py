@@ -1,4 +1,4 @@
-"""The commands `hourglass import` and `hourglass check`, after their options are parsed."""
+"""The commands `hourglass import`, `hourglass check` and `hourglass key`, after their options are parsed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from app.engine.repository import candidates, load_version, next_version
 from app.errors import HourglassError, InvalidModel, NoModels, UnknownModel
 from app.logs import configure_logging
+from app.server.guard.keys import InvalidKeys, key_line, new_key
 
 
 def import_command(options: argparse.Namespace) -> int:
@@ -75,3 +76,15 @@ def check_command(options: argparse.Namespace) -> int:
         else:
             print(f"whole   {model}/{version}")
     return 1 if broken else 0
+
+
+def key_command(options: argparse.Namespace) -> int:
+    """Print a new key to stderr, where it is seen once, and to stdout the line for the keys file, without the key."""
+    key = new_key()
+    try:
+        line = key_line(options.name, "control" if options.control else "inference", key)
+    except InvalidKeys as error:
+        raise HourglassError(str(error)) from error
+    print(f"the key of {options.name}, which is not stored anywhere: {key}", file=sys.stderr)
+    print(line)
+    return 0

@@ -8,7 +8,8 @@ Every error for a client or an operator, as one tree.
     ├── UnfitGraph                    an ONNX file cannot become part of a version
     └── ServiceError                  sent to a client as problem+json, by status:
         ├── 400  MalformedRequest, MalformedBody
-        ├── 403  Refused
+        ├── 401  Unauthorized
+        ├── 403  Refused, Forbidden
         ├── 404  NotFound ── UnknownModel, UnknownVersion, UnsupportedTask
         ├── 405  MethodNotAllowed
         ├── 406  NotAcceptable
@@ -17,8 +18,10 @@ Every error for a client or an operator, as one tree.
         ├── 413  BodyTooLarge, DecompressedTooLarge, TooManyRows, TooManyParts, TooManyPixels
         ├── 414  TargetTooLong
         ├── 415  UnsupportedMedia, UnsupportedEncoding
+        ├── 421  MisdirectedRequest
         ├── 422  InvalidParameter
         ├── 422  InvalidInput ── NotNumbers, RaggedRows, EmptyBatch, WrongShape, NotFinite, OutOfRange, InvalidImage
+        ├── 429  TooManyRequests
         ├── 431  HeadTooLarge
         ├── 500  InternalError
         ├── 501  UnsupportedTransferCoding
@@ -68,6 +71,10 @@ class ServiceError(HourglassError):
     status: int = 500
     code: str = "internal-error"
 
+    def __init_subclass__(cls, *, status: int | None = None, code: str | None = None) -> None:
+        """Give the class its two facts; it inherits those that it does not name."""
+        cls.status, cls.code = status or cls.status, code or cls.code
+
     def __init__(self, detail: str, /, headers: Mapping[str, str] | None = None, **members: object) -> None:
         super().__init__(detail)
         self.detail = detail
@@ -76,181 +83,137 @@ class ServiceError(HourglassError):
         """More members of the problem document, such as `supported` or `parameters`."""
 
 
-class MalformedRequest(ServiceError):
+class MalformedRequest(ServiceError, status=400, code="malformed-request"):
     """The bytes received are not an HTTP request."""
 
-    status, code = 400, "malformed-request"
 
-
-class MalformedBody(ServiceError):
+class MalformedBody(ServiceError, status=400, code="malformed-body"):
     """The body does not have the format that its content type names."""
 
-    status, code = 400, "malformed-body"
+
+class Unauthorized(ServiceError, status=401, code="unauthorized"):
+    """The request has no key, or an unknown one."""
 
 
-class Refused(ServiceError):
+class Refused(ServiceError, status=403, code="refused"):
     """The server understands the request, but does not offer this function."""
 
-    status, code = 403, "refused"
+
+class Forbidden(ServiceError, status=403, code="forbidden"):
+    """The key, or the page that sends the request, may not use this function."""
 
 
-class NotFound(ServiceError):
+class NotFound(ServiceError, status=404, code="not-found"):
     """Nothing exists at this address."""
 
-    status, code = 404, "not-found"
 
-
-class UnknownModel(NotFound):
+class UnknownModel(NotFound, code="unknown-model"):
     """The server has no model of this name."""
 
-    code = "unknown-model"
 
-
-class UnknownVersion(NotFound):
+class UnknownVersion(NotFound, code="unknown-version"):
     """The model does not have this version."""
 
-    code = "unknown-version"
 
-
-class UnsupportedTask(NotFound):
+class UnsupportedTask(NotFound, code="unsupported-task"):
     """The model does not support this task."""
 
-    code = "unsupported-task"
 
-
-class MethodNotAllowed(ServiceError):
+class MethodNotAllowed(ServiceError, status=405, code="method-not-allowed"):
     """The address exists, but not with this method."""
 
-    status, code = 405, "method-not-allowed"
 
-
-class NotAcceptable(ServiceError):
+class NotAcceptable(ServiceError, status=406, code="not-acceptable"):
     """None of the formats that the client accepts is available here."""
 
-    status, code = 406, "not-acceptable"
 
-
-class LoadFailed(ServiceError):
+class LoadFailed(ServiceError, status=409, code="load-failed"):
     """A version of the model cannot be loaded. Those that were served before still are."""
 
-    status, code = 409, "load-failed"
 
-
-class BodyTooLarge(ServiceError):
+class BodyTooLarge(ServiceError, status=413, code="body-too-large"):
     """The body has more bytes than the server accepts."""
 
-    status, code = 413, "body-too-large"
 
-
-class DecompressedTooLarge(ServiceError):
+class DecompressedTooLarge(ServiceError, status=413, code="decompressed-too-large"):
     """The decompressed body would have more bytes than the server accepts."""
 
-    status, code = 413, "decompressed-too-large"
 
-
-class TooManyRows(ServiceError):
+class TooManyRows(ServiceError, status=413, code="too-many-rows"):
     """The request contains, or asks for, more rows than the server accepts at once."""
 
-    status, code = 413, "too-many-rows"
 
-
-class TooManyParts(ServiceError):
+class TooManyParts(ServiceError, status=413, code="too-many-parts"):
     """The form has more parts than the server accepts."""
 
-    status, code = 413, "too-many-parts"
 
-
-class TooManyPixels(ServiceError):
+class TooManyPixels(ServiceError, status=413, code="too-many-pixels"):
     """The images of the request have more pixels than the server accepts."""
 
-    status, code = 413, "too-many-pixels"
 
-
-class UnsupportedMedia(ServiceError):
+class UnsupportedMedia(ServiceError, status=415, code="unsupported-media-type"):
     """The content type of the body is not supported here."""
 
-    status, code = 415, "unsupported-media-type"
 
-
-class UnsupportedEncoding(ServiceError):
+class UnsupportedEncoding(ServiceError, status=415, code="unsupported-encoding"):
     """The content encoding of the body is not supported."""
 
-    status, code = 415, "unsupported-encoding"
+
+class MisdirectedRequest(ServiceError, status=421, code="misdirected-request"):
+    """The request names a host that the server does not answer for."""
 
 
-class InvalidInput(ServiceError):
+class InvalidInput(ServiceError, status=422, code="invalid-input"):
     """The request is well formed, but not valid for the model."""
 
-    status, code = 422, "invalid-input"
 
-
-class NotNumbers(InvalidInput):
+class NotNumbers(InvalidInput, code="not-numbers"):
     """A value in the rows is not a number."""
 
-    code = "not-numbers"
 
-
-class RaggedRows(InvalidInput):
+class RaggedRows(InvalidInput, code="ragged-rows"):
     """The rows differ in length or depth."""
 
-    code = "ragged-rows"
 
-
-class EmptyBatch(InvalidInput):
+class EmptyBatch(InvalidInput, code="empty-batch"):
     """The request has no rows."""
 
-    code = "empty-batch"
 
-
-class WrongShape(InvalidInput):
+class WrongShape(InvalidInput, code="wrong-shape"):
     """The rows do not have the shape that the model expects."""
 
-    code = "wrong-shape"
 
-
-class NotFinite(InvalidInput):
+class NotFinite(InvalidInput, code="not-finite"):
     """A number is NaN, infinite or too large for float32."""
 
-    code = "not-finite"
 
-
-class OutOfRange(InvalidInput):
+class OutOfRange(InvalidInput, code="out-of-range"):
     """A number lies outside the model's value range."""
 
-    code = "out-of-range"
 
-
-class InvalidImage(InvalidInput):
+class InvalidImage(InvalidInput, code="invalid-image"):
     """The image cannot be decoded, or the model does not accept images."""
 
-    code = "invalid-image"
 
-
-class InvalidParameter(ServiceError):
+class InvalidParameter(ServiceError, status=422, code="invalid-parameter"):
     """A parameter is unknown, or its value is not allowed."""
 
-    status, code = 422, "invalid-parameter"
 
-
-class Overloaded(ServiceError):
+class Overloaded(ServiceError, status=503, code="overloaded"):
     """The queue is full. The request can be sent again later."""
 
-    status, code = 503, "overloaded"
 
-
-class ShuttingDown(ServiceError):
+class ShuttingDown(ServiceError, status=503, code="shutting-down"):
     """The server ends and could not answer in time. The request can be sent again, and reaches another process."""
 
-    status, code = 503, "shutting-down"
 
-
-class Expired(ServiceError):
+class Expired(ServiceError, status=504, code="expired"):
     """The request waited longer than the limit for a run of the model, and was not computed."""
 
-    status, code = 504, "expired"
+
+class TooManyRequests(ServiceError, status=429, code="too-many-requests"):
+    """The caller sent more requests than its rate limit allows."""
 
 
-class InternalError(ServiceError):
+class InternalError(ServiceError, status=500, code="internal-error"):
     """The server failed because of a bug. The details are only in its log."""
-
-    status, code = 500, "internal-error"

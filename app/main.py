@@ -11,6 +11,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from app.api import health, problems
+from app.api.access import guarded
 from app.api.docs import pages
 from app.api.shortcut import Shortcut
 from app.api.state import State
@@ -56,7 +57,7 @@ def build_app(state: State) -> Gate:
     v2.install(app, infer)
     app.include_router(health.router)
     pages.install(app, state, version("hourglass"))
-    return Gate(Shortcut(app, tasks, infer), problems.translate, state.lifecycle)
+    return Gate(guarded(Shortcut(app, tasks, infer), state.settings), problems.translate, state.lifecycle)
 
 
 def connection_limits(settings: Settings) -> ConnectionLimits:

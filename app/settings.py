@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "HOURGLASS_"
@@ -26,6 +26,32 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 def _pass_over_service_address(port: object) -> object:
     """Return the default port in place of Kubernetes' address of a service: HOURGLASS_PORT=tcp://10.0.0.1:8000."""
     return DEFAULT_PORT if isinstance(port, str) and SERVICE_ADDRESS.match(port) else port
+
+
+def _items_like(item: str, separator: str, expected: str) -> AfterValidator:
+    """Return a check that a text is empty, or has items of a form between separators."""
+    pattern = re.compile(rf"({item})({separator} *({item}))*")
+
+    def check(text: str) -> str:
+        if text and not pattern.fullmatch(text):
+            raise ValueError(f"expected {expected}")
+        return text
+
+    return AfterValidator(check)
+
+
+RateLimits = Annotated[
+    str, _items_like(r"[1-9][0-9]{0,8}/(second|minute|hour|day)", ";", "100/second or 100/second;5000/hour")
+]
+Origins = Annotated[
+    str, _items_like(r"\*|https?://[^,/\s]+", ",", "origins without a path, such as https://app.example.com")
+]
+HostNames = Annotated[
+    str, _items_like(r"\*|(\*\.)?[A-Za-z0-9._-]+", ",", "names without a port, such as api.example.com")
+]
+RootPath = Annotated[
+    str, _items_like(r"(/[A-Za-z0-9._~-]+)+", "(?!)", "a path such as /hourglass, without / at its end")
+]
 
 
 class Settings(BaseSettings):
@@ -103,6 +129,40 @@ class Settings(BaseSettings):
     )
     drain_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
         5, description="Seconds to go on serving after SIGTERM, with /readyz at 503; 0: none."
+    )
+    ssl_certfile: Path | None = Field(
+        None, description="Certificate in PEM, with those that signed it: serve HTTPS; none: serve HTTP."
+    )
+    ssl_keyfile: Path | None = Field(
+        None, description="Private key of the certificate in PEM, without a password; none: it is in the same file."
+    )
+    keys_file: Path | None = Field(
+        None, description="File of API keys, as `hourglass key` prints them, read again when it changes; none: no keys."
+    )
+    open_docs: bool | None = Field(
+        None, description="Serve the documentation without a key; none: only if no keys file is set."
+    )
+    open_metrics: bool | None = Field(
+        None, description="Serve /metrics without a key; none: only if no keys file is set."
+    )
+    rate_limit: RateLimits = Field(
+        "",
+        description="Requests per key, or per address without keys, in one process, such as 100/second;5000/hour; "
+        "more: 429 `too-many-requests`; empty: no limit.",
+    )
+    cors_origins: Origins = Field(
+        "",
+        description="Origins, with commas, whose pages may use the server from a browser, such as "
+        "https://app.example.com; *: all; empty: none.",
+    )
+    allowed_hosts: HostNames = Field(
+        "",
+        description="Names, with commas, that requests may address the server by, such as api.example.com or "
+        "*.example.com; others: 421 `misdirected-request`; *: all; empty: all, or names without a dot if the "
+        "server listens on a loopback address.",
+    )
+    root_path: RootPath = Field(
+        "", description="Prefix of the server's addresses behind a proxy, such as /hourglass; empty: none."
     )
     shutdown_seconds: Annotated[int, Field(ge=0, le=3600)] = Field(
         30, description="Seconds for accepted requests to finish after the drain; 0: none."

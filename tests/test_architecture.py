@@ -40,9 +40,9 @@ ALLOWED = {
     "app.serving": {"app.serving", "app.main", "app.server", "app.settings", "app.logs", "app.errors"},
     "app.importing": {"app.importing", "app.engine", "app.arrays", "app.manifest", "app.errors", "onnx"},
     "app.importing.tidy": {"onnx"},
-    "app.commands": {"app.importing", "app.engine", "app.errors", "app.logs"},
     "app.cli": {"app.serving", "app.commands", "app.settings", "app.logs", "app.errors"},
     "app.__main__": {"app.cli"},
+    "app.commands": {"app.importing", "app.engine", "app.server.guard.keys", "app.errors", "app.logs"},
     "training": {
         "training",
         "app.importing.tidy",
@@ -59,6 +59,7 @@ ALLOWED = {
 LIBRARIES = {
     "uvicorn": {"app.server.connection", "app.serving.server"},
     "onnxruntime": {"app.engine.session", "app.engine.autoencoder", "app.importing", "training"},
+    "limits": {"app.server.guard.rate_limits"},
     "fastapi": {"app.api", "app.main"},
     "starlette": {"app.api", "app.server"},
 }

@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.state import State
 from app.main import build_app
@@ -78,6 +79,23 @@ const wait = (selector) => new Promise((found) => {
 """
 
 
+def framed(app: ASGIApp) -> ASGIApp:
+    """Return an application whose pages the pages of the same host may show in frames; else its policy stays."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_framed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    (name, value.replace(b"frame-ancestors 'none'", b"frame-ancestors 'self'"))
+                    for name, value in message["headers"]
+                ]
+            await send(message)
+
+        await app(scope, receive, send_framed)
+
+    return answer
+
+
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """Serve the bundled models, and for each task a page that holds /docs in a frame and tries the task there."""
@@ -87,7 +105,7 @@ def address() -> Iterator[str]:
         script = SCRIPT.replace("TASK", request.path_params["task"])
         return HTMLResponse(f'<iframe src="/docs" width="1200" height="2000"></iframe><script>{script}</script>')
 
-    app = Starlette(routes=[Route("/use/{task}", use), Mount("/", build_app(state))])
+    app = Starlette(routes=[Route("/use/{task}", use), Mount("/", framed(build_app(state)))])
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -40,7 +40,7 @@ Translate = Callable[[Scope, Exception], ServiceError | None]
 class Exchange:
     """One request and its answer."""
 
-    __slots__ = ("_lifecycle", "_send", "headers", "request_id", "started", "times", "watcher")
+    __slots__ = ("_lifecycle", "_send", "extra_headers", "headers", "request_id", "started", "times", "watcher")
 
     def __init__(self, scope: Scope, send: Send, watcher: DisconnectWatcher, lifecycle: Lifecycle) -> None:
         self._send = send
@@ -53,12 +53,15 @@ class Exchange:
         self.times.start = now()
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         """The request's headers by their names in lower case; if a name is repeated, the last."""
+        self.extra_headers: Headers = []
+        """More headers of the answer, whatever its status."""
         chosen = self.headers.get(b"x-request-id")
         self.request_id: bytes = chosen if chosen and VALID_ID.fullmatch(chosen) else new_request_id()
 
     async def respond(self, headers: Headers, content: bytes) -> None:
         """Send a complete answer with status 200, whose length is among the headers."""
         headers = [*headers, (b"x-request-id", self.request_id), (b"server-timing", self._server_timing()), NOSNIFF]
+        headers += self.extra_headers
         others_wait = self.watcher.remove()
         self.started = True
         if self._lifecycle.draining:
@@ -85,6 +88,7 @@ class Exchange:
                 (b"x-request-id", self.request_id),
                 (b"server-timing", self._server_timing()),
                 NOSNIFF,
+                *self.extra_headers,
             ]
             if self._lifecycle.draining:
                 message["headers"].append(CLOSE)

@@ -5,31 +5,21 @@ from __future__ import annotations
 from app.errors import ServiceError
 
 
-class RequestTimeout(ServiceError):
+class RequestTimeout(ServiceError, status=408, code="request-timeout"):
     """The head or the body of the request did not arrive in time."""
 
-    status, code = 408, "request-timeout"
 
-
-class TargetTooLong(ServiceError):
+class TargetTooLong(ServiceError, status=414, code="target-too-long"):
     """The path and query of the request have more bytes than the server accepts."""
 
-    status, code = 414, "target-too-long"
 
-
-class HeadTooLarge(ServiceError):
+class HeadTooLarge(ServiceError, status=431, code="head-too-large"):
     """The headers of the request have more bytes than the server accepts, or are too many."""
 
-    status, code = 431, "head-too-large"
 
-
-class UnsupportedTransferCoding(ServiceError):
+class UnsupportedTransferCoding(ServiceError, status=501, code="unsupported-transfer-coding"):
     """The body has another transfer coding than chunked."""
 
-    status, code = 501, "unsupported-transfer-coding"
 
-
-class UnsupportedVersion(ServiceError):
+class UnsupportedVersion(ServiceError, status=505, code="unsupported-http-version"):
     """The request has another version of HTTP than 1.0 and 1.1."""
-
-    status, code = 505, "unsupported-http-version"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from app.server.tls import check_certificate
 from app.serving.listener import bind, url
 from app.serving.signals import SignalThread
 from app.serving.supervisor import Supervisor
@@ -13,8 +14,9 @@ from app.settings import Settings
 
 def serve(settings: Settings) -> int:
     """Bind the socket, load the models, then listen. Return the exit code. Raises StartupError before it listens."""
+    check_certificate(settings.ssl_certfile, settings.ssl_keyfile)
     listeners = bind(settings.host, settings.port)
-    address = url("http", settings.host, listeners)
+    address = url("https" if settings.ssl_certfile else "http", settings.host, listeners)
 
     def announce() -> None:
         logging.getLogger("uvicorn.error").info("Uvicorn running on %s (Press CTRL+C to quit)", address)

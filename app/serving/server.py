@@ -56,6 +56,8 @@ def create_server(
         app,
         http=PROTOCOL,
         ws="none",
+        ssl_certfile=settings.ssl_certfile,
+        ssl_keyfile=settings.ssl_keyfile,
         log_config=None,
         server_header=False,
         proxy_headers=False,  # nothing here depends on the client's address or scheme

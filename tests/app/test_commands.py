@@ -1,4 +1,4 @@
-"""The commands `import` and `check`, and serving by default."""
+"""The commands `import`, `check` and `key`, and serving by default."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 
 from app.__main__ import main
 from app.manifest import DECODER, ENCODER, GOLDEN, MANIFEST
+from app.server.guard.keys import KeyScope, key_line
 from app.settings import Settings
 from tests.helpers import foreign, tiny
 from tests.helpers.imports import LAST, arguments, refusal
@@ -155,3 +156,19 @@ def test_import_loads_neither_torch_nor_training(tmp_path: Path) -> None:
     command = [sys.executable, "-c", program, *arguments(tmp_path)]
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
     assert ended.stdout.splitlines()[-1] == "set()"
+
+
+@pytest.mark.parametrize(("options", "scope"), [([], "inference"), (["--control"], "control")])
+def test_key_prints_the_key_once_and_its_line(
+    options: list[str], scope: KeyScope, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["key", "alice", *options]) == 0
+    output = capsys.readouterr()
+    key = output.err.split()[-1]
+    assert output.out == key_line("alice", scope, key) + "\n"
+    assert key not in output.out
+
+
+def test_key_refuses_a_name_that_the_file_cannot_hold(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["key", "a b"]) == 1
+    assert "expected a name" in capsys.readouterr().err

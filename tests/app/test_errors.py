@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from app.api.docs.errors import service_errors
-from app.errors import HourglassError, Overloaded, ServiceError, UnknownModel
+from app.errors import HourglassError, NotFound, Overloaded, ServiceError, UnknownModel
 
 
 def test_an_error_carries_its_sentence_headers_and_members() -> None:
@@ -28,3 +28,8 @@ def test_every_client_error_has_a_status_and_a_code_of_its_own() -> None:
         assert issubclass(error, ServiceError)
         assert 400 <= error.status < 600
         assert re.fullmatch(r"[a-z]+(-[a-z]+)*", error.code)
+
+
+def test_a_class_inherits_the_facts_that_it_does_not_name() -> None:
+    assert (UnknownModel.status, UnknownModel.code) == (NotFound.status, "unknown-model")
+    assert NotFound.code == "not-found"

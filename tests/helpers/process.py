@@ -42,7 +42,7 @@ def serving(**settings: str) -> Iterator[tuple[subprocess.Popen[str], str, list[
     try:
         for line in process.stderr:
             lines.append(line)
-            if found := re.search(r"Uvicorn running on (http://[\d.]+:\d+)", line):
+            if found := re.search(r"Uvicorn running on (https?://[\d.]+:\d+)", line):
                 address = found.group(1)
                 break
         else:

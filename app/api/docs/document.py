@@ -14,6 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from app.api.docs.access import describe_access
 from app.api.docs.errors import ANYWHERE, Problem, codes, error_examples, error_responses
 from app.api.docs.examples import example_model, parameter_examples
 from app.api.docs.operations import SCHEMA_REF, infer_operations, task_operations
@@ -21,6 +22,7 @@ from app.api.v1.schemas import ImageFiles, ImagesIn, LatentsIn, SamplesIn, answe
 from app.api.v2.schemas import InferenceAnswer
 from app.engine.catalog import Catalog
 from app.engine.served import ServedModel
+from app.settings import Settings
 from app.tasks import TASKS
 
 DESCRIPTION = """
@@ -31,7 +33,8 @@ or, depending on `Accept`, a `.npy` file or a picture: one sample as an image, s
 compressed with gzip or deflate, as its `Content-Encoding` states.
 
 Errors are problem documents (RFC 9457), each with a stable `code`. An unknown address answers 404 `not-found`, an
-unknown method 405 `method-not-allowed`, and anything that is not HTTP 400 `malformed-request`.
+unknown method 405 `method-not-allowed`, and anything that is not HTTP 400 `malformed-request`. Where the server has
+keys, a request without one answers 401 `unauthorized`.
 """
 TAGS = {
     "models": "The served models.",
@@ -60,15 +63,15 @@ HEADERS: dict[str, dict[str, Any]] = {
         "description": "Seconds after which the request can be sent again.",
         "schema": {"type": "integer", "minimum": 0},
     },
+    "WWW-Authenticate": {"description": "The scheme of the keys.", "schema": {"type": "string"}},
     "Allow": {"description": "The methods of the address.", "schema": {"type": "string"}},
 }
 COMMON_HEADERS = ("X-Request-ID", "Server-Timing")
-STATUS_HEADERS = {"405": "Allow", "503": "Retry-After"}
-
+STATUS_HEADERS = {"401": "WWW-Authenticate", "405": "Allow", "429": "Retry-After", "503": "Retry-After"}
 Operation = dict[str, Any]
 
 
-def build_document(app: FastAPI, catalog: Catalog, version: str) -> dict[str, Any]:
+def build_document(app: FastAPI, catalog: Catalog, version: str, settings: Settings) -> dict[str, Any]:
     """Return the whole document, as a JSON object."""
     document = get_openapi(
         title="Hourglass",
@@ -86,11 +89,18 @@ def build_document(app: FastAPI, catalog: Catalog, version: str) -> dict[str, An
     components = document["components"]
     components["examples"] = error_examples()
     components["headers"] = HEADERS
-    anywhere = error_responses([error.code for error in ANYWHERE])
-    _document_headers(anywhere, draws=False)
-    components["responses"] = {error.__name__: anywhere[str(error.status)] for error in ANYWHERE}
+    components["responses"] = {error.__name__: _response_anywhere(error.code) for error in ANYWHERE}
     _add_schemas(document)
+    describe_access(document, settings)
     return document
+
+
+def _response_anywhere(code: str) -> dict[str, Any]:
+    """Return the response of an error that any address can answer."""
+    responses = error_responses([code])
+    _document_headers(responses, draws=False)
+    (response,) = responses.values()
+    return dict(response)
 
 
 def _all_paths(routes: dict[str, Any], catalog: Catalog) -> dict[str, Any]:

@@ -12,13 +12,22 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.errors import MalformedRequest, MethodNotAllowed, ServiceError
+from app.errors import (
+    Forbidden,
+    MalformedRequest,
+    MethodNotAllowed,
+    MisdirectedRequest,
+    ServiceError,
+    TooManyRequests,
+    Unauthorized,
+)
 from app.server import refusals
 from app.server.problems import PROBLEM_JSON, problem_document
 
 STATUSES = {
     400: "The body is not what its content type says.",
-    403: "The server does not do this.",
+    401: "The key is missing or unknown.",
+    403: "The server does not do this, or not for this key.",
     404: "There is no such model or version, or the model does not support the task.",
     405: "The address exists, but not with this method.",
     406: "The server has none of the accepted formats.",
@@ -27,7 +36,9 @@ STATUSES = {
     413: "The body, the image or the number of rows is too large.",
     414: "The path and query are too long.",
     415: "The content type or the encoding is not supported.",
+    421: "The server does not answer for this host.",
     422: "The model cannot use the input, or an option is wrong.",
+    429: "Too many requests; Retry-After says when to try again.",
     431: "The headers are too long or too many.",
     500: "A bug.",
     501: "The transfer coding is not chunked.",
@@ -37,21 +48,29 @@ STATUSES = {
 }
 
 ANYWHERE = (
-    MethodNotAllowed,
     MalformedRequest,
+    Unauthorized,
+    Forbidden,
+    MethodNotAllowed,
+    MisdirectedRequest,
+    TooManyRequests,
     refusals.RequestTimeout,
     refusals.TargetTooLong,
     refusals.HeadTooLarge,
     refusals.UnsupportedTransferCoding,
     refusals.UnsupportedVersion,
 )
-"""Errors of requests that reach no route. Each has a status of its own."""
+"""Errors that any address can answer."""
 
 EXAMPLE_REQUEST_ID = b"8c1f0e5a92b4-1d"
 DETAILS = {
     "malformed-request": "expected an HTTP request, but: Invalid method encountered",
     "malformed-body": "expected a .npy file, but the body does not begin like one",
     "refused": "clients may not load or unload models here: HOURGLASS_CONTROL is not set",
+    "unauthorized": "expected a key in the header Authorization, as `Bearer KEY`, or in X-API-Key, got none",
+    "forbidden": "expected a key with the scope control, got one with inference",
+    "misdirected-request": "expected a host of HOURGLASS_ALLOWED_HOSTS in the header Host, got 'evil.example.com'",
+    "too-many-requests": "expected at most 100 requests per second, got more; send the request again in 1 s",
     "not-found": "GET /v1/model: nothing is here; GET /openapi.json lists what is",
     "unknown-model": "there is no model 'mnist'; there are mnist-ae, mnist-vae",
     "unknown-version": "the model 'mnist-ae' has no version 7; it has 1, 2",

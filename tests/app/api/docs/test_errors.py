@@ -73,6 +73,8 @@ def test_every_code_belongs_to_a_route(document: dict[str, Any]) -> None:
     elsewhere = document["components"]["responses"]
     assert documented_codes({"responses": elsewhere}) == {error.__name__: {error.code} for error in ANYWHERE}
     assert "Allow" in elsewhere["MethodNotAllowed"]["headers"]
+    assert "WWW-Authenticate" in elsewhere["Unauthorized"]["headers"]
+    assert "Retry-After" in elsewhere["TooManyRequests"]["headers"]
 
 
 @pytest.mark.parametrize(

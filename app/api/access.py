@@ -1,0 +1,42 @@
+"""The settings that guard the server, as the policy of the guard."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp
+
+from app.server.guard.cors import Cors
+from app.server.guard.guard import Guard, Policy
+from app.server.guard.hosts import AllowedHosts, is_loopback
+from app.server.guard.keys import KeyFile
+from app.settings import Settings
+
+
+def guarded(app: ASGIApp, settings: Settings) -> Guard:
+    """Return the application behind a guard with the policy of the settings. Raises StartupError."""
+    return Guard(app, read_policy(settings))
+
+
+def read_policy(settings: Settings) -> Policy:
+    """Return the policy of the settings, with the keys of the file. Raises StartupError."""
+    rate_limits = None
+    if settings.rate_limit:
+        from app.server.guard.rate_limits import RateLimits
+
+        rate_limits = RateLimits(settings.rate_limit)
+    origins, names = _items(settings.cors_origins), _items(settings.allowed_hosts)
+    local = not names and is_loopback(settings.host)
+    closed = settings.keys_file is not None
+    return Policy(
+        keys=KeyFile(settings.keys_file) if settings.keys_file else None,
+        rate_limits=rate_limits,
+        hosts=AllowedHosts(names) if local or (names and "*" not in names) else None,
+        cors=Cors(origins) if origins else None,
+        root_path=settings.root_path,
+        open_docs=not closed if settings.open_docs is None else settings.open_docs,
+        open_metrics=not closed if settings.open_metrics is None else settings.open_metrics,
+    )
+
+
+def _items(text: str) -> list[str]:
+    """Return the items of a list with commas."""
+    return [item.strip() for item in text.split(",") if item.strip()]
