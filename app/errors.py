@@ -18,7 +18,7 @@ Every error for a client or an operator, as one tree.
         ├── 422  InvalidInput ── NotNumbers, RaggedRows, EmptyBatch, WrongShape, NotFinite, OutOfRange, InvalidImage
         ├── 500  InternalError
         ├── 503  Overloaded
-        └── 504  Expired
+        └── 504  Expired, RunTooLong
 
 A message names what was expected and what arrived, in the user's terms. `docs/reference/errors.md` lists all of them.
 """
@@ -223,9 +223,15 @@ class Overloaded(ServiceError):
 
 
 class Expired(ServiceError):
-    """The request waited longer than the limit for a run of the model, and was not computed."""
+    """The request waited longer than the limit for a thread, and was not computed."""
 
     status, code = 504, "expired"
+
+
+class RunTooLong(ServiceError):
+    """The model ran longer than the limit on these rows, and was stopped."""
+
+    status, code = 504, "run-too-long"
 
 
 class InternalError(ServiceError):

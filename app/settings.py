@@ -55,7 +55,10 @@ class Settings(BaseSettings):
         16_384, description="Most rows accepted and not yet answered, per process; more: 503 `overloaded`."
     )
     queue_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        30, description="Seconds that a request may wait for a run of the model; longer: 504 `expired`; 0: no limit."
+        30, description="Seconds that a request may wait for a thread; longer: 504 `expired`; 0: no limit."
+    )
+    run_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        60, description="Seconds that a run of a model may take; longer: 504 `run-too-long`; 0: no limit."
     )
     batching: bool = Field(
         True, description="Let waiting requests share a run of the model; false: run each on its own."

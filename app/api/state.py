@@ -50,9 +50,9 @@ class State:
     def serve(cls, settings: Settings, autoencoders: Iterable[Autoencoder]) -> State:
         """Return the state of an application that serves these models."""
         threads = settings.threads or max(1, available_cores() // settings.workers)
-        queue_seconds = settings.queue_seconds or math.inf
-        batcher = Batcher(threads, settings.max_queued_rows, queue_seconds, share=settings.batching)
-        offload = Offload(threads)
+        queue_seconds, run_seconds = settings.queue_seconds or math.inf, settings.run_seconds or math.inf
+        batcher = Batcher(threads, settings.max_queued_rows, queue_seconds, run_seconds, share=settings.batching)
+        offload = Offload(threads, queue_seconds)
         limits = RowLimits(settings.max_rows, settings.max_numbers)
         models = [
             ServedModel(autoencoder, supported_tasks(autoencoder.manifest), batcher, offload, limits)
@@ -60,8 +60,12 @@ class State:
         ]
         return cls(settings, Catalog(models), batcher, offload, threads)
 
+    def is_stuck(self) -> bool:
+        """Return True if a run of a model is past its limit and could not be stopped."""
+        return self._batcher.limit.is_exceeded()
+
     def close(self) -> None:
-        """Finish the accepted work, then end the threads."""
+        """Finish the accepted work within seconds, then end the threads that can end."""
         self.ready = False
         self._batcher.close()
         self.offload.close()

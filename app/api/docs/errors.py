@@ -26,7 +26,7 @@ STATUSES = {
     422: "The model cannot take the input, or an option is wrong.",
     500: "A bug.",
     503: "Too many rows are waiting; Retry-After says when to try again.",
-    504: "No thread was free to run the model in time.",
+    504: "No thread was free in time, or the model ran for too long.",
 }
 
 EXAMPLE_REQUEST_ID = b"8c1f0e5a92b4-1d"
@@ -59,6 +59,7 @@ DETAILS = {
     "invalid-parameter": "query parameter 'count': Input should be greater than or equal to 1, got '0'",
     "overloaded": "16384 rows are waiting and at most 16384 may; send the request again later",
     "expired": "no thread was free to run the model in time; send the request again later",
+    "run-too-long": "the model ran for more than 60 s, and was stopped",
     "internal-error": "the server failed; its log says why",
 }
 """An example of each code's `detail`."""
@@ -89,6 +90,7 @@ TASK_CODES = (
     "invalid-parameter",
     "overloaded",
     "expired",
+    "run-too-long",
 )
 ROW_CODES = ("unsupported-media-type", "not-numbers", "ragged-rows", "empty-batch", "wrong-shape")
 SAMPLE_CODES = ("too-many-pixels", "too-many-parts", "out-of-range", "invalid-image")

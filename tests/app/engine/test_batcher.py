@@ -27,8 +27,9 @@ def test_one_thread_means_one_core(threads: int, one_core: bool) -> None:
 
 def test_closing_finishes_the_accepted_runs_and_ends_the_threads() -> None:
     batcher, gate = Batcher(1, max_queued_rows=10), threading.Event()
-    waits, thread = batcher.pool.submit(gate.wait, 30), batcher.pool.submit(threading.current_thread)
+    threads: list[threading.Thread] = []
+    batcher.threads.submit(gate.wait, 30)
+    batcher.threads.submit(lambda: threads.append(threading.current_thread()))
     threading.Timer(0.05, gate.set).start()
     batcher.close()
-    assert waits.result(timeout=0)
-    assert not thread.result(timeout=0).is_alive()
+    assert [thread.is_alive() for thread in threads] == [False]
