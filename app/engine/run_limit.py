@@ -44,9 +44,8 @@ class RunLimit:
     The thread looks at the runs once a second, or more often if the limit is short, so that a run arms no timer.
     """
 
-    def __init__(self, seconds: float = float("inf"), grace: float = GRACE_SECONDS) -> None:
+    def __init__(self, seconds: float = float("inf")) -> None:
         self._seconds = seconds
-        self._grace = grace
         self._runs: dict[int, tuple[float, onnxruntime.RunOptions]] = {}
         """The start and the options of each thread's run, by the thread's identifier."""
         self._closed = threading.Event()
@@ -72,7 +71,7 @@ class RunLimit:
         """Return True if a run could not be ended: it is older than the limit and the grace."""
         if not self._runs:
             return False
-        oldest = now() - self._seconds - self._grace
+        oldest = now() - self._seconds - GRACE_SECONDS
         return any(since < oldest for since, _ in list(self._runs.values()))
 
     def end_runs(self, seconds: float = 0.0) -> None:

@@ -141,7 +141,7 @@ def _numbered(index: int) -> Iterator[None]:
 def _check_time(end: float) -> None:
     """Raise InvalidImage after this time, so that many slow images together do not hold a thread."""
     if monotonic() > end:
-        raise InvalidImage(f"expected images that are decoded within {MAX_SECONDS:g} s, but those before it took longer")
+        raise InvalidImage(f"expected images that are decoded within {MAX_SECONDS:g} s, but the others took longer")
 
 
 def _open(content: bytes, media: str) -> ImageFile.ImageFile:

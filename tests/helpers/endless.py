@@ -11,7 +11,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from app.manifest import ENCODER
 from tests.helpers import tiny
 
-POISON = 0.0625
+ENDLESS = 0.0625
 """A run whose samples contain this number does not end."""
 MANY_BOXES = 300_000
 """Boxes that are compared in pairs, in one node that onnxruntime cannot stop: about two minutes."""
@@ -28,13 +28,13 @@ def write_endless(root: Path, name: str = "endless", turns: int = 1, *, stoppabl
 
 def _encoder(turns: int, stoppable: bool) -> onnx.ModelProto:
     nodes = [
-        helper.make_node("Equal", ["samples", "poison"], ["equal"]),
+        helper.make_node("Equal", ["samples", "endless"], ["equal"]),
         helper.make_node("Cast", ["equal"], ["numbers"], to=TensorProto.INT64),
-        helper.make_node("ReduceMax", ["numbers"], ["poisoned"], keepdims=0),
-        helper.make_node("Cast", ["poisoned"], ["is_poisoned"], to=TensorProto.BOOL),
-        helper.make_node("Where", ["is_poisoned", "many", "few"], ["turns"]),
+        helper.make_node("ReduceMax", ["numbers"], ["found"], keepdims=0),
+        helper.make_node("Cast", ["found"], ["is_endless"], to=TensorProto.BOOL),
+        helper.make_node("Where", ["is_endless", "many", "few"], ["turns"]),
         helper.make_node("Loop", ["turns", "", "samples"], ["looped"], body=_loop_body()),
-        helper.make_node("Where", ["is_poisoned", "boxes", "one"], ["count"]),
+        helper.make_node("Where", ["is_endless", "boxes", "one"], ["count"]),
         *_compared_boxes("count"),
         helper.make_node("Mul", ["selected", "zero"], ["nothing"]),
         helper.make_node("Add", ["looped", "nothing"], ["same"]),
@@ -42,7 +42,7 @@ def _encoder(turns: int, stoppable: bool) -> onnx.ModelProto:
         helper.make_node("MatMul", ["flat", "pool"], ["latents"]),
     ]
     weights = [
-        _constant("poison", POISON),
+        _constant("endless", ENDLESS),
         _constant("zero", 0.0),
         _constant("unit", 1.0),
         _integer("many", MANY_TURNS if stoppable else turns),
