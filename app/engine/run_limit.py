@@ -3,7 +3,7 @@ The limit on the time of a model's run: a run past it is ended through onnxrunti
 
 onnxruntime looks at `RunOptions.terminate` between the nodes of a graph and between the turns of a loop. A node that
 takes very long by itself cannot be ended; `is_exceeded` reports it. A graph's time may depend on its input, so the runs
-on the event loop have the limit as well. That costs 0.6 µs of a run (`docs/decisions/0016-limits-of-time.md`).
+on the event loop have the limit as well. That costs 0.8 µs of a run (`docs/decisions/0016-limits-of-time.md`).
 """
 
 from __future__ import annotations
