@@ -1,4 +1,4 @@
-# Every target installs what it needs into .venv, once, and again only when a dependency file changed.
+# Every target installs the packages it needs into .venv: once, and again after a dependency file has changed.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -28,7 +28,7 @@ serve: $(VENV)/.serve ## serve the models on http://127.0.0.1:8000 (HOURGLASS_PO
 	@exec $(BIN)/hourglass
 
 .PHONY: test
-test: $(VENV)/.dev ## run every check: ruff, mypy, the tests and their coverage
+test: $(VENV)/.dev ## run every check: ruff, mypy, the tests with coverage
 	@$(MAKE) lint
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(ARGS)
@@ -40,7 +40,7 @@ train: $(VENV)/.train ## train, evaluate and export a model: make train CONFIG=m
 	$(BIN)/hourglass-train train $(CONFIG) $(ARGS)
 
 .PHONY: models
-models: $(VENV)/.train ## train the bundled models again, as new versions (ARGS='--data-dir DIR --models-dir DIR')
+models: $(VENV)/.train ## train new versions of the bundled models (ARGS='--data-dir DIR --models-dir DIR')
 	@set -e; for name in $(BUNDLED); do $(BIN)/hourglass-train train $$name $(ARGS); done
 
 .PHONY: lint
@@ -55,23 +55,23 @@ format: $(VENV)/.dev ## format the code
 	$(BIN)/ruff format .
 
 .PHONY: test-docker
-test-docker: $(VENV)/.dev ## run the tests of the image named by IMAGE, on the Docker engine that is there
+test-docker: $(VENV)/.dev ## test the image named by IMAGE on the local Docker engine
 	HOURGLASS_IMAGE=$(IMAGE) $(BIN)/python -m pytest docker
 
 .PHONY: bench
-bench: $(VENV)/.dev $(RIVALS:%=.bench/%/.installed) ## measure the server beside its rivals, for an hour (needs wrk; ARGS=--quick)
+bench: $(VENV)/.dev $(RIVALS:%=.bench/%/.installed) ## compare the server with others, in about an hour (needs wrk; ARGS=--quick is shorter)
 	$(BIN)/python -m bench.serving --output .bench/serving.json --report docs $(ARGS)
 
-# Each rival has an environment of its own, as each wants other versions of the same packages.
+# Each rival has its own environment, since they need different versions of the same packages.
 .bench/%/.installed: bench/requirements/%.txt
 	$(PYTHON) -m venv .bench/$*
 	.bench/$*/bin/python -m pip install --disable-pip-version-check --quiet --requirement $<
 	@touch $@
 
 .PHONY: clean
-clean: ## delete what was installed and built; models and runs stay
+clean: ## delete everything that was installed or built, except models and runs
 	rm -rf $(VENV) .bench build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*
-	find app training tests bench docker -name __pycache__ -type d -prune -exec rm -rf {} +
+	find app training tests bench docker examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("Hourglass needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'

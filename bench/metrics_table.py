@@ -16,8 +16,8 @@ from app.engine.process import available_cores
 from app.engine.repository import load_version
 from app.manifest import Measurement
 from training.config import Config
-from training.data import load_data
-from training.evaluation import evaluate
+from training.data.load import load_data
+from training.evaluation.evaluate import evaluate
 from training.evaluation.untrained import untrained
 from training.preprocessing import fit_preprocessing
 

@@ -23,11 +23,12 @@ import torch
 
 from app.engine.corruption import corrupt
 from training.config import Config, DataConfig, DenoisingObjective, NetworkConfig, OptimisationConfig
-from training.data import DataSet, Split, load_data
-from training.evaluation import mse, psnr
+from training.data.dataset import DataSet, Split
+from training.data.load import load_data
 from training.evaluation.baselines import LinearAutoencoder, probe_accuracy
+from training.evaluation.metrics import mse, psnr
 from training.fitting.trainer import fit
-from training.networks import Network
+from training.networks.base import Network
 
 Array = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]

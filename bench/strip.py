@@ -18,7 +18,7 @@ from PIL import Image
 from app.arrays import Samples
 from app.engine.repository import load_version
 from training.config import DataConfig
-from training.data import load_data
+from training.data.load import load_data
 from training.exporting.figures import show, tile
 
 SEED = 3

@@ -28,10 +28,12 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from training.config import Config, DenoisingObjective, load_config
-from training.data import DataSet, Split, load_data
+from training.data.dataset import DataSet, Split
+from training.data.load import load_data
 from training.fitting.draws import Draws
 from training.fitting.trainer import fit
-from training.networks import Example, build_network
+from training.networks.base import Example
+from training.networks.build import build_network
 from training.preprocessing import fit_preprocessing
 
 EPOCHS = 4

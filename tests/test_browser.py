@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -22,30 +20,11 @@ from starlette.routing import Mount, Route
 from app.api.state import State
 from app.main import build_app
 from app.settings import Settings
+from tests.helpers.browser import CHROMIUM, browse
 
 ROOT = Path(__file__).parent.parent
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-OPTIONS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-    "--virtual-time-budget=20000",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-]
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
-
-
-def browse(address: str, profile: Path, *more: str) -> str:
-    """Open an address in the browser and return its output."""
-    command = [str(CHROMIUM), *OPTIONS, f"--user-data-dir={profile}", *more, address]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
 
 
 TASKS = ["encode", "decode", "reconstruct", "denoise", "generate", "interpolate"]

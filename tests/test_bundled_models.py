@@ -15,8 +15,8 @@ from app.engine.repository import load_version
 from app.manifest import Manifest
 from bench.strip import draw_strip
 from training.config import Config, DataConfig, load_config
-from training.data import load_data
-from training.evaluation import mse
+from training.data.load import load_data
+from training.evaluation.metrics import mse
 from training.exporting.graphs import check_graph
 
 NAMES = ["mnist-ae", "mnist-sdae", "mnist-vae", "mnist-vae-2d"]

@@ -1,4 +1,4 @@
-"""The documents say what is so."""
+"""The documents are true: their tables, links, names and commands."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,12 +23,16 @@ from tests.helpers.process import environment, run_shell, serving, use_address
 
 ROOT = Path(__file__).parent.parent
 COLUMNS = ["mse", "pca_mse", "untrained_mse", "bce", "ssim", "knn_accuracy", "pca_knn_accuracy", "trustworthiness"]
-"""Of the table of the models, after the number of latents."""
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]
+"""The columns of the table of the models, after the number of latents."""
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "examples").glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+NAMED_FILE = re.compile(r"`((?:app|bench|docker|docs|examples|tests|training)/[\w/.-]*)`")
+NOT_PROSE = r"^(```.*?^```|<!-- bench:.*?<!-- /bench -->|\|.*?$|#.*?$)"
+"""Code, what the benchmark wrote, tables and headings."""
+SENTENCE_END = re.compile(r"[a-z\d)`%*][.!?] (?=[A-Z`*\[])")
 
 
 def table(document: str) -> dict[str, list[str]]:
-    """The cells of a Markdown document's table rows, by the first cell without its backticks."""
+    """Return the cells of a document's table rows, by the first cell without its backticks."""
     rows = re.findall(r"^\| *`([^`]+)` *\|(.*)\|$", (ROOT / document).read_text(), re.MULTILINE)
     return {name: [cell.strip().strip("`") for cell in cells.split("|")] for name, cells in reversed(rows)}
 
@@ -41,7 +46,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
 
 
 def service_errors(base: type[errors.ServiceError] = errors.ServiceError) -> Iterator[type[errors.ServiceError]]:
-    """All errors that a client can get."""
+    """Yield every error that a client can get."""
     for child in base.__subclasses__():
         yield child
         yield from service_errors(child)
@@ -65,7 +70,7 @@ def test_every_error_is_documented_with_its_status_cause_and_remedy() -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_variables_that_are_named_exist(document: Path) -> None:
+def test_documents_name_only_variables_that_exist(document: Path) -> None:
     known = {f"HOURGLASS_{name.upper()}" for name in Settings.model_fields} | TRAINING_VARIABLES
     assert set(re.findall(r"HOURGLASS_[A-Z]+(?:_[A-Z]+)*", document.read_text())) <= known
 
@@ -76,7 +81,7 @@ def test_every_member_of_the_manifest_is_documented() -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_links_lead_somewhere(document: Path) -> None:
+def test_links_of_documents_have_targets(document: Path) -> None:
     text = document.read_text()
     links = [*re.findall(r"\]\(([^)#]+)[^)]*\)", text), *re.findall(r'src="([^"]+)"', text)]
     for link in links:
@@ -84,16 +89,57 @@ def test_links_lead_somewhere(document: Path) -> None:
             assert (document.parent / link).exists(), link
 
 
-def test_the_changelog_knows_this_version() -> None:
-    import tomllib
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_documents_name_only_files_that_exist(document: Path) -> None:
+    missing = {name for name in NAMED_FILE.findall(document.read_text()) if not (ROOT / name).exists()}
+    assert missing == set()
 
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_prose_has_one_sentence_per_line(document: Path) -> None:
+    prose = re.sub(NOT_PROSE, "", document.read_text(), flags=re.DOTALL | re.MULTILINE)
+    lines = [re.sub(r"^ *\d+\. ", "", line) for line in prose.splitlines()]
+    assert [line for line in lines if SENTENCE_END.search(line)] == []
+
+
+BENCHMARKED = {
+    "Hourglass": "hourglass",
+    "a bare ASGI callable, without any checks": "floor",
+    "a typical FastAPI app": "written",
+    "LitServe 0.2.19": "litserve",
+    "BentoML 1.4.39": "bentoml",
+    "MLServer 1.7.1": "mlserver",
+    "Ray Serve 2.60.0": "ray",
+}
+"""The servers of the shorter tables of speed, and their names in docs/benchmarks.md."""
+
+
+def rates(document: str) -> dict[str, list[str]]:
+    """Return the first table of a document whose columns are the benchmark's loads, without ratios."""
+    _, _, rest = (ROOT / document).read_text().partition("| server | JSON, 1 sample |")
+    lines = rest.partition("\n\n")[0].partition("<!--")[0].splitlines()[2:]
+    rows = [[cell.partition(" (")[0].strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {name: numbers for name, *numbers in rows}
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/comparison.md"])
+def test_tables_of_speed_repeat_the_benchmark(document: str) -> None:
+    benchmark = rates("docs/benchmarks.md")
+    shown = rates(document)
+    assert len(shown) >= 3
+    assert shown == {name: benchmark[BENCHMARKED[name]] for name in shown}
+    for name in shown:
+        *_, version = name.split()
+        if version[0].isdigit():
+            assert f"=={version}\n" in (ROOT / f"bench/requirements/{BENCHMARKED[name]}.txt").read_text()
+
+
+def test_the_changelog_lists_this_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert re.search(rf"^## {re.escape(project['version'])}\b", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
 
 
 def test_the_constraints_pin_torch_and_every_direct_dependency() -> None:
-    import tomllib
-
     def canonical(name: str) -> str:
         return re.sub(r"[-_.]+", "-", re.split(r"[\[>=<]", name)[0]).lower()
 
@@ -106,11 +152,11 @@ def test_the_constraints_pin_torch_and_every_direct_dependency() -> None:
 
 
 def shell_blocks(document: str) -> list[str]:
-    """The commands of a document's ```sh blocks."""
+    """Return the commands of a document's ```sh blocks."""
     return re.findall(r"```sh\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
 
 
-def test_the_readmes_commands_give_what_it_shows(tmp_path: Path) -> None:
+def test_commands_of_the_readme_give_the_answers_it_shows(tmp_path: Path) -> None:
     text = (ROOT / "README.md").read_text()
     pairs = re.findall(r"```sh\n(curl [^`]*)```\n+```json\n([^`]*)```", text)
     pictures = [block for block in shell_blocks("README.md") if "--output" in block]
@@ -119,7 +165,7 @@ def test_the_readmes_commands_give_what_it_shows(tmp_path: Path) -> None:
     with serving(models_dir=str(ROOT / "models")) as (_, address, _):
         for command, shown in pairs:
             answer = run_shell(use_address(command, address), ROOT)
-            assert_alike(json.loads(answer), json.loads(shown))
+            assert_same_json(json.loads(answer), json.loads(shown))
         (tmp_path / "docs").symlink_to(ROOT / "docs")
         for block in pictures:
             run_shell(use_address(block, address), tmp_path)
@@ -127,21 +173,21 @@ def test_the_readmes_commands_give_what_it_shows(tmp_path: Path) -> None:
                 assert np.asarray(Image.open(tmp_path / name)).max() > 200
 
 
-def assert_alike(found: object, shown: object) -> None:
-    """The same JSON, numbers to three digits: processors differ in the last."""
+def assert_same_json(answer: object, shown: object) -> None:
+    """Compare JSON, numbers to three digits: processors differ in the last ones."""
     if isinstance(shown, dict):
-        assert isinstance(found, dict)
-        assert found.keys() == shown.keys()
+        assert isinstance(answer, dict)
+        assert answer.keys() == shown.keys()
         for key in shown.keys() - {"request_id"}:  # each request has its own
-            assert_alike(found[key], shown[key])
+            assert_same_json(answer[key], shown[key])
     elif isinstance(shown, list):
-        assert isinstance(found, list)
-        np.testing.assert_allclose(found, shown, rtol=1e-3, atol=1e-3)
+        assert isinstance(answer, list)
+        np.testing.assert_allclose(answer, shown, rtol=1e-3, atol=1e-3)
     else:
-        assert found == shown
+        assert answer == shown
 
 
-def test_make_alone_lists_the_targets_and_the_readme_names_only_those() -> None:
+def test_documents_name_only_targets_that_make_lists() -> None:
     listed = run_shell("make", ROOT)
     targets = set(re.findall(r"^  make ([\w-]+)", listed, re.MULTILINE))
     assert {"serve", "test", "train", "lint", "format", "clean"} <= targets
@@ -163,11 +209,11 @@ def test_make_serve_serves_the_bundled_models() -> None:
     assert process.stderr is not None
     try:
         for line in process.stderr:
-            if found := re.search(r"Uvicorn running on (http://[\d.]+:\d+)", line):
+            if listening := re.search(r"Uvicorn running on (http://[\d.]+:\d+)", line):
                 break
         else:
             raise AssertionError("make serve ended")
-        models = httpx.get(f"{found.group(1)}/v1/models").json()["models"]
+        models = httpx.get(f"{listening.group(1)}/v1/models").json()["models"]
         assert {"mnist-ae", "mnist-sdae", "mnist-vae", "mnist-vae-2d"} <= {model["name"] for model in models}
     finally:
         os.killpg(process.pid, 15)
@@ -175,7 +221,7 @@ def test_make_serve_serves_the_bundled_models() -> None:
         process.stderr.close()
 
 
-def test_make_train_makes_a_model_that_can_be_served(tmp_path: Path) -> None:
+def test_make_train_writes_a_model_that_can_be_served(tmp_path: Path) -> None:
     if not (ROOT / ".venv" / ".train").exists():
         pytest.skip("make has not set up .venv here")
     command = next(line for line in "".join(shell_blocks("README.md")).splitlines() if line.startswith("make train"))
@@ -194,7 +240,7 @@ def test_make_train_makes_a_model_that_can_be_served(tmp_path: Path) -> None:
     assert load_version(folder, "digits-vae", 1).generate(1, seed=0).shape == (1, 1, 8, 8)
 
 
-def test_the_tables_of_the_models_are_those_of_their_manifests() -> None:
+def test_the_table_of_the_models_agrees_with_their_manifests() -> None:
     rows = table("docs/models.md")
     for name in ("mnist-ae", "mnist-sdae", "mnist-vae", "mnist-vae-2d"):
         manifest = Manifest.read(ROOT / "models" / name / "1")

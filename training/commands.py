@@ -20,7 +20,8 @@ log = logging.getLogger(__name__)
 
 def train_command(options: argparse.Namespace) -> int:
     """Train a configuration, export a version unless --no-export is set, and print the folder that was written."""
-    from training.data import load_data  # torch and scikit-learn take seconds to import, which --help need not wait for
+    # torch and scikit-learn take seconds to import, which --help need not wait for
+    from training.data.load import load_data
     from training.fitting.ranks import is_first_rank
     from training.fitting.runs import remove
     from training.fitting.trainer import fit
@@ -55,7 +56,7 @@ def train_command(options: argparse.Namespace) -> int:
 
 def export_command(options: argparse.Namespace) -> int:
     """Export a finished run and print the folder of the version."""
-    from training.data import load_data
+    from training.data.load import load_data
     from training.exporting.export import export
     from training.fitting.runs import load_run, read_config
 
@@ -67,7 +68,7 @@ def export_command(options: argparse.Namespace) -> int:
 
 def evaluate_command(options: argparse.Namespace) -> int:
     """Measure the ONNX files of one version: JSON to stdout, a table to stderr, figures into a folder."""
-    from training.data import load_data
+    from training.data.load import load_data
     from training.evaluation.version import choose_data, evaluate_version, find_version, open_version, stored_config
     from training.exporting.report import draw_report
 

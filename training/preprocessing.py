@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from app.manifest import ImageInput, Preprocessing
 from training.config import Config, PreprocessingConfig
-from training.data import DataSet, Split
+from training.data.dataset import DataSet, Split
 from training.errors import DataError, InvalidConfiguration
 from training.networks.likelihoods import likelihood_name
 

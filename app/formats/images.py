@@ -32,13 +32,13 @@ FORMATS: dict[str, tuple[str, Callable[[io.BytesIO], ImageFile.ImageFile]]] = {
 """Pillow's name and decoder for each media type. No other decoder is tried, and opening an image decodes no pixels."""
 
 COARSE_SCALE = 3.0
-"""How many times the model's height and width a fast reduction leaves for the final, precise resize."""
+"""A fast reduction leaves this multiple of the model's height and width for the final, precise resize."""
 EXIF_ROTATED = (5, 6, 7, 8)
 """EXIF orientations that exchange height and width. Source: Exif 2.3, section 4.6.4"""
 TILE_PIXELS = 1024
 """Height and width of the part of a large image that is converted at once; a power of two."""
 WEBP_COST = 4
-"""How many times the memory of a PNG's or JPEG's pixel libwebp and Pillow take for a WebP's pixel."""
+"""The memory of a WebP's pixel, in libwebp and Pillow, as a multiple of the memory of a PNG's or JPEG's pixel."""
 MAX_SECONDS = 10.0
 """Seconds for decoding all images of a request. One image takes a second at most, thousands of usual ones as well."""
 UNKNOWN_SIZE = 2**31

@@ -4,7 +4,7 @@ Write JSON answers, with nine decimals for large arrays of numbers from 0 to 1: 
 Finding the fewest digits that restore a float32 takes some thirty nanoseconds per number, and an answer has tens of
 thousands of numbers. If each has nine decimals, numpy writes all of them at once: a number and its comma are three
 words of four characters, which are looked up in tables. Nine decimals are accurate to 5e-10, a hundredth of the step
-between float32 numbers just below 1; numbers from 2**-7 on are restored exactly.
+between float32 numbers just below 1; numbers from 2**-6 on are restored exactly.
 """
 
 from __future__ import annotations

@@ -38,10 +38,11 @@ from app.manifest import (
 )
 from bench.serving.loads import BATCH_ROWS, MODEL_NAMES, WORKLOAD_FILE
 from training.config import AutoencoderObjective, Config, NetworkConfig, OptimisationConfig
-from training.data import DataSet, Split
+from training.data.dataset import DataSet, Split
 from training.exporting.export import write_golden
 from training.exporting.graphs import PARITY_BATCHES, write_graphs
-from training.networks import Network, build_network
+from training.networks.base import Network
+from training.networks.build import build_network
 from training.networks.user_units import DecoderGraph, EncoderGraph
 from training.preprocessing import fit_preprocessing
 

@@ -31,7 +31,7 @@ from app.manifest import (
     VectorInput,
 )
 from tests.helpers.tiny import graph
-from training.data import DataSet, Split
+from training.data.dataset import DataSet, Split
 
 Array = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -97,8 +97,8 @@ def write_linear(folder: Path, rows: int = 30, features: int = 4, widening: floa
     )
     x = random.standard_normal((4 * rows, 2)) @ weights.T + bias
     x += np.sqrt(variance) * random.standard_normal((4 * rows, features))
-    drawn = Split((shift + scale * x).astype(np.float32), None, 1.0)
-    train, test = drawn.take(slice(3 * rows)), drawn.take(slice(3 * rows, 4 * rows))
+    split = Split((shift + scale * x).astype(np.float32), None, 1.0)
+    train, test = split.take(slice(3 * rows)), split.take(slice(3 * rows, 4 * rows))
     data = DataSet("linear", VectorInput(shape=(features,)), (), train, test, test)
     return Linear(Autoencoder.open(folder, manifest), data, weights, bias, variance, shift, scale)
 

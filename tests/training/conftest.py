@@ -9,7 +9,8 @@ import torch
 
 from tests.helpers.configurations import bundled_config
 from training.config import load_config
-from training.data import DataSet, load_data
+from training.data.dataset import DataSet
+from training.data.load import load_data
 from training.exporting.export import export
 from training.fitting.runs import Run
 from training.fitting.trainer import fit

@@ -1,4 +1,4 @@
-"""Three data sets that are not MNIST, from files of three kinds: each trained, exported, served and queried."""
+"""Three data sets from files of three kinds are trained, exported, served and queried."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ SIDE = 16
 
 
 def write_digits(folder: Path) -> Path:
-    """An .npz file of 8x8 digits with their labels."""
+    """Write 8x8 digits with their labels to an .npz file."""
     bunch = load_digits()
     np.savez(folder / "digits.npz", images=bunch.images.astype(np.uint8), digit=bunch.target)
     return folder / "digits.npz"
 
 
 def write_table(folder: Path) -> Path:
-    """A CSV file of the breast cancer measurements, 30 columns, and a column of words."""
+    """Write the breast cancer measurements to a CSV file: 30 columns of numbers and one of words."""
     bunch = load_breast_cancer()
     names = [name.replace(" ", "_") for name in bunch.feature_names]
     lines = [",".join([*names, "diagnosis"])]
@@ -42,7 +42,7 @@ def write_table(folder: Path) -> Path:
 
 
 def write_patches(folder: Path) -> Path:
-    """A folder of PNG files: 16x16 RGB patches of a photograph."""
+    """Write 16x16 RGB patches of a photograph to a folder of PNG files."""
     photograph = load_sample_image("china.jpg")
     patches = folder / "patches"
     patches.mkdir()
@@ -53,7 +53,7 @@ def write_patches(folder: Path) -> Path:
 
 
 def write_config(folder: Path, **sections: Any) -> Path:
-    """A configuration in a file."""
+    """Write a configuration to a file."""
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(sections))
     return path
@@ -85,7 +85,7 @@ WRITERS = {"digits": write_digits, "cancer": write_table, "patches": write_patch
 
 @pytest.fixture(scope="session", params=list(CONFIGS))
 def version(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a version that `hourglass-train train --data PATH` wrote."""
+    """Return the folder of a version that `hourglass-train train --data PATH` wrote."""
     name = str(request.param)
     folder = tmp_path_factory.mktemp(name)
     config = write_config(folder, name=name, description="Of a test.", **CONFIGS[name])
@@ -95,7 +95,7 @@ def version(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return folder / "models" / name / "1"
 
 
-def test_it_is_trained_exported_served_and_queried(version: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_any_data_are_trained_exported_served_and_queried(version: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manifest = Manifest.read(version)
     values = manifest.metrics[0].values
     assert values["mse"] < 0.8 * values["untrained_mse"]
@@ -110,42 +110,44 @@ def test_it_is_trained_exported_served_and_queried(version: Path, capsys: pytest
 
 
 def data_beside(version: Path) -> Path:
-    """What the version was trained on."""
+    """Return the path of the data that the version was trained on."""
     config = yaml.safe_load((version.parents[2] / "run" / "config.yaml").read_text())
     return Path(config["data"]["path"])
 
 
 def query_digits(client: TestClient) -> None:
-    """A conditional model: the label decides what is drawn, in the user's units, 0 to 16."""
+    """Check that the label decides which digit is generated, in the user's units, 0 to 16."""
     zeros, ones = (
         np.array(client.post(f"/v1/models/digits/generate?count=40&seed=1&label={label}").json()["samples"])
         for label in (0, 1)
     )
     bunch = load_digits()
     means = [bunch.images[bunch.target == label].mean(axis=0) for label in (0, 1)]
-    for drawn, own, other in ((zeros, *means), (ones, *reversed(means))):
-        assert drawn.min() >= 0
-        assert 8 < drawn.max() <= 16
-        assert np.abs(drawn.mean(axis=(0, 1)) - own).mean() < 0.5 * np.abs(drawn.mean(axis=(0, 1)) - other).mean()
+    for generated, own, other in ((zeros, *means), (ones, *reversed(means))):
+        assert generated.min() >= 0
+        assert 8 < generated.max() <= 16
+        assert (
+            np.abs(generated.mean(axis=(0, 1)) - own).mean() < 0.5 * np.abs(generated.mean(axis=(0, 1)) - other).mean()
+        )
     refused = client.post("/v1/models/digits/generate?count=1")
     assert refused.status_code == 422
     assert "label" in refused.json()["detail"]
 
 
 def query_table(client: TestClient) -> None:
-    """Rows go in and come back in the columns' own units, and new rows look like them."""
+    """Check that rows are reconstructed in the columns' own units, and that generated rows have similar means."""
     rows = load_breast_cancer().data[:50]
     answer = client.post("/v1/models/cancer/reconstruct", json={"samples": rows.tolist()}).json()
-    back = np.array(answer["samples"])
+    reconstructed = np.array(answer["samples"])
     spread = load_breast_cancer().data.std(axis=0)
-    assert np.square((back - rows) / spread).mean() < 0.4  # the mean of each column would give 1
-    drawn = np.array(client.post("/v1/models/cancer/generate?count=200&seed=1").json()["samples"])
+    assert np.square((reconstructed - rows) / spread).mean() < 0.4  # the mean of each column would give 1
+    generated = np.array(client.post("/v1/models/cancer/generate?count=200&seed=1").json()["samples"])
     centre = load_breast_cancer().data.mean(axis=0)
-    assert (np.abs(drawn.mean(axis=0) - centre) < 0.5 * spread).all()
+    assert (np.abs(generated.mean(axis=0) - centre) < 0.5 * spread).all()
 
 
 def query_patches(client: TestClient) -> None:
-    """A PNG of three channels goes in with noise and comes out with less."""
+    """Check that a noisy PNG of three channels comes back with less noise."""
     photograph = load_sample_image("china.jpg")
     clean = photograph[200 : 200 + SIDE, 320 : 320 + SIDE].astype(float) / 255
     noisy = np.clip(clean + 0.3 * np.random.default_rng(0).standard_normal(clean.shape), 0, 1)

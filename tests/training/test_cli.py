@@ -1,8 +1,9 @@
-"""The command `hourglass-train`: results on stdout, one sentence for each mistake."""
+"""The command `hourglass-train` prints its result to stdout, and one sentence for each mistake to stderr."""
 
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,12 @@ import yaml
 from app.manifest import Manifest
 from training.__main__ import main
 from training.config import load_config
+from training.fitting.stages import Stage
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    """A configuration that trains in a second."""
+    """Return the path of a configuration that trains in a second."""
     document = load_config("digits-ae").model_dump(mode="json")
     document["optimisation"]["epochs"] = 2
     path = tmp_path / "quick.yaml"
@@ -24,7 +26,9 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
-def test_train_export_evaluate(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_model_is_trained_exported_and_evaluated(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     places = ["--models-dir", str(tmp_path / "models")]
     run = str(tmp_path / "run")
     assert main(["train", str(config), "--run-dir", run, *places]) == 0
@@ -33,19 +37,19 @@ def test_train_export_evaluate(config: Path, tmp_path: Path, capsys: pytest.Capt
     assert main(["export", run, *places]) == 0
     assert Path(capsys.readouterr().out.strip()) == first.parent / "2"
     assert main(["evaluate", "digits-ae/1", *places]) == 0
-    shown = capsys.readouterr()
-    result = json.loads(shown.out)
+    captured = capsys.readouterr()
+    result = json.loads(captured.out)
     assert (result["model"], result["version"]) == ("digits-ae", 1)
     expected = Manifest.read(first).metrics[0].values
     assert result["metrics"][0]["values"] == pytest.approx(expected, rel=1e-4)
-    assert "pca_mse" in shown.err
+    assert "pca_mse" in captured.err
     assert main(["evaluate", "digits-ae", *places]) == 0
     assert json.loads(capsys.readouterr().out)["version"] == 2
     assert main(["evaluate", str(first)]) == 0
 
 
 @pytest.mark.parametrize("name", ["table-ae", "table-vae", "images-ae", "images-sdae", "images-vae"])
-def test_the_configurations_for_any_data_take_any(
+def test_the_general_configurations_accept_any_data(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     random = np.random.default_rng(0)
@@ -102,34 +106,30 @@ def test_a_mistake_is_one_sentence_and_exit_code_1(
     (tmp_path / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x01\0\0\0\0")
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01\0\0\0\0")
     assert main([argument.replace("{tmp}", str(tmp_path)) for argument in arguments]) == 1
-    shown = capsys.readouterr()
-    *found, said = shown.err.strip().splitlines()
-    assert said.startswith("hourglass-train: ")
-    assert sentence in said
-    assert not found or found[0].startswith("rows  ")  # what the reader found comes before a run is refused
-    assert shown.out == ""
+    captured = capsys.readouterr()
+    *findings, message = captured.err.strip().splitlines()
+    assert message.startswith("hourglass-train: ")
+    assert sentence in message
+    assert not findings or findings[0].startswith("rows  ")  # the summary of the data is printed first
+    assert captured.out == ""
     assert not (tmp_path / "run").exists()
 
 
-def test_ctrl_c_says_how_to_go_on(
+def test_ctrl_c_prints_how_to_continue(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import signal
-
-    from training.fitting.stages import Stage
-
-    before = signal.getsignal(signal.SIGINT)
+    handler = signal.getsignal(signal.SIGINT)
     step = Stage.training_step
 
-    def pressed(self: Stage, *batch: object) -> object:
+    def interrupt(self: Stage, *batch: object) -> object:
         if self.current_epoch == 1:
             raise KeyboardInterrupt
         return step(self, *batch)  # type: ignore[arg-type]
 
     command = ["train", str(config), "--run-dir", str(tmp_path / "run"), "--no-export"]
     with monkeypatch.context() as patch:
-        patch.setattr(Stage, "training_step", pressed)
+        patch.setattr(Stage, "training_step", interrupt)
         assert main(command) == 130
-    signal.signal(signal.SIGINT, before)
-    assert "train --resume goes on" in capsys.readouterr().err
+    signal.signal(signal.SIGINT, handler)
+    assert "train --resume continues after the last complete epoch" in capsys.readouterr().err
     assert main([*command, "--resume"]) == 0

@@ -7,6 +7,7 @@ with.
     sections     data, preprocessing, network, optimisation, evaluation
     objective    the loss: one section for each family of models
     load         the whole configuration, read from a file
+    bundled/     configurations that come with the package
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from training.config.sections import (
 )
 from training.errors import InvalidConfiguration
 
-BUNDLED = Path(__file__).parent.parent / "configs"
+BUNDLED = Path(__file__).parent / "bundled"
 
 
 class Config(Section):
@@ -41,7 +41,7 @@ class Config(Section):
 
     @property
     def binarisation(self) -> Binarisation:
-        """How a variational model's samples are binarised in training and evaluation; `none` for other families."""
+        """The binarisation of samples in training and evaluation; `none` unless the model is variational."""
         return self.objective.binarisation if isinstance(self.objective, VariationalObjective) else "none"
 
 

@@ -76,7 +76,7 @@ class VariationalObjective(Section):
     `threshold` rounds it.
     """
     conditional: bool = False
-    """Whether the label is an input of the decoder. If true, the data must have labels."""
+    """If true, the label is an input of the decoder, and the data must have labels."""
 
     @model_validator(mode="after")
     def _options_that_fit(self) -> Self:

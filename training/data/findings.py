@@ -1,49 +1,51 @@
-"""What the reader found, for people, before anything is trained."""
+"""The findings in a data set's files, which are printed before training."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-SHOWN = 10
-"""Names of columns and classes that are listed; the rest is counted."""
+MAX_LISTED_NAMES = 10
+"""Names of columns or classes that are listed; the rest are counted."""
 
 
 @dataclass(frozen=True)
 class Findings:
-    """Counts over all rows of all parts, as they were read."""
+    """Counts over all rows of all parts, as they are in the files."""
 
     rows: int = 0
     kind: str = "vector"
     shape: tuple[int, ...] = ()
-    """Of one sample."""
+    """The shape of one sample."""
     dtype: str = ""
-    """Of the file."""
+    """The type of the file's numbers."""
     low: float = 0.0
     """The least value, in the user's units."""
     high: float = 0.0
+    """The largest value, in the user's units."""
     constant: tuple[str, ...] = ()
-    """The columns, or pixels, that have one value in all rows."""
+    """The columns, or pixels, that have the same value in all rows."""
     duplicates: int = 0
     """Rows that repeat an earlier one."""
     dropped: int = 0
-    """Rows left out of training and validation, since they stand in the data's own test part."""
+    """Rows left out of training and validation because the data's own test part has them, too."""
     clipped: int = 0
-    """Numbers of validation and test images that lay beyond the training images' range, and were moved to its ends."""
+    """Numbers of validation and test images outside the training images' range, which were moved to its ends."""
     class_counts: dict[str, int] = field(default_factory=dict)
+    """Rows of each class, over the parts that have labels."""
     parts: tuple[int, int, int] = (0, 0, 0)
-    """Rows to train on, to validate on, to test on."""
+    """Rows of the training, the validation and the test part."""
 
     def describe(self) -> str:
-        """Aligned lines, without a newline at the end."""
+        """Return aligned lines, without a newline at the end."""
         train, validation, test = self.parts
         lines = {
             "rows": f"{self.rows}, each {self._sample()}, {self.dtype}",
             "range": f"{self.low:g} to {self.high:g}",
-            "missing": "0 values",  # the reader refuses data with missing values
+            "missing": "0 values",  # readers refuse data with missing values
             "constant": self._constant(),
             "duplicates": f"{self.duplicates} rows that repeat an earlier one",
-            "dropped": f"{self.dropped} rows that stand in the test part too" if self.dropped else "",
-            "clipped": f"{self.clipped} numbers beyond the training part's range" if self.clipped else "",
+            "dropped": f"{self.dropped} rows that are also in the test part" if self.dropped else "",
+            "clipped": f"{self.clipped} numbers outside the training part's range" if self.clipped else "",
             "classes": self._classes(),
             "split": f"{train} training, {validation} validation, {test} test",
         }
@@ -61,13 +63,13 @@ class Findings:
         return f"{len(self.constant)} columns" + _listed(self.constant)
 
     def _classes(self) -> str:
-        counted = tuple(f"{name} {count}" for name, count in self.class_counts.items())
-        return f"{len(counted)}{_listed(counted)}" if counted else "no labels"
+        counts = tuple(f"{name} {count}" for name, count in self.class_counts.items())
+        return f"{len(counts)}{_listed(counts)}" if counts else "no labels"
 
 
 def _listed(names: tuple[str, ...]) -> str:
-    """`: a, b and 3 more`; nothing for no names."""
+    """Return `: a, b and 3 more`, or nothing if there are no names."""
     if not names:
         return ""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f": {', '.join(names[:SHOWN])}{more}"
+    more = f" and {len(names) - MAX_LISTED_NAMES} more" if len(names) > MAX_LISTED_NAMES else ""
+    return f": {', '.join(names[:MAX_LISTED_NAMES])}{more}"

@@ -1,4 +1,4 @@
-"""Labels as they came, to numbers into the sorted classes."""
+"""The step from a source's labels to indices into sorted classes."""
 
 from __future__ import annotations
 
@@ -9,35 +9,37 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from training.data.dataset import Numbers
 from training.data.source import Source
+from training.data.storage import Integers
 from training.errors import DataError
 
 
-def number_labels(sources: Sequence[Source]) -> tuple[tuple[str, ...], list[Numbers | None]]:
+def number_labels(sources: Sequence[Source]) -> tuple[tuple[str, ...], list[Integers | None]]:
     """
-    The classes of all sources, numbers in numeric order, and for each source its labels as numbers into them.
+    Return the classes of all sources, and for each source its labels as indices into them, or None without labels.
 
-    Text, whole numbers and booleans are labels. Raises DataError, with the row.
+    Labels may be text, whole numbers or booleans. Classes that are all whole numbers are sorted as numbers. Raises
+    DataError, with the row.
     """
-    found = [_checked(source) for source in sources]
-    labels = [part for part in found if part is not None]
-    if not labels:
-        return (), [None] * len(found)
-    values, numbers = np.unique(np.concatenate(labels), return_inverse=True)
-    classes = [str(value) for value in values]
-    if all(re.fullmatch(r"-?\d+", name) for name in classes):
-        order = sorted(range(len(classes)), key=lambda index: (int(classes[index]), classes[index]))
+    labels = [_check_labels(source) for source in sources]
+    present = [part for part in labels if part is not None]
+    if not present:
+        return (), [None] * len(labels)
+    values, value_indices = np.unique(np.concatenate(present), return_inverse=True)
+    names = [str(value) for value in values]
+    if all(re.fullmatch(r"-?\d+", name) for name in names):
+        order = sorted(range(len(names)), key=lambda index: (int(names[index]), names[index]))
     else:
-        order = list(range(len(classes)))
+        order = list(range(len(names)))
     position = np.empty(len(order), np.int64)
     position[order] = np.arange(len(order))
-    ends = np.cumsum([len(part) for part in labels])[:-1]
-    return tuple(classes[index] for index in order), [*np.split(position[numbers], ends)]
+    ends = np.cumsum([len(part) for part in present])[:-1]
+    numbered = iter(np.split(position[value_indices], ends))
+    return tuple(names[index] for index in order), [None if part is None else next(numbered) for part in labels]
 
 
-def _checked(source: Source) -> npt.NDArray[Any] | None:
-    """Text or whole numbers, (N,)."""
+def _check_labels(source: Source) -> npt.NDArray[Any] | None:
+    """Return the labels as text or whole numbers, (N,)."""
     labels = source.labels
     if labels is None:
         return None
@@ -48,7 +50,7 @@ def _checked(source: Source) -> npt.NDArray[Any] | None:
         if not whole.all():
             row = int(whole.argmin())
             raise DataError(
-                f"{source.where(row)}: expected a label that is text or a whole number, got {labels[row]:g}"
+                f"{source.place(row)}: expected a label that is text or a whole number, got {labels[row]:g}"
             )
         return labels.astype(np.int64)
     if labels.dtype.kind == "S":

@@ -1,4 +1,4 @@
-"""What a reader hands over, before anything is checked or split, and how its axes are put in order."""
+"""The rows that a reader returns, not yet checked or split, and the order of their axes."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ import numpy.typing as npt
 
 from training.errors import DataError
 
-Kind = Literal["image", "vector"]
+SampleKind = Literal["image", "vector"]
 
-LEAST_SIDE, LARGEST_SIDE = 8, 256
-"""Height and width of an image, in pixels."""
+MIN_SIDE_PIXELS, MAX_SIDE_PIXELS = 8, 256
+"""The least and the largest height and width of an image."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Rows from one file, or one folder, in their order there."""
+    """Rows of one file or folder, in their order there."""
 
     origin: str
     """The file or folder, for messages."""
     samples: npt.NDArray[Any]
-    """(N, ...), numbers of the type they came in; may be mapped from the file."""
+    """(N, ...), numbers in the file's type; may be mapped from the file."""
     labels: npt.NDArray[Any] | None = None
-    """(N,), as they came."""
-    kind: Kind | None = None
-    """None: what the number of axes says."""
+    """(N,), in the file's type."""
+    kind: SampleKind | None = None
+    """None: the number of axes decides."""
     feature_names: tuple[str, ...] = ()
     first_row: int = 0
-    """What messages call the first row: 0 as numpy does, 1 in a table."""
+    """The number of the first row in messages: 0 as in numpy, 1 in a table."""
     files: tuple[Path, ...] = ()
-    """One a row, where each row has its own."""
+    """The file of each row, if each row has its own."""
     value_range: tuple[float, float] | None = None
-    """Where the data set is known to have one."""
+    """The range of the data set's values, if it is known."""
     test: Source | None = None
     """The test part of a data set that has its own."""
 
-    def where(self, row: int, column: int | None = None) -> str:
-        """The place of a number, for messages."""
+    def place(self, row: int, column: int | None = None) -> str:
+        """Return the place of a row, or of a number in it, for messages."""
         if self.files:
             return str(self.files[row])
         counted = " (from 0)" if self.first_row == 0 else ""
@@ -49,16 +49,16 @@ class Source:
         return place if column is None else f"{place}, column {self.column_name(column)}"
 
     def column_name(self, column: int) -> str:
-        """Its name in quotes, or its number, from 0."""
+        """Return a column's name in quotes, or its number, counted from 0, if it has no name."""
         return f'"{self.feature_names[column]}"' if self.feature_names else str(column)
 
 
-def arrange(source: Source, kind: Kind | None) -> Source:
+def arrange_axes(source: Source, kind: SampleKind | None) -> Source:
     """
-    The samples as images (N, C, H, W) or as vectors (N, F): a view of them wherever their memory allows one.
+    Return the samples as images (N, C, H, W) or as vectors (N, F), as a view if their memory allows one.
 
-    Matrices become vectors, and stacks of 3 or 4 axes images, unless the source or `kind` says otherwise. Of 4 axes
-    the second is the channels where it has 1 or 3 of them, else the last. Raises DataError.
+    Without a kind, matrices become vectors, and arrays of 3 or 4 axes become images. The second of 4 axes is the
+    channels if its size is 1 or 3, else the last one is. Raises DataError.
     """
     samples = source.samples
     if samples.dtype.kind not in "biuf":
@@ -73,23 +73,23 @@ def arrange(source: Source, kind: Kind | None) -> Source:
     samples = _as_images(source) if kind == "image" else samples.reshape(len(samples), math.prod(samples.shape[1:]))
     if kind == "vector" and samples.shape[1] < 2:
         raise DataError(f"{source.origin}: expected at least 2 columns of numbers, got {samples.shape[1]}")
-    test = source.test and arrange(source.test, kind)
+    test = source.test and arrange_axes(source.test, kind)
     if test and test.samples.shape[1:] != samples.shape[1:]:
         raise DataError(f"{source.origin}: training and test images differ in size")
     return replace(source, samples=samples, kind=kind, test=test)
 
 
-def refuse_sides(origin: str, height: int, width: int) -> None:
-    """Raise DataError for an image that is too small or too large."""
-    if not (LEAST_SIDE <= height <= LARGEST_SIDE and LEAST_SIDE <= width <= LARGEST_SIDE):
+def check_image_size(origin: str, height: int, width: int) -> None:
+    """Raise DataError if an image is too small or too large."""
+    if not (MIN_SIDE_PIXELS <= height <= MAX_SIDE_PIXELS and MIN_SIDE_PIXELS <= width <= MAX_SIDE_PIXELS):
         raise DataError(
-            f"{origin}: expected images of {LEAST_SIDE} to {LARGEST_SIDE} pixels a side, got {height}x{width} "
-            f"(height x width)"
+            f"{origin}: expected images of {MIN_SIDE_PIXELS} to {MAX_SIDE_PIXELS} pixels a side, "
+            f"got {height}x{width} (height x width)"
         )
 
 
 def _as_images(source: Source) -> npt.NDArray[Any]:
-    """Shape: (N, C, H, W)"""
+    """Return the samples with the shape (N, C, H, W)."""
     samples = source.samples
     if samples.ndim == 2:
         raise DataError(f"{source.origin}: kind is 'image', but shape {samples.shape} has no height and width")
@@ -102,5 +102,5 @@ def _as_images(source: Source) -> npt.NDArray[Any]:
                 f"{samples.shape}"
             )
         samples = np.moveaxis(samples, 3, 1)
-    refuse_sides(source.origin, samples.shape[2], samples.shape[3])
+    check_image_size(source.origin, samples.shape[2], samples.shape[3])
     return samples

@@ -1,110 +1,82 @@
-"""One pass over all rows, piece by piece: what is refused, and what must be known of them."""
+"""One pass over all rows of a source: it refuses bad values, and collects what later steps need to know."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from training.data.dataset import Numbers, Samples
 from training.data.source import Source
+from training.data.storage import (
+    Integers,
+    StoredSamples,
+    describe_unstorable,
+    first_unstorable,
+    row_chunks,
+    to_stored,
+)
 from training.errors import DataError
-
-PIECE = 16 * 2**20
-"""Bytes of rows that are looked at together."""
-
-KEPT = (np.uint8, np.int8, np.int16)
-"""Types that are stored as they came; torch indexes them, and they are smaller than float32, which the rest becomes."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What all rows of a source are, beside numbers that can be stored."""
+    """Facts about all rows of a source, whose values can be stored."""
 
-    digests: Numbers
-    """(N,): equal for equal rows, and different for different ones but for one chance in 2^64 a pair."""
-    low: Samples
-    """The least value of each number of a sample, (F,), stored."""
-    high: Samples
+    digests: Integers
+    """(N,): equal for equal rows; different rows have the same digest with a probability of 2^-64 per pair."""
+    low: StoredSamples
+    """The least value of each number of a sample, (F,), in stored units."""
+    high: StoredSamples
+    """The largest value of each number of a sample, (F,), in stored units."""
 
 
-def survey(source: Source, value_range: tuple[float, float] | None) -> Survey:
+def survey_rows(source: Source, value_range: tuple[float, float] | None) -> Survey:
     """
-    Look at every row once. Raises DataError for NaN, infinite values, values that float32 cannot hold, and values
-    outside of a range that was stated, with the row.
+    Read every row once.
+
+    Raises DataError, with the row, for NaN, infinite values, values that float32 cannot hold, and values outside the
+    range.
     """
-    low = high = stored(source.samples[:1]).reshape(-1)
+    low = high = to_stored(source.samples[:1]).reshape(-1)
     digests = np.empty(len(source.samples), np.int64)
-    for rows in pieces(source.samples):
-        raw = source.samples[rows]
-        _refuse(source, rows.start, raw, value_range)
-        flat = stored(raw).reshape(len(raw), -1)
+    for rows in row_chunks(source.samples):
+        chunk = source.samples[rows]
+        _check_values(source, rows.start, chunk, value_range)
+        flat = to_stored(chunk).reshape(len(chunk), -1)
         low, high = np.minimum(low, flat.min(axis=0)), np.maximum(high, flat.max(axis=0))
         digests[rows] = row_digests(flat)
     return Survey(digests, low, high)
 
 
-def pieces(samples: npt.NDArray[Any]) -> Iterator[slice]:
-    """Slices of rows that cover all of them."""
-    rows = max(1, PIECE // max(1, samples[:1].nbytes))
-    return (slice(start, min(start + rows, len(samples))) for start in range(0, len(samples), rows))
+def row_digests(flat: StoredSamples) -> Integers:
+    """
+    Return a digest of each row; zero and minus zero are equal.
 
-
-def stored(samples: npt.NDArray[Any]) -> Samples:
-    """In the type that a split keeps, C-contiguous."""
-    if samples.dtype == np.bool_:
-        return np.ascontiguousarray(samples, np.uint8)
-    with np.errstate(over="ignore"):  # what overflows is refused elsewhere, by name
-        return np.ascontiguousarray(samples, stored_dtype(samples.dtype))
-
-
-def stored_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The type that a split keeps numbers of this type in."""
-    if dtype == np.bool_:
-        return np.dtype(np.uint8)
-    native = dtype.newbyteorder("=")
-    return native if native in KEPT else np.dtype(np.float32)
-
-
-def first_unstorable(values: npt.NDArray[Any]) -> tuple[int, ...] | None:
-    """The index of the first value that float32 cannot hold as a finite number."""
-    if values.dtype.kind != "f":
-        return None
-    with np.errstate(over="ignore"):
-        finite = np.isfinite(values.astype(np.float32, copy=False))
-    return None if finite.all() else tuple(int(i) for i in np.unravel_index(finite.argmin(), finite.shape))
-
-
-def complaint(value: float) -> str:
-    """What is wrong with such a value."""
-    if np.isnan(value):
-        return "not a number (NaN)"
-    return "infinite" if np.isinf(value) else f"{value:g} is too large for float32"
-
-
-def row_digests(flat: Samples) -> Numbers:
-    """(N, F) -> (N,). Zero and minus zero are equal. Another process gives other digests: only equality counts."""
+    Another process computes other digests, so that they can only be compared with each other.
+    Shape: (N, F) -> (N,)
+    """
     if flat.dtype == np.float32:
         flat = flat + np.float32(0)
     row = np.dtype((np.void, flat.shape[1] * flat.itemsize))
     return np.fromiter(map(hash, flat.view(row).ravel().tolist()), np.int64, len(flat))
 
 
-def _refuse(source: Source, start: int, raw: npt.NDArray[Any], value_range: tuple[float, float] | None) -> None:
-    place = first_unstorable(raw)
-    if place:
-        raise DataError(f"{_where(source, start, place)}: {complaint(float(raw[place]))}")
-    if value_range and (raw.min() < value_range[0] or raw.max() > value_range[1]):
-        outside = (raw < value_range[0]) | (raw > value_range[1])
-        place = tuple(int(i) for i in np.unravel_index(outside.argmax(), outside.shape))
+def _check_values(
+    source: Source, first_row: int, chunk: npt.NDArray[Any], value_range: tuple[float, float] | None
+) -> None:
+    index = first_unstorable(chunk)
+    if index:
+        raise DataError(f"{_place(source, first_row, index)}: {describe_unstorable(float(chunk[index]))}")
+    if value_range and (chunk.min() < value_range[0] or chunk.max() > value_range[1]):
+        outside = (chunk < value_range[0]) | (chunk > value_range[1])
+        index = tuple(int(i) for i in np.unravel_index(outside.argmax(), outside.shape))
         raise DataError(
-            f"{_where(source, start, place)}: expected values from {value_range[0]:g} to {value_range[1]:g}, "
-            f"got {raw[place]:g}"
+            f"{_place(source, first_row, index)}: expected values from {value_range[0]:g} to {value_range[1]:g}, "
+            f"got {chunk[index]:g}"
         )
 
 
-def _where(source: Source, start: int, place: tuple[int, ...]) -> str:
-    return source.where(start + place[0], place[1] if source.kind == "vector" else None)
+def _place(source: Source, first_row: int, index: tuple[int, ...]) -> str:
+    return source.place(first_row + index[0], index[1] if source.kind == "vector" else None)

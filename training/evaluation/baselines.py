@@ -99,7 +99,7 @@ class RidgeDenoiser:
 
     ridge: Any
     clipped: bool
-    """Whether outputs are clipped to [0, 1]."""
+    """If true, outputs are clipped to [0, 1]."""
 
     @classmethod
     def fit(cls, noisy: Samples, clean: Samples, clipped: bool = True) -> RidgeDenoiser:

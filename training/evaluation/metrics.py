@@ -1,4 +1,4 @@
-"""Errors of outputs against targets: a number a sample, and its mean over samples."""
+"""Errors of outputs against targets: one number per sample, and means over samples."""
 
 from __future__ import annotations
 
@@ -8,41 +8,41 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import uniform_filter
 
+from app.arrays import Array
 from training.errors import DataError
 
-Array = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 
 EPSILON = 1e-6
-"""How near a probability comes to 0 or 1: a certain and wrong pixel costs 13.8 nats."""
-WINDOW = 7
-"""Side of the square that structural similarity is taken over, where the image is as large."""
-BLOCK = 2**20
-"""Numbers that are held in double precision at a time."""
+"""Least distance of a probability from 0 and 1: a certain but wrong pixel costs 13.8 nats."""
+MAX_WINDOW_SIDE = 7
+"""Side in pixels of the square that structural similarity is computed over; smaller for smaller images."""
+MAX_BLOCK_NUMBERS = 2**20
+"""Numbers held in double precision at a time."""
 
 
 def mse(output: Array, target: Array) -> float:
-    """Mean squared error over all numbers."""
+    """Return the mean squared error over all numbers."""
     return float(squared_errors(output, target).mean())
 
 
 def psnr(output: Array, target: Array) -> float:
-    """Peak signal-to-noise ratio in dB for a peak of 1: the mean over samples, each from its own squared error."""
+    """Return the peak signal-to-noise ratio in dB for a peak of 1, as the mean of each sample's own ratio."""
     return float(psnr_of(squared_errors(output, target)).mean())
 
 
 def ssim(output: Array, target: Array) -> float:
-    """Mean structural similarity of images in [0, 1]."""
+    """Return the mean structural similarity of images in [0, 1]."""
     return float(similarities(output, target).mean())
 
 
 def bce(output: Array, target: Array, margin: float = EPSILON) -> float:
-    """Mean cross-entropy in nats per number."""
+    """Return the mean cross-entropy in nats per number."""
     return float(cross_entropy(output, target, margin).mean()) / float(np.prod(target.shape[1:]))
 
 
 def squared_errors(output: Array, target: Array) -> Doubles:
-    """The mean squared error of each sample. Shapes: (N, *shape) and (N, *shape) -> (N,)"""
+    """Return the mean squared error of each sample. Shapes: (N, *shape) and (N, *shape) -> (N,)."""
 
     def errors(a: Array, b: Array) -> Doubles:
         return np.asarray(np.square(a - b).reshape(len(b), -1).mean(axis=1, dtype=np.float64))
@@ -51,25 +51,25 @@ def squared_errors(output: Array, target: Array) -> Doubles:
 
 
 def psnr_of(errors: Doubles) -> Doubles:
-    """From mean squared errors to dB, for a peak of 1; at most 100. Shapes: (N,) -> (N,)"""
+    """Convert mean squared errors to PSNR in dB for a peak of 1, at most 100. Shapes: (N,) -> (N,)."""
     return -10 * np.log10(np.maximum(errors, 1e-10))
 
 
 def window_of(shape: tuple[int, ...]) -> int | None:
-    """The side of the window for images of a shape: WINDOW or the largest odd number that fits; None below 3."""
-    side = min(WINDOW, *shape[-2:])
+    """Return the side of the window: MAX_WINDOW_SIDE or the largest odd number that fits; None below 3."""
+    side = min(MAX_WINDOW_SIDE, *shape[-2:])
     side -= 1 - side % 2
     return side if side >= 3 else None
 
 
 def similarities(output: Array, target: Array) -> Doubles:
     """
-    Structural similarity of each image in [0, 1], the mean over channels.
+    Return the structural similarity of each image in [0, 1], as the mean over its channels.
 
     Shapes: (N, C, H, W) and (N, C, H, W) -> (N,)
     Source: Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", with a uniform
-    window, sample covariances and without the border, as skimage.metrics.structural_similarity for data_range 1;
-    here for many images at once.
+    window, sample covariances and without the border, like skimage.metrics.structural_similarity for data_range 1,
+    but for many images at once.
     """
     side = window_of(target.shape)
     if side is None:
@@ -92,10 +92,10 @@ def similarities(output: Array, target: Array) -> Doubles:
 
 def cross_entropy(output: Array, target: Array, margin: float = EPSILON) -> Doubles:
     """
-    Bernoulli cross-entropy in nats per sample; outputs are kept `margin` away from 0 and 1.
+    Return the Bernoulli cross-entropy in nats per sample; outputs are clipped to [margin, 1 - margin].
 
     Shapes: (N, *shape) and (N, *shape) -> (N,)
-    Raises DataError where a target lies outside [0, 1], of which a Bernoulli cannot speak.
+    Raises DataError if a target lies outside [0, 1], where a Bernoulli has no density.
     """
     if target.min() < -EPSILON or target.max() > 1 + EPSILON:
         raise DataError(
@@ -112,9 +112,9 @@ def cross_entropy(output: Array, target: Array, margin: float = EPSILON) -> Doub
 
 class RSquared:
     """
-    The share of each column's variance that is explained, 1 - residual / total, over rows that come in parts.
+    The share of each column's variance that is explained, 1 - residual / total, over rows added in parts.
 
-    The columns' means are merged as the parts come (Chan et al.), since a difference of large sums would lose digits.
+    The means of the parts are merged (Chan et al.), since a difference of large sums would lose digits.
     """
 
     def __init__(self, columns: int) -> None:
@@ -122,7 +122,7 @@ class RSquared:
         self._mean, self._total, self._residual = np.zeros((3, columns))
 
     def add(self, output: Array, target: Array) -> None:
-        """Shapes: (n, *shape) and (n, *shape)"""
+        """Add rows. Shapes: (n, *shape) and (n, *shape)."""
         x, y = (array.reshape(len(target), -1).astype(np.float64) for array in (target, output))
         mean = x.mean(axis=0)
         shift, count = mean - self._mean, self._count + len(x)
@@ -132,7 +132,7 @@ class RSquared:
         self._count = count
 
     def mean(self) -> float:
-        """Over the columns that vary; 0 where none does."""
+        """Return the mean over the columns that vary, or 0 if none varies."""
         varies = self._total > 1e-24 * self._count * np.square(self._mean)  # a constant leaves rounding errors
         return float((1 - self._residual[varies] / self._total[varies]).mean()) if varies.any() else 0.0
 
@@ -142,5 +142,5 @@ def _in_blocks(measure: Callable[[Array, Array], Doubles], output: Array, target
 
 
 def _blocks(samples: Array) -> Iterator[slice]:
-    rows = max(1, BLOCK // int(np.prod(samples.shape[1:])))
+    rows = max(1, MAX_BLOCK_NUMBERS // int(np.prod(samples.shape[1:])))
     return (slice(start, start + rows) for start in range(0, len(samples), rows))

@@ -1,4 +1,4 @@
-"""What is measured: a model, and the data that it is measured on, a chunk of rows at a time."""
+"""The subject of an evaluation: a model and the data that it is measured on, read chunk by chunk."""
 
 from __future__ import annotations
 
@@ -8,125 +8,131 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from app.arrays import Array, Labels, Latents, Samples
 from app.engine.autoencoder import Autoencoder, Posterior
 from app.manifest import Manifest, VectorInput
-from training.data import DataSet, Split
+from training.data.dataset import DataSet, Split
 from training.errors import DataError
+from training.evaluation.limits import DEFAULT_LIMITS, Limits, RowLimit
 from training.evaluation.units import to_x
 
-Array = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.int64]
 Untrained = Callable[[Literal["encode", "reconstruct"], Array], Array]
-"""What the same network answers before training, to samples in the user's units: latents, or samples."""
-
-CHUNK_ROWS, CHUNK_NUMBERS = 1024, 2**22
-"""Rows, and numbers, that are held as float32 at a time where all rows are gone through."""
-FIT_ROWS, FIT_NUMBERS = 60_000, 2**27
-"""Training rows, and numbers, that a baseline is fitted on at most."""
+"""The network before training: a function of a task and samples in the user's units; returns latents or samples."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A model and data that fit each other."""
+    """A model and data that fit each other, and the limits of their evaluation."""
 
     model: Autoencoder
     data: DataSet
     seed: int
-    """Of the rows that are drawn where there are too many, the binarised targets and the importance draws."""
+    """Seed of the chosen rows, the binarised targets and the importance samples."""
+    limits: Limits = DEFAULT_LIMITS
     label_numbers: Labels | None = None
-    """Of a conditional model: for each class of the data, its number in the manifest."""
+    """The manifest's number of each class of the data; None if the model is not conditional."""
 
     @classmethod
-    def of(cls, model: Autoencoder, data: DataSet, seed: int = 0) -> Subject:
-        """Raises DataError where the model cannot take the data, before anything is computed."""
+    def of(cls, model: Autoencoder, data: DataSet, seed: int = 0, limits: Limits = DEFAULT_LIMITS) -> Subject:
+        """Check that the model can take the data. Raises DataError if not."""
         check_fit(model.manifest, data)
-        return cls(model, data, seed, _label_numbers(model.manifest, data))
+        return cls(model, data, seed, limits, _label_numbers(model.manifest, data))
 
     @property
     def manifest(self) -> Manifest:
-        """The model's."""
+        """The model's manifest."""
         return self.model.manifest
 
     @property
     def description(self) -> str:
-        """What a measurement says of its data set."""
+        """A measurement's description of its data set."""
         return f"{self.data.name}, test part, {len(self.data.test)} samples"
 
-    def training_rows(self, rows: int, numbers: int) -> Split:
-        """So many training rows, or fewer where they have more numbers in all, drawn with the seed."""
-        return drawn_rows(self.data.train, self.rows_within(rows, numbers), self.seed)
+    def training_rows(self, limit: RowLimit) -> Split:
+        """Return the training rows, or as many as the limit allows, chosen with the seed."""
+        return choose_rows(self.data.train, self.row_count(limit), self.seed)
 
-    def fitting_rows(self) -> Split:
-        """The training rows that PCA and the neighbours are fitted on."""
-        return self.training_rows(FIT_ROWS, FIT_NUMBERS)
+    def baseline_rows(self) -> Split:
+        """Return the training rows that baselines are fitted on."""
+        return self.training_rows(self.limits.baseline)
 
     @property
-    def fitting_count(self) -> int:
-        """How many they are."""
-        return min(len(self.data.train), self.rows_within(FIT_ROWS, FIT_NUMBERS))
+    def baseline_row_count(self) -> int:
+        """Number of training rows that baselines are fitted on."""
+        return min(len(self.data.train), self.row_count(self.limits.baseline))
 
-    def rows_within(self, rows: int, numbers: int) -> int:
-        """So many rows, or fewer where their samples have more numbers in all."""
-        return rows_within(rows, numbers, self.manifest.input_size)
+    def row_count(self, limit: RowLimit) -> int:
+        """Return the most rows of this model's samples within a limit."""
+        return limit.count(self.manifest.input_size)
 
-    def x(self, split: Split) -> Array:
-        """A split in the network's units."""
-        return answers(lambda samples: to_x(samples, self.manifest), split)
+    def spans(self, count: int) -> Iterator[tuple[int, int]]:
+        """Yield the start and the end of each chunk of `count` rows."""
+        return spans(count, self.row_count(self.limits.chunk))
 
-    def encode(self, split: Split) -> Array:
-        """Latents of all rows. Shape: (N, latent_dim)"""
-        return answers(self.model.encode, split)
+    def chunks(self, split: Split) -> Iterator[Split]:
+        """Yield all rows of a split in order, chunk by chunk."""
+        return chunks(split, self.limits.chunk)
+
+    def map_chunks(self, function: Callable[[Samples], Array], split: Split) -> Array:
+        """Return the results of a function of samples in the user's units, for all rows of a split."""
+        return map_chunks(function, split, self.limits.chunk)
+
+    def x(self, split: Split) -> Samples:
+        """Return a split in the network's units."""
+        return self.map_chunks(lambda samples: to_x(samples, self.manifest), split)
+
+    def encode(self, split: Split) -> Latents:
+        """Return the latents of all rows. Shape: (N, latent_dim)."""
+        return self.map_chunks(self.model.encode, split)
 
     def posterior(self, split: Split) -> Posterior:
-        """The encoder's whole answer for all rows of a split."""
-        parts = [self.model.posterior(part.in_users_units()) for part in chunks(split)]
-        logvars = [part.logvar for part in parts if part.logvar is not None]
-        return Posterior(np.concatenate([part.mu for part in parts]), np.concatenate(logvars) if logvars else None)
+        """Return all of the encoder's outputs for all rows of a split."""
+        return join_posteriors([self.model.posterior(part.in_users_units()) for part in self.chunks(split)])
 
-    def reconstruct_split(self, split: Split) -> Array:
-        """`reconstruct` for all rows of a split."""
-        return np.concatenate([self.reconstruct(part.in_users_units(), part.labels) for part in chunks(split)])
+    def reconstruct_split(self, split: Split) -> Samples:
+        """Reconstruct all rows of a split."""
+        return np.concatenate([self.reconstruct(part.in_users_units(), part.labels) for part in self.chunks(split)])
 
-    def reconstruct(self, samples: Array, labels: Labels | None) -> Array:
-        """decode(encode(samples)), each row under its own label where the model is conditional; user's units."""
+    def reconstruct(self, samples: Samples, labels: Labels | None) -> Samples:
+        """Return decode(encode(samples)) in the user's units; a conditional model decodes each row under its label."""
         return self.decode(self.model.encode(samples), labels)
 
-    def decode(self, latents: Array, labels: Labels | None) -> Array:
-        """Samples in the user's units; `labels` are the data's, one a row."""
+    def decode(self, latents: Latents, labels: Labels | None) -> Samples:
+        """Return samples in the user's units. `labels` are numbers of the data's classes, one per row."""
         if self.label_numbers is None:
             return self.model.decode(latents)
         assert labels is not None
         return self.model.decode_rows(latents, self.label_numbers[labels])
 
 
-def rows_within(rows: int, numbers: int, size: int) -> int:
-    """So many rows, or fewer where they have more numbers in all; at least one."""
-    return max(1, min(rows, numbers // size))
+def join_posteriors(parts: list[Posterior]) -> Posterior:
+    """Return one posterior of the rows of all parts."""
+    logvars = [part.logvar for part in parts if part.logvar is not None]
+    return Posterior(np.concatenate([part.mu for part in parts]), np.concatenate(logvars) if logvars else None)
 
 
-def spans(count: int, size: int) -> Iterator[tuple[int, int]]:
-    """Where the chunks of so many samples, each of `size` numbers, begin and end."""
-    rows = rows_within(CHUNK_ROWS, CHUNK_NUMBERS, size)
+def spans(count: int, rows: int) -> Iterator[tuple[int, int]]:
+    """Yield the start and the end of each chunk of at most `rows` of `count` rows."""
     return ((start, min(start + rows, count)) for start in range(0, count, rows))
 
 
-def chunks(split: Split) -> Iterator[Split]:
-    """All rows, in order."""
-    return (split.take(slice(*span)) for span in spans(len(split), math.prod(split.samples.shape[1:])))
+def chunks(split: Split, limit: RowLimit = DEFAULT_LIMITS.chunk) -> Iterator[Split]:
+    """Yield all rows of a split in order, chunk by chunk."""
+    rows = limit.count(math.prod(split.samples.shape[1:]))
+    return (split.take(slice(*span)) for span in spans(len(split), rows))
 
 
-def answers(answer: Callable[[Array], Array], split: Split) -> Array:
-    """What a function of samples in the user's units gives for all rows of a split."""
-    return np.concatenate([answer(part.in_users_units()) for part in chunks(split)])
+def map_chunks(function: Callable[[Samples], Array], split: Split, limit: RowLimit = DEFAULT_LIMITS.chunk) -> Array:
+    """Return the results of a function of samples in the user's units, for all rows of a split."""
+    return np.concatenate([function(part.in_users_units()) for part in chunks(split, limit)])
 
 
-def drawn_rows(split: Split, rows: int, seed: int) -> Split:
-    """All rows of a split, or so many, drawn with the seed and in their order."""
-    if rows >= len(split):
+def choose_rows(split: Split, count: int, seed: int) -> Split:
+    """Return `count` random rows of a split in their order, or all rows if there are no more than that."""
+    if count >= len(split):
         return split
-    return split.take(np.sort(np.random.default_rng(seed).permutation(len(split))[:rows]))
+    return split.take(np.sort(np.random.default_rng(seed).permutation(len(split))[:count]))
 
 
 def check_fit(manifest: Manifest, data: DataSet) -> None:
@@ -142,14 +148,20 @@ def check_fit(manifest: Manifest, data: DataSet) -> None:
             if ours != theirs:
                 raise DataError(f"{data.name}: column {number}: expected {ours!r}, as in the model, got {theirs!r}")
     for part, split in (("training", data.train), ("test", data.test)):
-        if len(split) == 0:
-            raise DataError(f"{data.name}: the {part} part has no rows")
-        low, high = (np.float32(end) * np.float32(split.unit) for end in (split.samples.min(), split.samples.max()))
-        if expected.value_range and not expected.value_range.low <= low <= high <= expected.value_range.high:
-            raise DataError(
-                f"{data.name}: expected numbers from {expected.value_range.low:g} to {expected.value_range.high:g}, "
-                f"which the model {manifest.name!r} takes, got {low:g} to {high:g} in the {part} part"
-            )
+        _check_part(manifest, data.name, part, split)
+
+
+def _check_part(manifest: Manifest, name: str, part: str, split: Split) -> None:
+    """Raise DataError if a part has no rows, or numbers outside the model's value range."""
+    if len(split) == 0:
+        raise DataError(f"{name}: the {part} part has no rows")
+    value_range = manifest.input.value_range
+    low, high = (np.float32(end) * np.float32(split.unit) for end in (split.samples.min(), split.samples.max()))
+    if value_range and not value_range.low <= low <= high <= value_range.high:
+        raise DataError(
+            f"{name}: expected numbers from {value_range.low:g} to {value_range.high:g}, "
+            f"which the model {manifest.name!r} takes, got {low:g} to {high:g} in the {part} part"
+        )
 
 
 def _label_numbers(manifest: Manifest, data: DataSet) -> Labels | None:

@@ -1,4 +1,4 @@
-"""Between the user's units and those that errors are measured in."""
+"""Conversions between the user's units and those that errors are measured in."""
 
 from __future__ import annotations
 
@@ -7,25 +7,24 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from app.arrays import Array, Samples
 from app.manifest import Manifest, Preprocessing, ValueRange
 
-Array = npt.NDArray[np.float32]
-
-LEAST_COUNT = np.float32(-1 + 2**-24)
-"""Below it log1p has no finite answer; an untrained decoder can come as low."""
+MIN_LOG1P_ARGUMENT = np.float32(-1 + 2**-24)
+"""The log1p of smaller numbers is not finite; an untrained decoder may return such numbers."""
 
 
-def to_unit(samples: Array, value_range: ValueRange) -> Array:
-    """From the user's units to [0, 1]."""
+def to_unit(samples: Samples, value_range: ValueRange) -> Samples:
+    """Map the value range to [0, 1]."""
     return (samples - np.float32(value_range.low)) / np.float32(value_range.span)
 
 
-def to_x(samples: Array, manifest: Manifest, *, clipped: bool = True) -> Array:
+def to_x(samples: Samples, manifest: Manifest, *, clipped: bool = True) -> Samples:
     """
-    From the user's units to those of the network: x = (clip(log1p(samples)) - shift) / scale.
+    Convert the user's units to those of the network: x = (clip(log1p(samples)) - shift) / scale.
 
-    Of a manifest that does not tell its preprocessing, the value range is mapped to [0, 1]. What a decoder gave is
-    not clipped: the network had not clipped it either.
+    If the manifest has no preprocessing, the value range is mapped to [0, 1]. Use `clipped=False` for a decoder's
+    output, since the network did not clip it either.
     """
     record = manifest.preprocessing
     if record is None:
@@ -33,14 +32,14 @@ def to_x(samples: Array, manifest: Manifest, *, clipped: bool = True) -> Array:
         return to_unit(samples, value_range) if value_range else samples
     logged, low, high, shift, scale = _columns(record, samples.ndim)
     if logged.any():
-        samples = np.log1p(np.maximum(samples, LEAST_COUNT), where=logged, out=samples.copy())
+        samples = np.log1p(np.maximum(samples, MIN_LOG1P_ARGUMENT), where=logged, out=samples.copy())
     if clipped:
         samples = np.clip(samples, low, high)
     return np.asarray((samples - shift) / scale, np.float32)
 
 
-def from_x(x: Array, manifest: Manifest) -> Array:
-    """Back to the user's units, within the value range; what was clipped stays clipped."""
+def from_x(x: Samples, manifest: Manifest) -> Samples:
+    """Convert x to the user's units, within the value range. Clipped numbers stay clipped."""
     record, value_range = manifest.preprocessing, manifest.input.value_range
     if record is not None:
         logged, _, _, shift, scale = _columns(record, x.ndim)
@@ -57,19 +56,19 @@ def from_x(x: Array, manifest: Manifest) -> Array:
 
 
 def is_bernoulli(manifest: Manifest) -> bool:
-    """Whether p(x|z) is a Bernoulli; of a manifest that does not tell, whether there is a value range."""
+    """Return True if p(x|z) is a Bernoulli, or if an older manifest has no likelihood but a value range."""
     if manifest.likelihood is None:
         return manifest.input.value_range is not None
     return manifest.likelihood.kind == "bernoulli"
 
 
 def has_likelihood(manifest: Manifest) -> bool:
-    """Whether p(x|z) is known: a table's manifest may not tell it."""
+    """Return True if p(x|z) is known. The manifest of a table may lack it."""
     return manifest.likelihood is not None or is_bernoulli(manifest)
 
 
 def in_unit_interval(manifest: Manifest) -> bool:
-    """Whether x lies in [0, 1] for all that the model takes."""
+    """Return True if x lies in [0, 1] for all samples in the model's value range."""
     value_range = manifest.input.value_range
     if is_bernoulli(manifest):
         return True
@@ -82,7 +81,7 @@ def in_unit_interval(manifest: Manifest) -> bool:
 
 
 def _columns(record: Preprocessing, axes: int) -> tuple[npt.NDArray[np.bool_], Array, Array, Array, Array]:
-    """The record's five tuples, shaped to broadcast over (N, features) or (N, channels, height, width)."""
+    """Return the record's five tuples, shaped to broadcast over (N, features) or (N, channels, height, width)."""
     shape = (-1, *[1] * (axes - 2))
     low = [-math.inf if value is None else value for value in record.low]
     high = [math.inf if value is None else value for value in record.high]

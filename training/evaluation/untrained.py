@@ -8,9 +8,9 @@ import torch
 
 from app.arrays import Array, Samples
 from training.config import Config
-from training.data import DataSet
+from training.data.dataset import DataSet
 from training.evaluation.subject import Untrained
-from training.networks import build_network
+from training.networks.build import build_network
 from training.networks.user_units import DecoderGraph, EncoderGraph
 from training.preprocessing import Preprocessor
 

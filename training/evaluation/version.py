@@ -14,10 +14,12 @@ from app.engine.process import available_cores
 from app.engine.repository import load_version
 from app.manifest import ImageInput, Manifest, Measurement, ValueRange
 from training.config import Config, DataConfig, EvaluationConfig, describe_problems
-from training.data import DataSet, find_path, holds_mnist
+from training.data.dataset import DataSet
+from training.data.load import find_path
+from training.data.readers.mnist import holds_mnist
 from training.errors import InvalidConfiguration, RunError
-from training.evaluation import evaluate
 from training.evaluation.alarms import alarms
+from training.evaluation.evaluate import evaluate
 from training.evaluation.untrained import untrained
 from training.preprocessing import fit_preprocessing
 

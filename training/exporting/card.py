@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from app.manifest import FIGURES, Manifest, Training
-from training.data import DataSet
+from training.data.dataset import DataSet
 
 CAPTIONS = {
     "loss.png": "Loss by epoch; validation uses the averaged weights.",

@@ -30,9 +30,9 @@ from app.manifest import (
     Training,
     VectorInput,
 )
-from training.data import DataSet, Split
-from training.evaluation import evaluate
+from training.data.dataset import DataSet, Split
 from training.evaluation.alarms import alarms
+from training.evaluation.evaluate import evaluate
 from training.evaluation.untrained import untrained
 from training.exporting.card import write_card
 from training.exporting.graphs import PARITY_BATCHES, PARITY_TOLERANCE, rounded_to_half, write_graphs

@@ -24,7 +24,7 @@ from app.engine.session import open_session
 from app.importing.tidy import Tolerance, forget_origin, largest_difference, random_operators
 from app.manifest import DECODER, ENCODER, Parity
 from training.errors import ExportError
-from training.networks import Network
+from training.networks.base import Network
 from training.networks.user_units import OUTPUT_NAMES, DecoderGraph, EncoderGraph
 from training.quiet import only_errors
 

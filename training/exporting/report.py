@@ -11,9 +11,11 @@ import numpy as np
 from app.arrays import Array, Labels, Latents, Rows, Samples
 from app.engine.autoencoder import Autoencoder
 from app.manifest import FIGURES, ImageInput, Measurement
-from training.data import DataSet, Split
-from training.evaluation import NOISE_SEED, encode, reconstruct, to_unit, to_x
+from training.data.dataset import DataSet, Split
 from training.evaluation.baselines import LinearAutoencoder
+from training.evaluation.evaluate import encode, reconstruct
+from training.evaluation.measures.denoising import NOISE_SEED
+from training.evaluation.units import to_unit, to_x
 from training.exporting.figures import (
     COLUMNS,
     denoising_curves,

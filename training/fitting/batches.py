@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from training.data import Split
+from training.data.dataset import Split
 from training.fitting.ranks import BatchShare
 
 MAX_GPU_MEMORY_SHARE = 0.5

@@ -15,10 +15,11 @@ import yaml
 
 from app.engine.process import available_cores
 from training.config import Config, Section, load_config
-from training.data import DataSet
+from training.data.dataset import DataSet
 from training.errors import RunError
 from training.fitting.stages import Stage
-from training.networks import Network, build_network
+from training.networks.base import Network
+from training.networks.build import build_network
 from training.preprocessing import Preprocessor, fit_preprocessing
 
 CONFIG, FINGERPRINT, RECORD, WEIGHTS = "config.yaml", "data.sha256", "run.json", "network.pt"

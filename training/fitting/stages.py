@@ -26,7 +26,8 @@ from training.fitting.corruption import binarise, corrupt
 from training.fitting.draws import Draws
 from training.fitting.ranks import BatchShare, sum_over_ranks
 from training.fitting.schedules import kl_weight, learning_rate_factor
-from training.networks import Example, Network, StackedDenoisingAutoencoder
+from training.networks.base import Example, Network
+from training.networks.stacked_denoising import StackedDenoisingAutoencoder
 from training.preprocessing import Preprocessor
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ class StagePlan:
     epochs: int
     steps_per_epoch: int
     value_range: ValueRange | None
-    """Of the samples. Its span is the unit of noise; without it, noise is added after the preprocessing."""
+    """The samples' range. Its span is the unit of noise; without it, noise is added after the preprocessing."""
 
 
 class EpochMeans:

@@ -25,14 +25,15 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch import nn
 
 from training.config import Config
-from training.data import DataSet
+from training.data.dataset import DataSet
 from training.errors import RunError
 from training.fitting.batches import Batches
 from training.fitting.callbacks import Checkpoint, Deadline, FiniteLoss, moving_average
 from training.fitting.ranks import is_first_rank, local_rank, local_world, on_first_rank, rank, world
 from training.fitting.runs import Run, check_data, finish, load_run, read_config, start, unfinish
 from training.fitting.stages import Stage, StagePlan, plan_stages
-from training.networks import Network, build_network
+from training.networks.base import Network
+from training.networks.build import build_network
 from training.preprocessing import fit_preprocessing
 from training.quiet import only_errors
 

@@ -1,11 +1,11 @@
-"""Torch modules: layers in stacks, likelihoods, loss terms, and one network family per file."""
+"""
+Torch modules: the networks, the layers they are made of, and their loss terms.
 
-from __future__ import annotations
-
-from training.networks.autoencoder import Autoencoder
-from training.networks.base import Example, Network
-from training.networks.build import build_network
-from training.networks.stacked_denoising import StackedDenoisingAutoencoder
-from training.networks.variational import VAE
-
-__all__ = ["VAE", "Autoencoder", "Example", "Network", "StackedDenoisingAutoencoder", "build_network"]
+    base                the interface of every network: encode, decode, loss
+    autoencoder, stacked_denoising, variational    one family of networks each
+    stacks              the layers of encoders and decoders
+    likelihoods         p(x|z), the distribution of samples given latents
+    objectives          terms of the losses, in nats
+    build               the network of a configuration
+    user_units          networks that read and write the user's units, for export
+"""

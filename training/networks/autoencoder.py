@@ -2,8 +2,8 @@
 The autoencoder.
 
 Hinton & Salakhutdinov, "Reducing the Dimensionality of Data with Neural Networks", Science 313 (2006).
-Differences: no Boltzmann machines to start from; SiLU units; convolutions where the configuration asks for them; an L1
-penalty on the latents as an option, for a sparse autoencoder.
+Differences: no pretraining with Boltzmann machines; SiLU units; optional convolutions; an optional L1 penalty on the
+latents, for a sparse autoencoder.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Autoencoder(Network):
         self.sparsity = sparsity
 
     def loss(self, example: Example, draws: Draws, beta: float = 1.0) -> dict[str, Tensor]:
-        """Negative log-likelihood of the target in nats per sample, and the weighed L1 norm of the latents."""
+        """Return the target's negative log-likelihood in nats per sample, plus the weighted L1 norm of the latents."""
         z = self.encode(example.x)
         reconstruction = self.likelihood.nll(self.decode(z).float(), example.target).mean()
         if not self.sparsity:

@@ -1,4 +1,4 @@
-"""What every family has in common: a stack, a likelihood, an encoder, a decoder, and a loss."""
+"""The base class of all networks, and the batch that a loss is computed from."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from training.networks.stacks import Stack
 @dataclass(frozen=True)
 class Example:
     """
-    A batch as a loss is given it.
+    A batch, prepared for a loss.
 
-        x       (B, *input_shape)  what the encoder sees
-        target  (B, *input_shape)  what is to come back: x itself, or the clean sample that x is a noisy version of
+        x       (B, *input_shape)  the encoder's input
+        target  (B, *input_shape)  the samples to reconstruct: x itself, or the clean samples if x is noisy
         labels  (B,)               int64, for the decoder of a conditional network
     """
 
@@ -30,7 +30,7 @@ class Example:
 
 class Network(nn.Module):
     """
-    An encoder and a decoder that are trained together.
+    An encoder and a decoder that are trained together. Subclasses define the loss.
 
         x       (B, *input_shape)  preprocessed: in [0, 1] for a Bernoulli likelihood
         z       (B, latent_dim)
@@ -44,28 +44,28 @@ class Network(nn.Module):
         self.classes = classes
 
     def posterior(self, x: Tensor) -> tuple[Tensor, ...]:
-        """What the encoder graph gives: (z,), or (mu, logvar) of a variational model."""
+        """Return the encoder's outputs: (z,), or (mu, logvar) if the network is variational."""
         return (self.stack.down(x),)
 
     def encode(self, x: Tensor) -> Tensor:
-        """The latents of x; the posterior mean, of a variational model. Deterministic."""
+        """Return the latents of x, without randomness: those of a variational network are the posterior mean."""
         return self.posterior(x)[0]
 
     def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """The likelihood's parameters; a conditional network is told the labels, (B,)."""
+        """Return the likelihood's parameters. A conditional network requires labels, (B,)."""
         if self.classes:
             assert labels is not None, "a conditional network decodes with labels"
             z = torch.cat([z, F.one_hot(labels, self.classes).to(z.dtype)], dim=1)
         return self.stack.up(z)
 
     def reconstruct(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """The mean of p(x|z) at the latents of x."""
+        """Return the mean of p(x|z) at the latents of x."""
         return self.likelihood.mean(self.decode(self.encode(x), labels))
 
     def loss(self, example: Example, draws: Draws, beta: float = 1.0) -> dict[str, Tensor]:
         """
-        What is minimised under `loss`, and its terms, each the batch's mean in nats per sample.
+        Return the quantity to minimise as `loss`, and its terms by name, each a mean over the batch in nats per sample.
 
-        `beta` weighs the KL term of a variational model; the others ignore it.
+        `beta` is the weight of the KL term of a variational network; other networks ignore it.
         """
         raise NotImplementedError

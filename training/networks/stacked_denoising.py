@@ -3,8 +3,8 @@ The stacked denoising autoencoder.
 
 Vincent et al., "Stacked Denoising Autoencoders: Learning Useful Representations in a Deep Network with a Local
 Denoising Criterion", JMLR 11 (2010).
-Differences: each layer may be convolutional; noise on a code is Gaussian, relative to the code's own spread; after the
-pretraining the whole stack, decoder included, is fine-tuned to denoise, not to classify.
+Differences: layers may be convolutional; the noise on a layer's input is Gaussian, relative to that input's standard
+deviation; after the pretraining the whole stack, decoder included, is fine-tuned to denoise, not to classify.
 """
 
 from __future__ import annotations
@@ -20,15 +20,17 @@ from training.networks.objectives import squared_error
 
 class StackedDenoisingAutoencoder(Autoencoder):
     """
-    A stack whose layer k, before the whole is fine-tuned, learns to restore the clean code h below it:
-    up_k(down_k(corrupt(h))) ~ h. Fine-tuned with noisy x and clean target, by the autoencoder's own loss.
+    An autoencoder whose layers can be pretrained one by one.
+
+    Layer k learns to restore its own clean input h: up_k(down_k(corrupt(h))) ~ h. Afterwards the autoencoder's loss
+    fine-tunes the whole stack with noisy x and clean targets.
     """
 
     def layer_loss(self, depth: int, x: Tensor, noisy_x: Tensor, noise_std: float, draws: Draws) -> dict[str, Tensor]:
         """
-        The denoising loss of one layer in nats per sample; the layers below it are fixed and see clean input.
+        Return the denoising loss of one layer in nats per sample. The layers outside it are fixed and get clean input.
 
-        The outermost layer restores the samples themselves (their likelihood), the others a code (squared error).
+        The outermost layer restores the samples (negative log-likelihood), the others their input (squared error).
         """
         layer = self.stack.layer(depth)
         if depth == 0:

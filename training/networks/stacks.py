@@ -1,6 +1,8 @@
 """
-Stacks: the layers that every family is made of. Layer k maps the code below it to the next, narrower one, and
-its mirror maps that back; a stack is a list of such pairs, so that it can be trained whole or layer by layer.
+The layers of encoders and decoders.
+
+A layer is a pair: `down` maps its input to a narrower output, and `up` maps that back. A stack is a list of such pairs,
+so that it can be trained as a whole or layer by layer.
 """
 
 from __future__ import annotations
@@ -30,8 +32,8 @@ class Stack(nn.Module):
     Layers from the samples inwards.
 
         x       (B, *input_shape)
-        head    (B, head_dim)      what the innermost `down` gives: latents, or mu and logvar side by side
-        code    (B, code_dim)      what the innermost `up` takes: latents, and a label where there is one
+        head    (B, head_dim)      output of the innermost `down`: latents, or mu and logvar side by side
+        tail    (B, tail_dim)      input of the innermost `up`: latents, followed by a one-hot label if conditional
         output  (B, *input_shape)  the likelihood's parameters
     """
 
@@ -43,28 +45,29 @@ class Stack(nn.Module):
         return len(self.layers)
 
     def layer(self, depth: int) -> Layer:
-        """The layer at a depth, 0 being the outermost."""
+        """Return the layer at a depth; 0 is the outermost."""
         layer = self.layers[depth]
         assert isinstance(layer, Layer)
         return layer
 
     def down(self, x: Tensor, depth: int | None = None) -> Tensor:
-        """The code after the outermost `depth` layers; after all of them by default."""
+        """Return the output of the outermost `depth` layers, by default of all layers: the head."""
         for index in range(len(self) if depth is None else depth):
             x = self.layer(index).down(x)
         return x
 
-    def up(self, code: Tensor) -> Tensor:
-        """From a code to the output."""
+    def up(self, tail: Tensor) -> Tensor:
+        """Map the input of the innermost layer back to the output, through all layers."""
         for index in reversed(range(len(self))):
-            code = self.layer(index).up(code)
-        return code
+            tail = self.layer(index).up(tail)
+        return tail
 
 
 class ResidualBlock(nn.Module):
     """
-    x + f(x) with two 3x3 convolutions; the second starts at zero, so that the block starts as the identity and
-    needs no normalisation.
+    x + f(x) with two 3x3 convolutions.
+
+    The second starts at zero, so that the block starts as the identity and needs no normalisation.
 
     Source: He et al., "Identity Mappings in Deep Residual Networks", arXiv:1603.05027; the zero start as in
     Zhang et al., "Fixup Initialization", arXiv:1901.09321, without its scalars.
@@ -78,30 +81,31 @@ class ResidualBlock(nn.Module):
         nn.init.zeros_(torch.as_tensor(self.second.bias))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shapes: (B, C, H, W) -> (B, C, H, W)"""
+        """Apply the block. Shapes: (B, C, H, W) -> (B, C, H, W)."""
         hidden: Tensor = self.second(nn.functional.silu(self.first(nn.functional.silu(x))))
         return x + hidden
 
 
 class Crop(nn.Module):
-    """Cut the last row or column that doubling an odd size leaves over."""
+    """A crop to an odd size: doubling the halved size gives one row or column too many."""
 
     def __init__(self, height: int, width: int) -> None:
         super().__init__()
         self.height, self.width = height, width
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shapes: (B, C, >=H, >=W) -> (B, C, H, W)"""
+        """Drop the last rows and columns. Shapes: (B, C, >=H, >=W) -> (B, C, H, W)."""
         return x[..., : self.height, : self.width]
 
 
 def conv_layer(shape: tuple[int, int, int], width: int, blocks: int, outermost: bool) -> Layer:
     """
-    Halve the size with a strided convolution, then refine; the mirror refines, then doubles the size.
+    Build a layer that halves the size of images of `shape`, (channels, height, width).
 
-    `down` ends in an activation, so `up` of every layer but the outermost, whose output is the likelihood's, does too.
+    `down` is a strided convolution, then residual blocks; `up` is the mirror of it. `down` ends in an activation, and
+    so does `up`, except in the outermost layer: its output is the likelihood's parameters.
     """
-    channels, height, rows = shape
+    channels, height, columns = shape
     down = nn.Sequential(
         nn.Conv2d(channels, width, 3, stride=2, padding=1),
         *(ResidualBlock(width) for _ in range(blocks)),
@@ -111,19 +115,19 @@ def conv_layer(shape: tuple[int, int, int], width: int, blocks: int, outermost: 
         *(ResidualBlock(width) for _ in range(blocks)),
         nn.SiLU() if blocks else nn.Identity(),
         nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1),
-        Crop(height, rows) if height % 2 or rows % 2 else nn.Identity(),
+        Crop(height, columns) if height % 2 or columns % 2 else nn.Identity(),
         nn.Identity() if outermost else nn.SiLU(),
     )
     return Layer(down, up)
 
 
-def bottleneck(shape: tuple[int, ...], hidden: int, head_dim: int, code_dim: int) -> Layer:
-    """The innermost layer of a convolutional stack: two dense layers, and two back. No activation on the head."""
+def bottleneck(shape: tuple[int, ...], hidden: int, head_dim: int, tail_dim: int) -> Layer:
+    """Build the innermost layer of a convolutional stack: two dense layers each way, and no activation on the head."""
     size = math.prod(shape)
     return Layer(
         nn.Sequential(nn.Flatten(), nn.Linear(size, hidden), nn.SiLU(), nn.Linear(hidden, head_dim)),
         nn.Sequential(
-            nn.Linear(code_dim, hidden),
+            nn.Linear(tail_dim, hidden),
             nn.SiLU(),
             nn.Linear(hidden, size),
             nn.Unflatten(1, shape),
@@ -132,12 +136,12 @@ def bottleneck(shape: tuple[int, ...], hidden: int, head_dim: int, code_dim: int
     )
 
 
-def conv_stack(config: NetworkConfig, input_shape: tuple[int, ...], head_dim: int, code_dim: int) -> Stack:
+def conv_stack(config: NetworkConfig, input_shape: tuple[int, ...], head_dim: int, tail_dim: int) -> Stack:
     """
-    Strided convolutions and a dense bottleneck.
+    Build strided convolutions and a dense bottleneck. Raises InvalidConfiguration for vectors.
 
-    Shape of every decoder layer: the "checkerboard" of uneven overlaps is avoided by kernel 4 at stride 2
-    (Odena et al., "Deconvolution and Checkerboard Artifacts", Distill 2016). Raises InvalidConfiguration for vectors.
+    The decoder's kernel is 4 at stride 2, so that overlaps are even and leave no checkerboard.
+    Source: Odena et al., "Deconvolution and Checkerboard Artifacts", Distill 2016
     """
     if len(input_shape) != 3:
         raise InvalidConfiguration("network.architecture: conv is for images; vectors want dense")
@@ -147,13 +151,13 @@ def conv_stack(config: NetworkConfig, input_shape: tuple[int, ...], head_dim: in
     for index, (features, count) in enumerate(zip(config.widths, blocks, strict=True)):
         layers.append(conv_layer((channels, height, width), features, count, outermost=index == 0))
         channels, height, width = features, (height + 1) // 2, (width + 1) // 2
-    layers.append(bottleneck((channels, height, width), config.hidden, head_dim, code_dim))
+    layers.append(bottleneck((channels, height, width), config.hidden, head_dim, tail_dim))
     return Stack(layers)
 
 
-def dense_stack(config: NetworkConfig, input_shape: tuple[int, ...], head_dim: int, code_dim: int) -> Stack:
+def dense_stack(config: NetworkConfig, input_shape: tuple[int, ...], head_dim: int, tail_dim: int) -> Stack:
     """
-    Fully connected layers of falling width.
+    Build fully connected layers of the configured widths.
 
     Source: Hinton & Salakhutdinov, "Reducing the Dimensionality of Data with Neural Networks", Science 2006;
     SiLU in place of the logistic unit.
@@ -170,7 +174,7 @@ def dense_stack(config: NetworkConfig, input_shape: tuple[int, ...], head_dim: i
                 nn.Sequential(nn.Linear(narrow, wide), *restore),
             )
         )
-    layers.append(Layer(nn.Linear(sizes[-1], head_dim), nn.Sequential(nn.Linear(code_dim, sizes[-1]), nn.SiLU())))
+    layers.append(Layer(nn.Linear(sizes[-1], head_dim), nn.Sequential(nn.Linear(tail_dim, sizes[-1]), nn.SiLU())))
     return Stack(layers)
 
 

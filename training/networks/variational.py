@@ -1,10 +1,12 @@
 """
 The variational autoencoder.
 
-Kingma & Welling, "Auto-Encoding Variational Bayes", arXiv:1312.6114; the weight beta of the KL term from Higgins et
-al., "beta-VAE", ICLR 2017; the bound with several draws from Burda et al., "Importance Weighted Autoencoders",
-arXiv:1509.00519; the label as an input of the decoder from Kingma et al., "Semi-supervised Learning with Deep
-Generative Models", arXiv:1406.5298, whose encoder is given it too.
+Kingma & Welling, "Auto-Encoding Variational Bayes", arXiv:1312.6114. Additions from other papers:
+
+- the weight beta of the KL term: Higgins et al., "beta-VAE", ICLR 2017
+- the bound with several draws: Burda et al., "Importance Weighted Autoencoders", arXiv:1509.00519
+- the label as an input of the decoder: Kingma et al., "Semi-supervised Learning with Deep Generative Models",
+  arXiv:1406.5298. Difference: their encoder takes the label too, ours does not.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from training.networks.objectives import (
 from training.networks.stacks import Stack
 
 LOGVAR_LIMIT = 12.0
-"""exp(12) is a standard deviation of 400: wider or narrower than any posterior, and far from overflow."""
+"""Bound on |logvar|: a standard deviation between 1/400 and 400 suits any posterior, and exp does not overflow."""
 
 
 class VAE(Network):
@@ -36,25 +38,25 @@ class VAE(Network):
         self.objective = objective
 
     def posterior(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Mu and logvar, each (B, latent_dim)."""
+        """Return mu and logvar, each (B, latent_dim)."""
         mu, logvar = self.stack.down(x).float().chunk(2, dim=1)
         return mu, logvar.clamp(-LOGVAR_LIMIT, LOGVAR_LIMIT)
 
     def loss(self, example: Example, draws: Draws, beta: float = 1.0) -> dict[str, Tensor]:
-        """Negative ELBO (for beta = 1) or the importance-weighted bound, in nats per sample, and its two terms."""
+        """Return the negative ELBO (for beta 1) or importance-weighted bound in nats per sample, and its two terms."""
         mu, logvar = self.posterior(example.x)
         if self.objective.importance_samples > 1:
             return self._importance_weighted(example, mu, logvar, draws, beta)
         z = reparameterise(mu, logvar, draws.normal(*mu.shape))
         reconstruction = self.likelihood.nll(self.decode(z, example.labels).float(), example.target).mean()
         kl = kl_to_standard_normal(mu, logvar).mean()
-        pressed = kl_with_free_bits(mu, logvar, self.objective.free_bits) if self.objective.free_bits else kl
-        return {"loss": reconstruction + beta * pressed, "reconstruction": reconstruction, "kl": kl}
+        penalty = kl_with_free_bits(mu, logvar, self.objective.free_bits) if self.objective.free_bits else kl
+        return {"loss": reconstruction + beta * penalty, "reconstruction": reconstruction, "kl": kl}
 
     def _importance_weighted(
         self, example: Example, mu: Tensor, logvar: Tensor, draws: Draws, beta: float
     ) -> dict[str, Tensor]:
-        """With K draws a sample, all decoded at once. beta other than 1 gives no bound, but a warm-up needs it."""
+        """Decode all draws at once. A beta other than 1 does not give a bound, but a warm-up needs it."""
         samples, (rows, latents) = self.objective.importance_samples, mu.shape
         noise = draws.normal(rows, samples, latents).transpose(0, 1)
         z = reparameterise(mu, logvar, noise)

@@ -17,13 +17,13 @@ from app.server.problems import PROBLEM_JSON, problem_document
 
 STATUSES = {
     400: "The body is not what its content type says.",
-    403: "Not offered here.",
-    404: "There is no such model or version, or the model was not made for this task.",
+    403: "The server does not do this.",
+    404: "There is no such model or version, or the model does not support the task.",
     405: "The address exists, but not with this method.",
-    406: "None of the accepted formats can be given.",
+    406: "The server has none of the accepted formats.",
     413: "The body, the image or the number of rows is too large.",
-    415: "The content type or the encoding cannot be taken.",
-    422: "The model cannot take the input, or an option is wrong.",
+    415: "The content type or the encoding is not supported.",
+    422: "The model cannot use the input, or an option is wrong.",
     500: "A bug.",
     503: "Too many rows are waiting; Retry-After says when to try again.",
     504: "No thread was free in time, or the model ran for too long.",

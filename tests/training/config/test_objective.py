@@ -26,5 +26,5 @@ def test_contradictions_are_refused(section: type[Section], options: dict[str, o
 
 def test_a_fixed_amount_of_noise_is_an_interval_of_equal_ends() -> None:
     fixed = DenoisingObjective(family="denoising-autoencoder", amount=0.3, pretraining_epochs=0)
-    drawn = DenoisingObjective(family="denoising-autoencoder", amount=(0.1, 0.3), pretraining_epochs=0)
-    assert (fixed.interval, drawn.interval) == ((0.3, 0.3), (0.1, 0.3))
+    varied = DenoisingObjective(family="denoising-autoencoder", amount=(0.1, 0.3), pretraining_epochs=0)
+    assert (fixed.interval, varied.interval) == ((0.3, 0.3), (0.1, 0.3))

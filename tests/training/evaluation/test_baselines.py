@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from training.evaluation import mse
 from training.evaluation.baselines import (
     EXACT_FEATURES,
     LinearAutoencoder,
@@ -20,6 +19,7 @@ from training.evaluation.baselines import (
     trusted_neighbours,
     wavelet_denoiser,
 )
+from training.evaluation.metrics import mse
 
 Images = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 

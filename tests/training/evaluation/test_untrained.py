@@ -7,9 +7,9 @@ import torch
 
 from tests.helpers.configurations import bundled_config
 from training.config import Config
-from training.data import DataSet
+from training.data.dataset import DataSet
 from training.evaluation.untrained import untrained
-from training.networks import build_network
+from training.networks.build import build_network
 from training.preprocessing import fit_preprocessing
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from app.manifest import ImageInput, Manifest, Measurement, Training, ValueRange
 from tests.helpers import tiny
 from training.config import Config, DataConfig, load_config
-from training.data import load_data
+from training.data.load import load_data
 from training.errors import DataError, InvalidConfiguration, RunError
 from training.evaluation.version import VersionReport, choose_data, find_version, stored_config
 

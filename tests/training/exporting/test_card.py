@@ -8,7 +8,7 @@ import numpy as np
 
 from app.manifest import Manifest, Measurement, Training
 from tests.helpers import tiny
-from training.data import DataSet, Split
+from training.data.dataset import DataSet, Split
 from training.exporting.card import write_card
 
 

@@ -17,7 +17,7 @@ from app.importing.tidy import Tolerance
 from app.main import create_app
 from app.manifest import MANIFEST, Manifest
 from app.settings import Settings
-from training.data import DataSet
+from training.data.dataset import DataSet
 from training.errors import ExportError
 from training.exporting.export import export
 from training.fitting.runs import Run

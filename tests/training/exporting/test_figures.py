@@ -8,7 +8,7 @@ from training.exporting.figures import tile
 
 
 def test_images_are_tiled_row_by_row_with_white_lines() -> None:
-    samples = np.arange(3, dtype=np.float32).reshape(3, 1, 1, 1) / 4 * np.ones((3, 1, 2, 2), np.float32)
+    samples = np.stack([np.full((1, 2, 2), value, np.float32) for value in (0.0, 0.25, 0.5)])
     canvas = tile(samples, columns=2)
     assert canvas.shape == (5, 5, 1)
     assert canvas[:, :, 0].tolist() == [

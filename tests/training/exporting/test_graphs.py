@@ -23,7 +23,7 @@ from training.exporting.graphs import (
     rounded_to_half,
     store_as_half,
 )
-from training.networks import build_network
+from training.networks.build import build_network
 
 
 class Sums(torch.nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.data import Split
+from training.data.dataset import Split
 from training.exporting.figures import COLUMNS
 from training.exporting.report import MANIFOLD_EDGE, choose_rows, prior_grid
 

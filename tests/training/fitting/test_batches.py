@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.data import Split
+from training.data.dataset import Split
 from training.fitting.batches import Batches, as_tensor
 
 

@@ -1,4 +1,4 @@
-"""Which likelihood follows which data, and what it learns."""
+"""The likelihood follows the data, and learns its variance."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from app.manifest import BernoulliLikelihood, ImageInput, ValueRange, VectorInput
-from tests.training.conftest import shortened
+from tests.helpers.configurations import bundled_config, with_objective
 from training.config import Config
 from training.errors import InvalidConfiguration
 from training.networks.likelihoods import LOGVAR_FLOOR, Bernoulli, Gaussian, build_likelihood, likelihood_name
@@ -19,26 +19,27 @@ GREY, COLOUR = (ImageInput(shape=(channels, 8, 8), value_range=UNIT) for channel
 TABLE = VectorInput(shape=(5,))
 
 
-def asked(**objective: Any) -> Config:
-    """A configuration with other options of its objective."""
-    config = shortened("digits-vae")
-    return config.model_copy(update={"objective": config.objective.model_copy(update=objective)})
+def config_of(**objective: Any) -> Config:
+    """Return a configuration with these options of its objective."""
+    return with_objective(bundled_config("digits-vae"), **objective)
 
 
-@pytest.mark.parametrize(("given", "name"), [(GREY, "bernoulli"), (COLOUR, "gaussian"), (TABLE, "gaussian")])
-def test_the_likelihood_follows_the_data_and_can_be_set(given: ImageInput | VectorInput, name: str) -> None:
-    assert likelihood_name(asked(), given) == name
-    assert likelihood_name(asked(likelihood="gaussian"), given) == "gaussian"
-    assert likelihood_name(asked(likelihood="bernoulli"), given) == "bernoulli"
+@pytest.mark.parametrize(("input_spec", "name"), [(GREY, "bernoulli"), (COLOUR, "gaussian"), (TABLE, "gaussian")])
+def test_the_likelihood_follows_the_data_unless_it_is_configured(
+    input_spec: ImageInput | VectorInput, name: str
+) -> None:
+    assert likelihood_name(config_of(), input_spec) == name
+    assert likelihood_name(config_of(likelihood="gaussian"), input_spec) == "gaussian"
+    assert likelihood_name(config_of(likelihood="bernoulli"), input_spec) == "bernoulli"
 
 
-def test_binarisation_is_refused_where_the_data_call_for_a_gaussian() -> None:
+def test_binarisation_is_refused_for_a_gaussian_likelihood() -> None:
     with pytest.raises(InvalidConfiguration, match="binarisation belongs to the Bernoulli"):
-        likelihood_name(asked(binarisation="dynamic"), TABLE)
+        likelihood_name(config_of(binarisation="dynamic"), TABLE)
 
 
-def test_the_learned_variance_is_each_columns_own() -> None:
-    likelihood = build_likelihood(asked(), VectorInput(shape=(2,)))
+def test_each_column_learns_its_own_variance() -> None:
+    likelihood = build_likelihood(config_of(), VectorInput(shape=(2,)))
     assert isinstance(likelihood, Gaussian)
     target = torch.randn(4000, 2, generator=torch.Generator().manual_seed(0)) * torch.tensor([0.5, 3.0])
     optimiser = torch.optim.Adam(likelihood.parameters(), lr=0.01)
@@ -50,7 +51,7 @@ def test_the_learned_variance_is_each_columns_own() -> None:
     assert deviations == pytest.approx([0.5, 3.0], rel=0.05)
 
 
-def test_a_column_that_is_always_right_does_not_buy_unbounded_nats() -> None:
+def test_a_perfect_column_does_not_earn_unbounded_nats() -> None:
     likelihood = Gaussian((1,))
     with torch.no_grad():
         likelihood.slow_logvar.fill_(-1000.0)
@@ -60,7 +61,7 @@ def test_a_column_that_is_always_right_does_not_buy_unbounded_nats() -> None:
 
 
 def test_an_image_has_a_variance_for_each_channel() -> None:
-    likelihood = build_likelihood(asked(), COLOUR)
+    likelihood = build_likelihood(config_of(), COLOUR)
     assert isinstance(likelihood, Gaussian)
     assert likelihood.logvar.shape == (3, 1, 1)
     assert len(likelihood.record().logvar) == 3

@@ -1,4 +1,4 @@
-"""Loss terms against a second source."""
+"""Loss terms agree with a second source, or with a calculation by hand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from torch.distributions import Normal, kl_divergence
 
 from training.config import VariationalObjective
 from training.fitting.draws import Draws
-from training.networks import VAE, Autoencoder, Example
+from training.networks.autoencoder import Autoencoder
+from training.networks.base import Example
 from training.networks.likelihoods import Bernoulli
 from training.networks.objectives import (
     bernoulli_nll,
@@ -25,13 +26,14 @@ from training.networks.objectives import (
     squared_error,
 )
 from training.networks.stacks import Layer, Stack
+from training.networks.variational import VAE
 
 
 def test_a_fair_coin_costs_one_bit_per_pixel() -> None:
     assert bernoulli_nll(torch.zeros(1, 4), torch.ones(1, 4)).item() == pytest.approx(4 * math.log(2))
 
 
-def test_the_bernoulli_likelihood_equals_torchs() -> None:
+def test_the_bernoulli_nll_equals_torchs() -> None:
     torch.manual_seed(0)
     logits, target = torch.randn(5, 1, 3, 3), (torch.rand(5, 1, 3, 3) > 0.5).float()
     expected = -distributions.Bernoulli(logits=logits).log_prob(target).flatten(1).sum(1)
@@ -58,28 +60,28 @@ def test_the_kl_has_a_gradient_everywhere() -> None:
     torch.testing.assert_close(mu.grad, mu.detach())
 
 
-def test_squared_error_is_the_gaussian_likelihood_without_its_constant() -> None:
+def test_squared_error_is_the_gaussian_nll_without_its_constant() -> None:
     torch.manual_seed(0)
     output, target = torch.randn(4, 7), torch.randn(4, 7)
     expected = -Normal(output, 1.0).log_prob(target).sum(1) - 7 * 0.5 * math.log(2 * math.pi)
     torch.testing.assert_close(squared_error(output, target), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_draws_have_the_posteriors_mean_and_deviation() -> None:
+def test_reparameterised_samples_have_the_posteriors_mean_and_deviation() -> None:
     mu, logvar = torch.full((50_000, 1), 2.0), torch.full((50_000, 1), math.log(0.25))
     z = reparameterise(mu, logvar, Draws(0).normal(50_000, 1))
     assert z.mean().item() == pytest.approx(2.0, abs=0.01)
     assert z.std().item() == pytest.approx(0.5, abs=0.01)
 
 
-def test_the_gaussian_likelihood_equals_torchs() -> None:
+def test_the_gaussian_nll_equals_torchs() -> None:
     torch.manual_seed(0)
     mean, target, logvar = torch.randn(4, 3, 2, 2), torch.randn(4, 3, 2, 2), torch.randn(3, 1, 1)
     expected = -Normal(mean, (0.5 * logvar).exp().expand_as(mean)).log_prob(target).flatten(1).sum(1)
     torch.testing.assert_close(gaussian_nll(mean, logvar, target), expected)
 
 
-def test_free_bits_are_a_floor_under_each_dimensions_mean_and_no_pressure_below_it() -> None:
+def test_dimensions_below_their_free_bits_cost_the_free_bits_and_have_no_gradient() -> None:
     mu = torch.tensor([[2.0, 0.1], [0.0, 0.3]], requires_grad=True)
     logvar = torch.zeros(2, 2)
     kl = kl_with_free_bits(mu, logvar, 0.5)
@@ -105,7 +107,7 @@ def test_the_importance_weighted_bound_is_the_log_of_the_mean_weight() -> None:
 
 
 class Plain(VAE):
-    """mu 1 and unit variance for any x, zero logits for any z."""
+    """A network with mu 1 and unit variance for any x, and zero logits for any z."""
 
     def posterior(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return torch.ones(len(x), 2), torch.zeros(len(x), 2)
@@ -115,7 +117,7 @@ class Plain(VAE):
 
 
 def plain(**options: Any) -> Plain:
-    """With options of its objective."""
+    """Return a network with these options of its objective."""
     objective = VariationalObjective(family="variational-autoencoder", **options)
     return Plain(Stack([Layer(torch.nn.Identity(), torch.nn.Identity())]), Bernoulli(), objective)
 
@@ -129,8 +131,8 @@ def test_terms_are_sums_over_features_and_means_over_the_batch(rows: int) -> Non
     assert terms["loss"].item() == pytest.approx(16 * math.log(2) + 3.0)
 
 
-def test_the_bound_with_many_draws_is_tighter_and_reaches_the_likelihood() -> None:
-    """The decoder ignores z, so log p(x) is 16 log 1/2 exactly, and the ELBO is below it by the KL, 1 nat."""
+def test_a_bound_with_more_importance_samples_is_tighter_and_reaches_the_likelihood() -> None:
+    """The decoder ignores z, so log p(x) is exactly 16 log 1/2, and the ELBO is lower by the KL of 1 nat."""
     x = torch.zeros(400, 1, 4, 4)
     example = Example(x, x, torch.zeros(400, dtype=torch.int64))
     losses = [plain(importance_samples=k).loss(example, Draws(0))["loss"].item() for k in (1, 5, 1000)]
@@ -139,18 +141,18 @@ def test_the_bound_with_many_draws_is_tighter_and_reaches_the_likelihood() -> No
     assert losses[2] == pytest.approx(16 * math.log(2), abs=0.02)
 
 
-def test_doubling_the_side_of_the_image_multiplies_the_reconstruction_by_four_and_not_the_kl() -> None:
+def test_an_image_of_twice_the_side_has_four_times_the_reconstruction_and_the_same_kl() -> None:
     class AnySize(Plain):
         def decode(self, z: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
             return torch.zeros(len(z), 1, side, side)
 
-    found = []
+    terms = []
     for side in (4, 8):
         network = AnySize(plain().stack, Bernoulli(), plain().objective)
         x = torch.zeros(2, 1, side, side)
-        found.append(network.loss(Example(x, x, torch.zeros(2, dtype=torch.int64)), Draws(0)))
-    assert found[1]["reconstruction"].item() == pytest.approx(4 * found[0]["reconstruction"].item())
-    assert found[1]["kl"].item() == found[0]["kl"].item()
+        terms.append(network.loss(Example(x, x, torch.zeros(2, dtype=torch.int64)), Draws(0)))
+    assert terms[1]["reconstruction"].item() == pytest.approx(4 * terms[0]["reconstruction"].item())
+    assert terms[1]["kl"].item() == terms[0]["kl"].item()
 
 
 def test_sparsity_adds_the_l1_norm_of_the_latents() -> None:

@@ -6,7 +6,7 @@ import torch
 
 from app.manifest import ImageInput, Preprocessing, ValueRange
 from tests.helpers.configurations import bundled_config, with_objective
-from training.networks import build_network
+from training.networks.build import build_network
 from training.networks.likelihoods import Gaussian
 from training.networks.user_units import OUTPUT_NAMES, DecoderGraph, EncoderGraph
 from training.preprocessing import Preprocessor

@@ -1,0 +1,76 @@
+"""Tests of finding a data set and choosing its reader."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.helpers.training_data import load_array, random_images, rows_of_parts
+from training.config import DataConfig
+from training.data.load import find_path, load_data
+from training.errors import DataError
+
+
+def test_a_path_is_looked_up_as_it_is_then_in_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    np.save(tmp_path / "x.npy", random_images())
+    assert load_data(DataConfig(path="x.npy"), tmp_path, seed=0).input.shape == (1, 9, 8)
+    np.save("x.npy", random_images(20, 4))
+    assert load_data(DataConfig(path="x.npy"), tmp_path, seed=0).input.shape == (4,)
+
+
+def test_a_missing_path_is_named_with_the_places_searched(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no such file or folder: y\.npy or .*y\.npy"):
+        find_path("y.npy", tmp_path)
+    with pytest.raises(DataError, match=r"no such file or folder: y\.npy$"):
+        find_path("y.npy", None)
+
+
+def test_a_configuration_without_data_names_the_option() -> None:
+    with pytest.raises(DataError, match="--data PATH"):
+        load_data(DataConfig(), None, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("x.npy", b"", "the file is empty"),
+        ("x.tiff", b"II*\x00", "expected a .npy, .npz, .csv, .parquet or IDX file, or a folder of images"),
+    ],
+)
+def test_empty_and_unknown_files_are_named(tmp_path: Path, name: str, content: bytes, complaint: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=complaint) as caught:
+        load_data(DataConfig(path=name), tmp_path, seed=0)
+    assert str(tmp_path / name) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"label": "y"}, r"stack\.npy: data.label has no meaning for this kind of data"),
+        ({"image_size": (8, 8)}, r"stack\.npy: data.image_size has no meaning"),
+    ],
+)
+def test_options_without_an_effect_are_refused(tmp_path: Path, options: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(DataError, match=complaint):
+        load_array(tmp_path, random_images(), **options)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("faces.npy", "faces"), ("a.b.npy", "a.b")])
+def test_a_data_set_has_the_name_of_its_file(tmp_path: Path, name: str, expected: str) -> None:
+    np.save(tmp_path / name, random_images())
+    assert load_data(DataConfig(path=name), tmp_path, seed=0).name == expected
+
+
+def test_the_digits_never_change() -> None:
+    digits = load_data(DataConfig(name="digits"), None, seed=0)
+    assert sum(map(len, rows_of_parts(digits))) == len(set.union(*rows_of_parts(digits))) == 1797
+    assert digits.input.value_range is not None
+    assert digits.input.value_range.high == digits.train.samples.max() == 16
+    assert digits.classes == tuple("0123456789")
+    assert digits.fingerprint() == "60658d212e9f685e7f8c47b622c81681456c71b69410cfccce125a8f8981f442"

@@ -1,0 +1,59 @@
+"""Stacks keep shapes, run layer by layer, and start as simple maps."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from app.manifest import VectorInput
+from tests.helpers.training_networks import CONV, DENSE, build
+from training.config import NetworkConfig
+from training.errors import InvalidConfiguration
+from training.networks.stacks import Crop, ResidualBlock, conv_stack, dense_stack
+
+
+def test_a_residual_block_starts_as_the_identity() -> None:
+    x = torch.randn(2, 3, 4, 5)
+    assert torch.equal(ResidualBlock(3)(x), x)
+
+
+def test_a_crop_drops_the_last_row_and_column() -> None:
+    x = torch.arange(12.0).view(1, 1, 3, 4)
+    assert Crop(2, 3)(x).flatten().tolist() == [0, 1, 2, 4, 5, 6]
+
+
+def test_conv_layers_halve_the_size_and_round_up() -> None:
+    stack = conv_stack(CONV, (3, 9, 14), head_dim=10, tail_dim=7)
+    x = torch.rand(2, 3, 9, 14)
+    assert [tuple(stack.down(x, depth).shape) for depth in range(4)] == [
+        (2, 3, 9, 14),
+        (2, 4, 5, 7),
+        (2, 6, 3, 4),
+        (2, 10),
+    ]
+    assert stack.up(torch.rand(2, 7)).shape == x.shape
+
+
+def test_dense_layers_have_the_configured_widths() -> None:
+    stack = dense_stack(DENSE, (1, 4, 4), head_dim=10, tail_dim=7)
+    x = torch.rand(2, 1, 4, 4)
+    assert [tuple(stack.down(x, depth).shape)[1:] for depth in range(4)] == [(1, 4, 4), (12,), (9,), (10,)]
+    assert len(stack) == 3
+    assert torch.equal(stack.down(x), stack.layer(2).down(stack.layer(1).down(stack.layer(0).down(x))))
+    assert stack.up(torch.rand(2, 7)).shape == x.shape
+
+
+@pytest.mark.parametrize("layers", [CONV, DENSE], ids=["conv", "dense"])
+def test_only_inner_layers_end_in_an_activation(layers: NetworkConfig) -> None:
+    """SiLU is never below -0.28, but the outermost output may be."""
+    network = build("ae", layers)
+    bias = torch.as_tensor([p for p in network.stack.layer(0).up.parameters() if p.ndim == 1][-1])
+    torch.nn.init.constant_(bias, -9)
+    assert network.stack.up(torch.zeros(1, 5)).max() < -1
+    inner = network.stack.layer(1)
+    assert inner.up(100 * torch.randn_like(inner.down(network.stack.down(torch.rand(4, 1, 8, 8), 1)))).min() > -0.28
+
+
+def test_convolutions_of_a_table_are_refused() -> None:
+    with pytest.raises(InvalidConfiguration, match="conv is for images; vectors want dense"):
+        build("ae", CONV, VectorInput(shape=(30,)))

@@ -1,0 +1,50 @@
+"""Options of the command line override those of a configuration."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from training.commands import evaluation_options, override
+from training.config import load_config
+from training.errors import InvalidConfiguration
+
+UNSET = {"data": None, "label": None, "name": None, "epochs": None, "seed": None}
+UNSET_EVALUATION = {"importance_samples": None, "noise_kinds": None, "noise_amounts": None}
+
+
+def test_options_that_are_not_given_change_nothing() -> None:
+    config = load_config("digits-vae")
+    assert override(config, argparse.Namespace(**UNSET)) == config
+    assert evaluation_options(config, argparse.Namespace(**UNSET_EVALUATION)) == config.evaluation
+
+
+def test_given_options_replace_the_configurations() -> None:
+    options = {"data": "people.csv", "label": "outcome", "name": "people", "epochs": 3, "seed": 11}
+    config = override(load_config("table-vae"), argparse.Namespace(**options))
+    assert (config.data.name, config.data.path, config.data.label) == (None, "people.csv", "outcome")
+    assert (config.name, config.optimisation.epochs, config.optimisation.seed) == ("people", 3, 11)
+
+
+def test_options_of_evaluate_replace_the_configurations() -> None:
+    options = {"importance_samples": 7, "noise_kinds": ["masking"], "noise_amounts": [0.25]}
+    chosen = evaluation_options(load_config("digits-vae"), argparse.Namespace(**options))
+    assert (chosen.importance_samples, list(chosen.noise_kinds), list(chosen.noise_amounts)) == (7, ["masking"], [0.25])
+
+
+def test_evaluate_needs_no_configuration() -> None:
+    options = UNSET_EVALUATION | {"importance_samples": 5}
+    assert evaluation_options(None, argparse.Namespace(**options)).importance_samples == 5
+
+
+@pytest.mark.parametrize(("option", "value"), [("epochs", 0), ("name", "Ünnamed")])
+def test_invalid_options_are_refused(option: str, value: object) -> None:
+    with pytest.raises(InvalidConfiguration, match="the command line"):
+        override(load_config("digits-vae"), argparse.Namespace(**(UNSET | {option: value})))
+
+
+def test_invalid_options_of_evaluate_name_the_option() -> None:
+    options = UNSET_EVALUATION | {"importance_samples": -1}
+    with pytest.raises(InvalidConfiguration, match="--importance-samples"):
+        evaluation_options(None, argparse.Namespace(**options))

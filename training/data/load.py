@@ -1,0 +1,103 @@
+"""Load the data set that a configuration names: one known by its name, or a file or a folder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from training.config import DataConfig
+from training.data.dataset import DataSet
+from training.data.prepare import prepare
+from training.data.readers.idx import is_idx, read_idx_source
+from training.data.readers.images import read_images
+from training.data.readers.mnist import find_mnist, holds_mnist, read_mnist
+from training.data.readers.numpy_files import read_npy, read_npz
+from training.data.source import Source, arrange_axes
+from training.errors import DataError
+
+READER_OPTIONS = ("samples", "label", "image_size", "colour")
+"""Members of DataConfig that only some readers use."""
+
+
+def load_data(config: DataConfig, data_dir: Path | None, seed: int) -> DataSet:
+    """
+    Load the data set that a configuration names, and split it with the seed.
+
+    Raises DataError, with the file, and with the row if one row is at fault.
+    """
+    if config.name:
+        _refuse_unused_options(config, config.name)
+        source = read_mnist(find_mnist(data_dir)) if config.name == "mnist" else _read_digits()
+        return prepare(config.name, arrange_axes(source, config.kind), config, seed)
+    if config.path is None:
+        raise DataError("the configuration names no data set; name a file or a folder with --data PATH")
+    path = find_path(config.path, data_dir)
+    source = _read_folder(path, config) if path.is_dir() else _read_file(path, config)
+    return prepare(_name_of(path), arrange_axes(source, config.kind), config, seed)
+
+
+def find_path(path: str, data_dir: Path | None) -> Path:
+    """Return a file or folder: the path as it is, or inside the data folder. Raises DataError."""
+    plain = Path(path).expanduser()
+    candidates = [plain] if data_dir is None else [plain, data_dir / plain]
+    for candidate in candidates:
+        if candidate.exists():
+            return candidate
+    raise DataError(f"no such file or folder: {' or '.join(map(str, candidates))}")
+
+
+def _read_folder(path: Path, config: DataConfig) -> Source:
+    if holds_mnist(path):
+        _refuse_unused_options(config, str(path))
+        return read_mnist(path)
+    _refuse_unused_options(config, str(path), "image_size", "colour")
+    return read_images(path, config.image_size, config.colour)
+
+
+def _read_file(path: Path, config: DataConfig) -> Source:
+    if path.stat().st_size == 0:
+        raise DataError(f"{path}: the file is empty")
+    match path.suffix.lower():
+        case ".npy":
+            _refuse_unused_options(config, str(path))
+            return read_npy(path)
+        case ".npz":
+            _refuse_unused_options(config, str(path), "samples", "label")
+            return read_npz(path, config.samples, config.label)
+        case ".csv" | ".parquet" as suffix:
+            from training.data.readers.tables import read_csv, read_parquet  # pyarrow is slow to import
+
+            _refuse_unused_options(config, str(path), "label")
+            return (read_csv if suffix == ".csv" else read_parquet)(path, config.label)
+    if is_idx(path):
+        _refuse_unused_options(config, str(path), "label")
+        return read_idx_source(path, config.label)
+    raise DataError(f"{path}: expected a .npy, .npz, .csv, .parquet or IDX file, or a folder of images")
+
+
+def _read_digits() -> Source:
+    """Return scikit-learn's 8x8 digits, grey levels 0 to 16; every fifth row belongs to the test part."""
+    from sklearn.datasets import load_digits  # the import takes a second that other data need not pay
+
+    bunch = load_digits()
+    is_test = np.arange(len(bunch.images)) % 5 == 4
+    train, test = (
+        Source("digits", bunch.images[rows].astype(np.float32), bunch.target[rows], value_range=(0, 16))
+        for rows in (~is_test, is_test)
+    )
+    return replace(train, test=test)
+
+
+def _refuse_unused_options(config: DataConfig, origin: str, *used: str) -> None:
+    """Raise DataError if an option is set that the reader does not use."""
+    for option in READER_OPTIONS:
+        if option not in used and getattr(config, option) is not None:
+            raise DataError(f"{origin}: data.{option} has no meaning for this kind of data")
+
+
+def _name_of(path: Path) -> str:
+    """Return `faces` for a folder, `people` for people.csv, `images-idx3-ubyte` for images-idx3-ubyte.gz."""
+    path = path.resolve()
+    return path.name if path.is_dir() else path.stem

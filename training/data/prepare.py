@@ -1,0 +1,156 @@
+"""The steps from a source to a data set: survey, number the labels, split, store, settle the value range."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+
+from app.manifest import ImageInput, ValueRange, VectorInput
+from training.config import DataConfig
+from training.data.dataset import DataSet, Split
+from training.data.findings import Findings
+from training.data.labels import number_labels
+from training.data.source import Source
+from training.data.split import group_equal_rows, split_in_three, split_in_two
+from training.data.storage import Integers, StoredSamples, row_chunks, stored_dtype, to_stored
+from training.data.survey import Survey, survey_rows
+from training.errors import DataError
+
+log = logging.getLogger(__name__)
+
+
+def prepare(name: str, source: Source, config: DataConfig, seed: int) -> DataSet:
+    """Build a data set from a source whose axes are arranged. Raises DataError."""
+    value_range = config.value_range or source.value_range
+    sources = [source] if source.test is None else [source, source.test]
+    surveys = [survey_rows(part, value_range) for part in sources]
+    low = np.min([part.low for part in surveys], axis=0)
+    high = np.max([part.high for part in surveys], axis=0)
+    if len(source.samples) > 1 and (low == high).all():
+        raise DataError(f"{source.origin}: all rows are the same")
+    classes, labels = number_labels(sources)
+    rows = _split_rows(source, surveys, config, seed)
+    unit, value_range = _unit_and_range(source, value_range, float(low.min()), float(high.max()))
+    train, validation, test = (
+        _gather(sources[index], labels[index], part_rows, unit)
+        for index, part_rows in zip((0, 0, -1), rows, strict=True)
+    )
+    clipped = 0
+    if source.kind == "image" and value_range is None:
+        value_range = _training_range(source, train)
+        clipped = sum(_clip(part.samples, value_range) for part in (validation, test))
+    return DataSet(
+        name=name,
+        input=_input(source, value_range),
+        classes=classes,
+        train=train,
+        validation=validation,
+        test=test,
+        findings=_findings(source, surveys, (train, validation, test), classes, (low, high), clipped),
+    )
+
+
+def _split_rows(
+    source: Source, surveys: list[Survey], config: DataConfig, seed: int
+) -> tuple[Integers, Integers, Integers]:
+    """
+    Return the rows of the training, the validation and the test part.
+
+    If the source has its own test part, the test rows are all of that part's, and the others leave out its rows.
+    """
+    digests = surveys[0].digests
+    rows = np.arange(len(digests))
+    if source.test is not None:
+        rows = np.flatnonzero(~np.isin(digests, surveys[1].digests))
+    groups = group_equal_rows(digests[rows])
+    parts, least = ("training, validation and test", 3) if source.test is None else ("training and validation", 2)
+    different = int(groups.max(initial=-1)) + 1
+    if different < least:
+        raise DataError(
+            f"{source.origin}: expected at least {least} different rows for {parts}, got {different} in {len(rows)}"
+        )
+    if source.test is None:
+        return split_in_three(groups, config.test, config.validation, seed)
+    train, validation = split_in_two(groups, config.validation, seed)
+    return rows[train], rows[validation], np.arange(len(source.test.samples))
+
+
+def _unit_and_range(
+    source: Source, value_range: tuple[float, float] | None, low: float, high: float
+) -> tuple[float, tuple[float, float] | None]:
+    """
+    Return one stored unit in the user's units, and the range in the user's units, or None if the split decides it.
+
+    A range from the configuration or the source is in stored units, also for 8-bit images.
+    """
+    if source.kind == "vector" or value_range:
+        return 1.0, value_range
+    if source.samples.dtype == np.uint8:
+        if high <= 1:
+            log.warning("%s: 8-bit images without a value above 1; see data.value_range", source.origin)
+        return 1 / 255, (0.0, 1.0)
+    return 1.0, (0.0, 1.0) if low >= 0 and high <= 1 else None
+
+
+def _gather(source: Source, labels: Integers | None, rows: Integers, unit: float) -> Split:
+    """Copy rows of a source into memory, C-contiguous, in the type in which they are stored."""
+    samples: StoredSamples = np.empty((len(rows), *source.samples.shape[1:]), stored_dtype(source.samples.dtype))
+    for chunk in row_chunks(samples):
+        samples[chunk] = to_stored(source.samples[rows[chunk]])
+    return Split(samples, None if labels is None else labels[rows], unit)
+
+
+def _training_range(source: Source, train: Split) -> tuple[float, float]:
+    low, high = float(train.samples.min()), float(train.samples.max())
+    if low == high:
+        raise DataError(f"{source.origin}: all numbers of the training part are {low:g}; data.value_range is needed")
+    return low, high
+
+
+def _clip(samples: StoredSamples, value_range: tuple[float, float]) -> int:
+    """Move numbers outside the range to its ends, in place, and return their count."""
+    low, high = (samples.dtype.type(end) for end in value_range)
+    count = int(np.count_nonzero(samples < low) + np.count_nonzero(samples > high))
+    if count:
+        np.clip(samples, low, high, out=samples)
+        log.warning("%d numbers of held-out images were outside the training images' range and were clipped", count)
+    return count
+
+
+def _input(source: Source, value_range: tuple[float, float] | None) -> ImageInput | VectorInput:
+    shape = source.samples.shape[1:]
+    limits = None if value_range is None else ValueRange(low=value_range[0], high=value_range[1])
+    if source.kind == "vector":
+        return VectorInput(shape=(shape[0],), value_range=limits, feature_names=source.feature_names)
+    assert limits is not None
+    return ImageInput(shape=(shape[0], shape[1], shape[2]), value_range=limits)
+
+
+def _findings(
+    source: Source,
+    surveys: list[Survey],
+    parts: tuple[Split, Split, Split],
+    classes: tuple[str, ...],
+    limits: tuple[StoredSamples, StoredSamples],
+    clipped: int,
+) -> Findings:
+    digests = np.concatenate([survey.digests for survey in surveys])
+    sizes = (len(parts[0]), len(parts[1]), len(parts[2]))
+    labels = [part.labels for part in parts if part.labels is not None]
+    counts = np.bincount(np.concatenate(labels), minlength=len(classes)).tolist() if labels else []
+    low, high = limits
+    return Findings(
+        rows=len(digests),
+        kind=source.kind or "",
+        shape=source.samples.shape[1:],
+        dtype=str(source.samples.dtype),
+        low=float(low.min()) * parts[0].unit,
+        high=float(high.max()) * parts[0].unit,
+        constant=tuple(source.column_name(int(column)) for column in np.flatnonzero(low == high)),
+        duplicates=int(np.count_nonzero(np.diff(np.sort(digests)) == 0)),
+        dropped=len(digests) - sum(sizes),
+        clipped=clipped,
+        class_counts=dict(zip(classes, counts, strict=True)),
+        parts=sizes,
+    )

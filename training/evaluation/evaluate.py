@@ -1,0 +1,62 @@
+"""
+Evaluate a model on a data set: all measurements that its tasks and the data allow.
+
+Errors are those of x, the preprocessed samples that the network was trained on. Nothing is fitted on the test part.
+"""
+
+from __future__ import annotations
+
+from app.arrays import Latents, Samples
+from app.engine.autoencoder import Autoencoder
+from app.manifest import Measurement
+from training.config import Binarisation, EvaluationConfig
+from training.data.dataset import DataSet, Split
+from training.evaluation.baselines import LinearAutoencoder
+from training.evaluation.limits import DEFAULT_LIMITS, Limits
+from training.evaluation.measures.bounds import measure_bounds
+from training.evaluation.measures.denoising import measure_denoising
+from training.evaluation.measures.latents import measure_latents
+from training.evaluation.measures.reconstruction import measure_reconstruction
+from training.evaluation.subject import Subject, Untrained, map_chunks
+from training.evaluation.units import has_likelihood
+
+
+def evaluate(
+    model: Autoencoder,
+    data: DataSet,
+    options: EvaluationConfig,
+    untrained: Untrained | None = None,
+    *,
+    binarisation: Binarisation = "none",
+    seed: int = 0,
+    limits: Limits = DEFAULT_LIMITS,
+) -> tuple[Measurement, ...]:
+    """
+    Return the measurements on the test part; baselines are fitted on the training part.
+
+    `binarisation` applies to the targets of the bounds. `seed` decides the choice of rows, the binarised targets and
+    the importance samples: compare measurements of the same seed only. Raises DataError if the model cannot take the
+    data.
+    """
+    subject = Subject.of(model, data, seed, limits)
+    pca = LinearAutoencoder.fit(subject.x(subject.baseline_rows()), model.manifest.latent_dim)
+    measurements = [measure_reconstruction(subject, pca, untrained)]
+    latents = measure_latents(subject, pca, untrained)
+    if latents:
+        measurements.append(latents)
+    if "denoise" in model.manifest.tasks:
+        for kind in options.noise_kinds:
+            measurements += [measure_denoising(subject, kind, amount) for amount in options.noise_amounts]
+    if model.manifest.latent.kind == "gaussian" and has_likelihood(model.manifest):
+        measurements.append(measure_bounds(subject, binarisation, options.importance_samples))
+    return tuple(measurements)
+
+
+def encode(model: Autoencoder, split: Split) -> Latents:
+    """Return the latents of all rows of a split, chunk by chunk; those of a variational model are the means."""
+    return map_chunks(model.encode, split)
+
+
+def reconstruct(model: Autoencoder, data: DataSet, split: Split) -> Samples:
+    """Return decode(encode(x)) of all rows of a split of the data, in the user's units, each under its own label."""
+    return Subject.of(model, data).reconstruct_split(split)

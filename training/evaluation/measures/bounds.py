@@ -1,0 +1,85 @@
+"""The evidence lower bound of a variational model, its terms, and the estimate of log p(x) beside it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from app.arrays import Latents
+from app.engine.autoencoder import Posterior
+from app.manifest import Measurement
+from training.config import Binarisation
+from training.evaluation.measures.densities import log_density
+from training.evaluation.measures.importance import importance_weighted_nll
+from training.evaluation.measures.targets import Targets
+from training.evaluation.metrics import Doubles, cross_entropy
+from training.evaluation.subject import Subject
+from training.evaluation.units import is_bernoulli, to_x
+
+POSTERIOR_SEED = 20_102
+MIN_ACTIVE_VARIANCE = 0.01
+"""A latent unit is active if the variance of its posterior mean over the test part is larger."""
+
+
+def measure_bounds(subject: Subject, binarisation: Binarisation, importance_samples: int) -> Measurement:
+    """Return the evidence lower bound and its terms; with importance samples, also the estimate of -log p(x)."""
+    targets = Targets(subject, binarisation)
+    posterior = targets.posterior()
+    values = _measure_elbo(targets, posterior)
+    notes = [
+        f"negative evidence lower bound in nats per sample on {targets.describe()}, beta 1, one posterior draw a "
+        f"sample, seed {POSTERIOR_SEED}",
+        f"active: variance of mu above {MIN_ACTIVE_VARIANCE:g}",
+    ]
+    if importance_samples:
+        nats = importance_weighted_nll(targets, posterior, importance_samples)
+        values["nll"] = float(nats.mean())
+        values["nll_standard_error"] = float(nats.std(ddof=1) / math.sqrt(len(nats))) if len(nats) > 1 else 0.0
+        values["importance_samples"] = float(importance_samples)
+        notes.append(
+            f"nll: -log of the mean importance weight of {importance_samples} posterior draws a sample, seed "
+            f"{subject.seed}, an upper bound on -log p(x); its standard error is over samples"
+        )
+    return Measurement(data_set=subject.description, protocol="; ".join(notes), values=values)
+
+
+def _measure_elbo(targets: Targets, posterior: Posterior) -> dict[str, float]:
+    assert posterior.logvar is not None
+    reconstruction = float(-log_likelihoods(targets, posterior.sample(POSTERIOR_SEED)).mean())
+    by_dimension = kl_by_dimension(posterior.mu, posterior.logvar).mean(axis=0)
+    kl = float(by_dimension.sum())
+    return {
+        "negative_elbo": reconstruction + kl,
+        "reconstruction": reconstruction,
+        "kl": kl,
+        "kl_per_dimension_min": float(by_dimension.min()),
+        "kl_per_dimension_max": float(by_dimension.max()),
+        "active_units": float((posterior.mu.astype(np.float64).var(axis=0) > MIN_ACTIVE_VARIANCE).sum()),
+        "latent_dimensions": float(targets.subject.manifest.latent_dim),
+    }
+
+
+def kl_by_dimension(mu: Latents, logvar: Latents) -> Doubles:
+    """
+    Return KL(N(mu, exp(logvar)) || N(0, 1)) in nats. Shapes: (N, D) and (N, D) -> (N, D).
+
+    Source: Kingma & Welling, "Auto-Encoding Variational Bayes", appendix B, arXiv:1312.6114
+    """
+    mean, log_variance = mu.astype(np.float64), logvar.astype(np.float64)
+    return np.asarray(0.5 * (np.square(mean) + np.exp(log_variance) - 1 - log_variance), np.float64)
+
+
+def log_likelihoods(targets: Targets, z: Latents) -> Doubles:
+    """Return log p(x|z) in nats of each test row under its own z. Shapes: (N, D) -> (N,)."""
+    subject, parts = targets.subject, []
+    labels = subject.data.test.labels
+    for start, stop in targets.spans():
+        decoded = subject.decode(z[start:stop], None if labels is None else labels[start:stop])
+        output = to_x(decoded, subject.manifest, clipped=False)
+        x = targets.take(start, stop)
+        if is_bernoulli(subject.manifest):
+            parts.append(-cross_entropy(output, x))  # in double precision, which many draws cannot afford
+        else:
+            parts.append(log_density(subject.manifest, x, output[:, None])[:, 0])
+    return np.concatenate(parts)
