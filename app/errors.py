@@ -26,7 +26,7 @@ Every error for a client or an operator, as one tree.
         ├── 500  InternalError
         ├── 501  UnsupportedTransferCoding
         ├── 503  Overloaded, ShuttingDown
-        ├── 504  Expired
+        ├── 504  Expired, RunTooLong
         └── 505  UnsupportedVersion
 
 A message names what was expected and what arrived, in the user's terms. `docs/reference/errors.md` lists all of them.
@@ -208,7 +208,11 @@ class ShuttingDown(ServiceError, status=503, code="shutting-down"):
 
 
 class Expired(ServiceError, status=504, code="expired"):
-    """The request waited longer than the limit for a run of the model, and was not computed."""
+    """The request waited longer than the limit for a thread, and was not computed."""
+
+
+class RunTooLong(ServiceError, status=504, code="run-too-long"):
+    """The model ran longer than the limit on these rows, and was stopped."""
 
 
 class TooManyRequests(ServiceError, status=429, code="too-many-requests"):

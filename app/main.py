@@ -47,7 +47,7 @@ def build_app(state: State) -> Gate:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        openapi_url="/openapi.json",
+        openapi_url=None,  # pages.install adds the route
         redirect_slashes=False,
     )
     app.state.hourglass = state

@@ -1,20 +1,20 @@
 """
 The contract between training and serving: `model.json`, the manifest of one version of a model.
 
-A version is a folder `<name>/<version>/`. Its manifest is frozen, refuses unknown members, and is written last, so that
-a folder with a manifest is complete.
+A version is a folder `<name>/<version>/`. Its manifest is written last, so that a folder with a manifest is complete.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-MANIFEST = "model.json"
+from app.files import hash_file, read_file
+
+MANIFEST, MAX_MANIFEST_BYTES = "model.json", 1024 * 1024
 ENCODER, DECODER, GOLDEN = "encoder.onnx", "decoder.onnx", "golden.npz"
 CARD, FIGURES, LATENT_MAP = "card.md", "figures", "latent_map.npz"
 
@@ -144,9 +144,9 @@ class FileDigest(Contract):
     bytes: Annotated[int, Field(ge=1)]
 
     @classmethod
-    def of(cls, path: Path) -> FileDigest:
-        """Return the digest of a file on disk."""
-        return cls(sha256=hashlib.sha256(content := path.read_bytes()).hexdigest(), bytes=len(content))
+    def of(cls, path: Path, max_bytes: int | None = None) -> FileDigest:
+        """Return the digest of a file on disk. Raises OSError if it is not a regular file or larger than allowed."""
+        return cls(sha256=(digest := hash_file(path, max_bytes))[0], bytes=digest[1])
 
 
 class Measurement(Contract):
@@ -243,7 +243,7 @@ class Manifest(Contract):
     @classmethod
     def read(cls, folder: Path) -> Manifest:
         """Read the manifest of a version's folder. Raises OSError or pydantic's ValidationError."""
-        return cls.model_validate_json((folder / MANIFEST).read_bytes())
+        return cls.model_validate_json(read_file(folder / MANIFEST, MAX_MANIFEST_BYTES))
 
     def write(self, folder: Path) -> None:
         """Write `model.json`. Call this last: a folder with a manifest is complete."""

@@ -122,7 +122,10 @@ class Settings(BaseSettings):
         75, description="Seconds that a connection stays open between two requests; 0: no limit."
     )
     queue_seconds: Seconds = Field(
-        30, description="Seconds that a request may wait for a run of the model; longer: 504 `expired`; 0: no limit."
+        30, description="Seconds that a request may wait for a thread; longer: 504 `expired`; 0: no limit."
+    )
+    run_seconds: Seconds = Field(
+        60, description="Seconds that a run of a model may take; longer: 504 `run-too-long`; 0: no limit."
     )
     batching: bool = Field(
         True, description="Let waiting requests share a run of the model; false: run each on its own."

@@ -15,11 +15,19 @@ from app.api.v1.schemas import Health
 router = APIRouter(tags=["health"])
 
 
-@router.get("/livez", operation_id="live", summary="Check liveness")
+@router.get(
+    "/livez",
+    operation_id="live",
+    summary="Check liveness",
+    responses={503: {"model": Health, "description": "Stuck."}},
+)
 @router.api_route("/livez", methods=["GET", "HEAD"], include_in_schema=False)
-async def live() -> Health:
-    """Answer 200 as long as the process answers at all."""
-    return Health(status="ok")
+async def live(state: CurrentState, response: Response) -> Health:
+    """Answer 200 unless a run of a model is past its limit and could not be stopped: restart the process then."""
+    if not state.is_stuck():
+        return Health(status="ok")
+    response.status_code = 503
+    return Health(status="stuck")
 
 
 @router.get(

@@ -34,11 +34,13 @@ class State:
         self.threads = settings.threads or max(1, available_cores() // settings.workers)
         """The number of models that run at once."""
         self.lifecycle = Lifecycle()
-        self.offload = Offload(self.threads)
         self.reloader: Reloader | None = None
         """None if the models are not those of a repository."""
-        queue_seconds = settings.queue_seconds or math.inf
-        self._batcher = Batcher(self.threads, settings.max_queued_rows, queue_seconds, share=settings.batching)
+        queue_seconds, run_seconds = settings.queue_seconds or math.inf, settings.run_seconds or math.inf
+        self.offload = Offload(self.threads, queue_seconds)
+        self._batcher = Batcher(
+            self.threads, settings.max_queued_rows, queue_seconds, run_seconds, share=settings.batching
+        )
         self._limits = RowLimits(settings.max_rows, settings.max_numbers)
 
     @classmethod
@@ -79,8 +81,12 @@ class State:
         """True between the start and the drain."""
         return self.lifecycle.ready
 
+    def is_stuck(self) -> bool:
+        """Return True if a run of a model is past its limit and could not be stopped."""
+        return self._batcher.limit.is_exceeded()
+
     def close(self) -> None:
-        """Finish the accepted work, then end the threads."""
+        """Finish the accepted work within seconds, then end the threads that can end."""
         self.lifecycle.ready = False
         if self.reloader:
             self.reloader.close()

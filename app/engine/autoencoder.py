@@ -12,6 +12,7 @@ import onnxruntime
 from app.arrays import Array, Labels, Latents, Rows, Samples
 from app.engine.checks import RowCheck, accepted_shapes, check_finite, check_labels, label_rows
 from app.engine.corruption import Noise, corrupt
+from app.engine.run_limit import CURRENT_RUN
 from app.engine.session import TensorSpec, check_signature, open_session
 from app.errors import InvalidParameter, UnsupportedTask, WrongShape
 from app.manifest import DECODER, ENCODER, Manifest, TaskName
@@ -200,11 +201,11 @@ class Autoencoder:
         self, session: onnxruntime.InferenceSession, outputs: Sequence[str], inputs: Mapping[str, Rows]
     ) -> tuple[Array, ...]:
         """Return the outputs for all rows, computed in as many runs as they need."""
-        count, size = len(next(iter(inputs.values()))), self.rows_per_run
+        count, size, options = len(next(iter(inputs.values()))), self.rows_per_run, CURRENT_RUN.options
         if count <= size:
-            return tuple(map(check_finite, outputs, session.run(outputs, inputs)))
+            return tuple(map(check_finite, outputs, session.run(outputs, inputs, options)))
         chunks = [{name: array[at : at + size] for name, array in inputs.items()} for at in range(0, count, size)]
-        parts = [session.run(outputs, chunk) for chunk in chunks]
+        parts = [session.run(outputs, chunk, options) for chunk in chunks]
         return tuple(map(check_finite, outputs, map(np.concatenate, zip(*parts, strict=True))))
 
 

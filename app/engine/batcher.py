@@ -1,10 +1,13 @@
-"""The threads that run models and the bound on the rows that wait, which all queues share."""
+"""The threads that run models, and the bounds that all queues share: on the waiting rows and on the time of a run."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
+from app.engine.run_limit import RunLimit
+from app.engine.threads import Threads
 from app.errors import Overloaded
+
+CLOSE_SECONDS, STOP_SECONDS = 2.0, 1.0
+"""Seconds that accepted runs have to finish at the end, and then to stop. Their callers are gone by then."""
 
 
 class Batcher:
@@ -17,9 +20,16 @@ class Batcher:
     """
 
     def __init__(
-        self, threads: int, max_queued_rows: int, queue_seconds: float = float("inf"), *, share: bool = True
+        self,
+        threads: int,
+        max_queued_rows: int,
+        queue_seconds: float = float("inf"),
+        run_seconds: float = float("inf"),
+        *,
+        share: bool = True,
     ) -> None:
-        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="model")
+        self.threads = Threads(threads, "model")
+        self.limit = RunLimit(run_seconds)
         self.queue_seconds = queue_seconds
         """The longest wait for a run."""
         self.share = share
@@ -36,5 +46,8 @@ class Batcher:
         )
 
     def close(self) -> None:
-        """Finish the accepted runs, then end the threads."""
-        self.pool.shutdown(wait=True)
+        """Finish the accepted runs, then end the threads. Runs that take too long are stopped or left behind."""
+        if not self.threads.close(CLOSE_SECONDS):
+            self.limit.end_runs()
+            self.threads.close(STOP_SECONDS)
+        self.limit.close()

@@ -83,8 +83,12 @@ class Catalog:
         """Yield the default version of every model, by name."""
         return iter(self._defaults.values())
 
+    def has_view(self, build: Callable[[Catalog], View]) -> bool:
+        """Return True if `view` would return at once."""
+        return build in self._views
+
     def view(self, build: Callable[[Catalog], View]) -> View:
-        """Return what a function makes of this catalog; it is called once."""
+        """Return what a function makes of this catalog; it is called once, or more often if threads meet here."""
         if build not in self._views:
             self._views[build] = build(self)
         view: View = self._views[build]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
+from numpy.lib import format as npy
 
 from app.arrays import Array, Rows
 from app.engine.autoencoder import Autoencoder
 from app.errors import InvalidModel, ServiceError
-from app.manifest import GOLDEN
+from app.manifest import GOLDEN, Manifest
 
 TOLERANCE = 1e-3
 """
@@ -19,6 +22,10 @@ differs by far more.
 """
 
 GOLDEN_SEED = 7
+MAX_GOLDEN_ROWS = 64
+MAX_NUMBER_BYTES = 8
+MAX_HEADER_BYTES = 10_240
+"""More than the header of a `.npy` file that numpy accepts. Source: numpy.lib.format, _MAX_HEADER_SIZE"""
 
 
 def golden_samples(shape: tuple[int, ...]) -> Array:
@@ -40,25 +47,52 @@ def golden_samples(shape: tuple[int, ...]) -> Array:
     return unit.astype(np.float32).reshape(-1, *shape)
 
 
-def read_golden(folder: Path) -> dict[str, Rows]:
-    """
-    Read the arrays `samples`, `latents` or `mu` and `logvar`, `reconstructions`, and `labels` of a conditional model.
+def golden_shapes(manifest: Manifest) -> dict[str, tuple[int, ...]]:
+    """Return the shape of one row of each golden array, by name. Only a conditional model has labels."""
+    latents = dict.fromkeys(manifest.encoder_outputs, (manifest.latent_dim,))
+    labels: dict[str, tuple[int, ...]] = {"labels": ()} if manifest.labels else {}
+    return {"samples": manifest.input_shape, **latents, "reconstructions": manifest.input_shape, **labels}
 
-    Raises InvalidModel.
+
+def read_golden(folder: Path, manifest: Manifest) -> dict[str, Rows]:
+    """
+    Read the arrays of `golden_shapes` that the archive has.
+
+    Raises InvalidModel, also for an array of more than MAX_GOLDEN_ROWS, before it is decompressed.
     """
     try:
-        with np.load(folder / GOLDEN, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        with zipfile.ZipFile(folder / GOLDEN) as archive:
+            members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
+            return {
+                name: _read_array(archive, members[name], name, shape)
+                for name, shape in golden_shapes(manifest).items()
+                if name in members
+            }
+    except (OSError, EOFError, ValueError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         raise InvalidModel(f"{GOLDEN} cannot be read: {error}") from error
+
+
+def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, row_shape: tuple[int, ...]) -> Rows:
+    """Read an array whose size and header were checked. Raises ValueError."""
+    max_bytes = MAX_HEADER_BYTES + MAX_GOLDEN_ROWS * MAX_NUMBER_BYTES * math.prod(row_shape)
+    if member.file_size > max_bytes:  # zipfile decompresses no more than this
+        raise ValueError(f"{name}: expected at most {max_bytes} bytes, got {member.file_size}")
+    with archive.open(member) as file:
+        version = npy.read_magic(file)
+        shape, _, dtype = npy.read_array_header_1_0(file) if version == (1, 0) else npy.read_array_header_2_0(file)
+    if dtype.kind not in "fiu" or shape[1:] != row_shape or not shape or shape[0] > MAX_GOLDEN_ROWS:
+        rows = ", ".join(map(str, (f"1 to {MAX_GOLDEN_ROWS}", *row_shape)))
+        raise ValueError(f"{name}: expected numbers of shape [{rows}], got {dtype} of shape {list(shape)}")
+    with archive.open(member) as file:
+        rows_read: Rows = npy.read_array(file, allow_pickle=False)
+    return rows_read
 
 
 def check_golden(model: Autoencoder, folder: Path) -> None:
     """Run the golden samples, which also warms the model up. Raises InvalidModel if an output differs."""
-    golden = read_golden(folder)
+    golden = read_golden(folder, model.manifest)
     names = model.manifest.encoder_outputs
-    labels = {"labels"} if model.manifest.labels else set()
-    missing = {"samples", *names, "reconstructions", *labels} - golden.keys()
+    missing = golden_shapes(model.manifest).keys() - golden.keys()
     if missing:
         raise InvalidModel(f"{GOLDEN} lacks {', '.join(sorted(missing))}")
     try:

@@ -10,13 +10,25 @@ Each kind of work has a size up to which it is short. Runs of a model are measur
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from threading import Lock
+from typing import Any, Generic, TypeVar
+
+from app.engine.expiry import Expiry
+from app.engine.threads import Threads
+from app.errors import Expired
+from app.times import now
 
 Returned = TypeVar("Returned")
 
 KIBI, MEBI = 1024, 1024 * 1024
+
+CLOSE_SECONDS = 2.0
+"""Seconds that accepted work has to finish at the end. Its callers are gone by then."""
 
 MAX_LOOP_RUN_SECONDS = 0.0008
 """The longest run of a model on the event loop."""
@@ -38,18 +50,69 @@ class LoopLimit:
     """Random numbers."""
 
 
-class Offload:
-    """Threads for everything that is too long for the event loop, except the runs of models."""
+@dataclass(slots=True, eq=False)
+class Job(Generic[Returned]):
+    """A call that waits for a thread, and the future that its caller awaits."""
 
-    def __init__(self, threads: int) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="formats")
+    call: Callable[[], Returned]
+    since: float
+    """Time of arrival on the clock of `app.times.now`."""
+    result: asyncio.Future[Returned]
+
+    def work(self) -> Callable[[], object]:
+        """Make the call, and return the function that gives the caller its outcome on the event loop."""
+        try:
+            return partial(self.result.set_result, self.call())
+        except Exception as error:  # whatever it is, it belongs to the caller
+            return partial(self.result.set_exception, error)
+
+
+class Offload:
+    """
+    Threads for everything that is too long for the event loop, except the runs of models.
+
+    Work that waits longer than `queue_seconds` for a thread fails, even if all threads are stuck.
+    """
+
+    def __init__(self, threads: int, queue_seconds: float = float("inf")) -> None:
+        self._threads = Threads(threads, "formats")
+        self._waiting: deque[Job[Any]] = deque()
+        self._taking = Lock()
+        self._expiry = Expiry(queue_seconds)
 
     async def run(self, size: int, limit: int, call: Callable[[], Returned]) -> Returned:
-        """Return what a call returns, made on the event loop if the size is within the limit, or else on a thread."""
+        """
+        Return what a call returns, made on the event loop if the size is within the limit, or else on a thread.
+
+        Raises Expired if no thread was free in time, and any error of the call.
+        """
         if size <= limit:
             return call()
-        return await asyncio.get_running_loop().run_in_executor(self._pool, call)
+        loop = asyncio.get_running_loop()
+        result: asyncio.Future[Returned] = loop.create_future()
+        self._waiting.append(Job(call, now(), result))
+        self._expiry.arm(loop, self._expire)
+        self._threads.submit(self._work, loop)
+        return await result
 
     def close(self) -> None:
-        """Finish the accepted work, then end the threads."""
-        self._pool.shutdown(wait=True)
+        """Finish the accepted work, then end the threads. Work that takes too long is left behind."""
+        self._threads.close(CLOSE_SECONDS)
+
+    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
+        with self._taking:
+            job = self._waiting.popleft() if self._waiting else None
+        if job is None or job.result.done():  # expired, or the caller is gone
+            return
+        settle = job.work()
+        with suppress(RuntimeError):  # the loop is closed: no caller is left
+            loop.call_soon_threadsafe(lambda: job.result.done() or settle())
+
+    def _expire(self, oldest: float) -> float | None:
+        """Fail the work that arrived until a time. Return the arrival of the next that waits."""
+        with self._taking:
+            while self._waiting and self._waiting[0].since <= oldest:
+                job = self._waiting.popleft()
+                if not job.result.done():
+                    job.result.set_exception(Expired("no thread was free in time; send the request again later"))
+            return self._waiting[0].since if self._waiting else None

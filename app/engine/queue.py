@@ -7,11 +7,12 @@ The queue in front of one function of a model, in which rows of concurrent reque
                                    once in a turn   │
                                                     └─ _waiting ──► _work on a thread: one run of all that fit
 
-There is no timer, and no request waits while nothing runs. Requests that arrive in successive turns of the event loop
-share a run on the loop if it takes less than 0.8 ms (`app.engine.run_time` measures that), since a hand-over to a
-thread would cost more. Such a run begins as soon as a turn brings no new request, or when it is full. Longer runs go to
-the threads: a free thread takes all that waits, up to the largest run. So a lone request never waits, and runs grow
-with the load. (Text-embeddings-inference batches in this way.)
+No request waits while nothing runs, and no timer decides when a run begins. Requests that arrive in successive turns
+of the event loop share a run on the loop if it takes less than 0.8 ms (`app.engine.run_time` measures that), since a
+hand-over to a thread would cost more. Such a run begins as soon as a turn brings no new request, or when it is full.
+Longer runs go to the threads: a free thread takes all that waits, up to the largest run. So a lone request never waits,
+and runs grow with the load. (Text-embeddings-inference batches in this way.) One timer fails what waits too long for a
+thread; it is armed only then.
 
 A client that asks alone does not pay for sharing: after SOLO_TURNS turns with one request each, a short run skips the
 queue. With one core, threads gain nothing, so all runs that are short enough stay on the loop, one in each turn.
@@ -21,23 +22,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from threading import Lock
-from typing import TypeAlias
 
 import numpy as np
 
 from app.arrays import Rows
 from app.engine.batcher import Batcher
-from app.engine.pending import Pending
+from app.engine.expiry import Expiry
+from app.engine.pending import Pending, RowFunction, compute, settle
 from app.engine.run_time import RunTime
 from app.engine.statistics import RunStatistics
-from app.errors import Expired
 from app.times import REQUEST_TIMES, now
-
-RowFunction: TypeAlias = Callable[..., tuple[Rows, ...]]
-"""Takes and returns arrays with the same number of rows; each row of the result depends only on that row."""
 
 SOLO_TURNS = 16
 """Successive turns of the event loop with one request each, after which the client is taken to be alone."""
@@ -49,7 +46,7 @@ class Queue:
     def __init__(self, batcher: Batcher, function: RowFunction, run_time: RunTime, max_rows: int) -> None:
         self.statistics = RunStatistics()
         self._batcher = batcher
-        self._function = function
+        self._run_function = partial(batcher.limit.run, function)
         self._rows_per_run = min(max_rows, run_time.rows_per_run)
         self._rows_on_loop = min(run_time.rows_on_loop, self._rows_per_run)
         self._arrived: deque[Pending] = deque()
@@ -59,6 +56,7 @@ class Queue:
         self._waiting: deque[Pending] = deque()
         """For the threads: the event loop appends, and one thread at a time takes."""
         self._taking = Lock()
+        self._expiry = Expiry(batcher.queue_seconds)
         self._solo_turns = 0
         """Successive turns of the event loop with one request each, up to SOLO_TURNS."""
         self._ran_in_this_turn: list[int] = []
@@ -88,7 +86,7 @@ class Queue:
         start, times = now(), REQUEST_TIMES.get()
         self.statistics.unqueued += 1
         try:
-            results = self._function(*arrays)
+            results = self._run_function(*arrays)
             self.statistics.add_run(rows, now() - start)
             return results
         finally:
@@ -146,14 +144,15 @@ class Queue:
         self._solo_turns = 0 if arrived > 1 else min(self._solo_turns + 1, SOLO_TURNS)
         if rows <= self._rows_on_loop or (self._batcher.one_core and self._arrived[0].rows <= self._rows_on_loop):
             batch = self._take(self._arrived, self._rows_on_loop)
-            self._compute(batch)
-            _settle(batch)
+            compute(batch, self._run_function, self.statistics)
+            settle(batch)
             if self._arrived:
                 loop.call_soon(self._dispatch, loop)
             return
         self._waiting.extend(self._arrived)
         self._arrived.clear()
-        self._batcher.pool.submit(self._work, loop)
+        self._expiry.arm(loop, self._expire)
+        self._batcher.threads.submit(self._work, loop)
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
         """On a thread: do one run. If rows are left, ask for another run, behind the runs of other queues."""
@@ -163,14 +162,14 @@ class Queue:
                 batch = self._take(self._waiting, self._rows_per_run)
             more = bool(self._waiting) and not self._resubmit(loop)
             if batch:
-                self._compute(batch)
+                compute(batch, self._run_function, self.statistics)
                 with suppress(RuntimeError):  # the loop is closed: no caller is left
-                    loop.call_soon_threadsafe(_settle, batch)  # once for the whole batch
+                    loop.call_soon_threadsafe(settle, batch)  # once for the whole batch
 
     def _resubmit(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Ask the pool for another run. Return False if it is closed: this thread must then finish what waits."""
+        """Ask the threads for another run. Return False if they are closed: this thread must then finish what waits."""
         try:
-            self._batcher.pool.submit(self._work, loop)
+            self._batcher.threads.submit(self._work, loop)
         except RuntimeError:
             return False
         return True
@@ -187,8 +186,7 @@ class Queue:
                 queue.popleft()
                 continue
             if pending.since < oldest:
-                pending.waited = time - pending.since
-                pending.outcome = Expired("no thread was free to run the model in time; send the request again later")
+                pending.expire(time)
             elif pending.rows > room or (batch and not (self._batcher.share and pending.kind == batch[0].kind)):
                 break
             else:
@@ -199,34 +197,14 @@ class Queue:
         self.statistics.add_waiting(waited, requests)
         return batch
 
-    def _compute(self, batch: list[Pending]) -> None:
-        """Give each entry of a batch its outcome. If the shared run fails, run each alone: only the cause fails."""
-        live = [pending for pending in batch if pending.outcome is None]
-        if not live:
-            return
-        columns = [pending.arrays for pending in live]
-        start = now()
-        try:
-            if len(live) == 1:
-                results = self._function(*columns[0])
-            else:
-                results = self._function(*(np.concatenate(column) for column in zip(*columns, strict=True)))
-        except Exception as error:  # whatever it is, it belongs to the sender of the rows
-            if len(live) > 1:
-                for pending in live:
-                    self._compute([pending])
-                return
-            live[0].outcome, live[0].waited, live[0].ran = error, start - live[0].since, now() - start
-            return
-        seconds, first = now() - start, 0
-        self.statistics.add_run(sum([pending.rows for pending in live]), seconds)
-        for pending in live:
-            last = first + pending.rows
-            pending.outcome = tuple([result[first:last] for result in results]) if len(live) > 1 else results
-            pending.waited, pending.ran = start - pending.since, seconds
-            first = last
-
-
-def _settle(batch: list[Pending]) -> None:
-    for pending in batch:
-        pending.settle()
+    def _expire(self, oldest: float) -> float | None:
+        """On the event loop: fail what has waited for a thread since a time. Return the next that waits."""
+        expired: list[Pending] = []
+        with self._taking:
+            while self._waiting and self._waiting[0].since <= oldest:
+                expired.append(self._waiting.popleft())
+            since = self._waiting[0].since if self._waiting else None
+        for pending in expired:
+            pending.expire(now())
+        settle(expired)
+        return since

@@ -14,7 +14,9 @@ from pydantic import ValidationError
 
 from app.engine.autoencoder import Autoencoder
 from app.engine.golden import check_golden
-from app.errors import InvalidModel, NoModels, VersionTaken
+from app.engine.run_limit import RunLimit
+from app.errors import InvalidModel, NoModels, RunTooLong, VersionTaken
+from app.files import irregular_files, regular_size
 from app.manifest import MANIFEST, FileDigest, Manifest
 
 Written = TypeVar("Written")
@@ -23,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 VERSION = re.compile("[1-9][0-9]{0,8}")
 """The name of a version's folder."""
+MAX_CHECK_SECONDS = 60.0
+"""Seconds that the runs of the golden samples may take."""
 
 
 def load_version(folder: Path, name: str, version: int, threads: int = 1) -> Autoencoder:
@@ -43,23 +47,41 @@ def load_version(folder: Path, name: str, version: int, threads: int = 1) -> Aut
     if (manifest.name, manifest.version) != (name, version):
         raise InvalidModel(f"{MANIFEST} is of {manifest.name} version {manifest.version}, but lies in {name}/{version}")
     check_files(folder, manifest)
+    limit = RunLimit(MAX_CHECK_SECONDS)
     try:
         model = Autoencoder.open(folder, manifest, threads)
-        check_golden(model, folder)
+        limit.run(check_golden, model, folder)
     except InvalidModel:
         raise
+    except RunTooLong as error:
+        raise InvalidModel(f"the golden samples cannot be checked: {error}") from error
     except Exception as error:  # whatever a graph or an archive raises, the other versions must be served
         raise InvalidModel(f"the model cannot be run: {type(error).__name__}: {str(error).splitlines()[:1]}") from error
+    finally:
+        limit.close()
     return model
 
 
 def check_files(folder: Path, manifest: Manifest) -> None:
-    """Raise InvalidModel unless every file in the manifest exists and has its checksum."""
+    """
+    Raise InvalidModel unless every file in the manifest exists and has its size and checksum.
+
+    Anything else in the folder must be a regular file too, since a graph may name a file of its own.
+    """
+    for path in irregular_files(folder):
+        raise InvalidModel(f"{path.relative_to(folder)} is not a regular file")
     for name, digest in manifest.files.items():
         try:
-            actual = FileDigest.of(folder / name)
-        except (OSError, ValidationError) as error:
-            raise InvalidModel(f"{name} is missing or empty") from error
+            size = regular_size(folder / name)
+            if size != digest.bytes:
+                raise InvalidModel(
+                    f"{name} is not the file that the manifest names: it has {size} bytes instead of {digest.bytes}"
+                )
+            actual = FileDigest.of(folder / name, digest.bytes)
+        except FileNotFoundError as error:
+            raise InvalidModel(f"{name} is missing") from error
+        except OSError as error:
+            raise InvalidModel(f"{name} cannot be read: {error.strerror}") from error
         if actual != digest:
             raise InvalidModel(f"{name} is not the file that the manifest names: its checksum differs")
 

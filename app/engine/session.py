@@ -28,14 +28,15 @@ def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     """
     Open a graph on the CPU. Raises InvalidModel.
 
-    Idle threads sleep instead of spinning. The memory arena is off: it grows with every new batch size.
+    Idle threads sleep instead of spinning. The memory arena is off: it grows with every new batch size. onnxruntime
+    logs nothing about a run that fails, since it raises an exception as well.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = False
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
+    options.log_severity_level = 4
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has a class for each failure, with no common base but Exception

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from time import monotonic
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from app.arrays import Array
 from app.errors import InvalidImage, TooManyPixels
+from app.formats.image_parts import check_parts
 from app.manifest import ImageInput, ValueRange
 
 Box = tuple[float, float, float, float]
@@ -37,6 +39,8 @@ TILE_PIXELS = 1024
 """Height and width of the part of a large image that is converted at once; a power of two."""
 WEBP_COST = 4
 """The memory of a WebP's pixel, in libwebp and Pillow, as a multiple of the memory of a PNG's or JPEG's pixel."""
+MAX_SECONDS = 10.0
+"""Seconds for decoding all images of a request. One image takes a second at most, thousands of usual ones as well."""
 UNKNOWN_SIZE = 2**31
 """The size of an image whose header is not read here: too large for the event loop."""
 
@@ -82,15 +86,17 @@ def read_images(contents: Sequence[bytes], expected: ImageInput, max_pixels: int
 
     Shape: (N, C, H, W). Raises InvalidImage, or TooManyPixels before the first image is decoded.
     """
-    images = []
+    images, end = [], monotonic() + MAX_SECONDS
     for index, content in enumerate(contents):
         with _numbered(index):
+            _check_time(end)
             kind = media_type(content)
             images.append((_open(content, kind), kind))
     _check_pixels([image for image, _ in images], max_pixels)
     samples = np.empty((len(images), *expected.shape), np.float32)
     for index, (image, kind) in enumerate(images):
         with _numbered(index), image:  # close at once: the pixels may take many times the memory of the sample
+            _check_time(end)
             samples[index] = _sample(image, kind, expected)
     return samples
 
@@ -132,9 +138,16 @@ def _numbered(index: int) -> Iterator[None]:
         raise InvalidImage(f"image {index}, counted from 0: {error.detail}") from error
 
 
+def _check_time(end: float) -> None:
+    """Raise InvalidImage after this time, so that many slow images together do not hold a thread."""
+    if monotonic() > end:
+        raise InvalidImage(f"expected images that are decoded within {MAX_SECONDS:g} s, but the others took longer")
+
+
 def _open(content: bytes, media: str) -> ImageFile.ImageFile:
     """Read the header of an image: its size is known then, and no pixel is decoded. Raises InvalidImage."""
     name, decoder = FORMATS[media]
+    check_parts(content, media)
     try:
         return decoder(io.BytesIO(content))
     except Exception as error:  # Pillow's decoders raise many classes

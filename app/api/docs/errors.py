@@ -43,7 +43,7 @@ STATUSES = {
     500: "A bug.",
     501: "The transfer coding is not chunked.",
     503: "Too many rows are waiting, or the server ends; Retry-After says when to try again.",
-    504: "No thread was free to run the model in time.",
+    504: "No thread was free in time, or the model ran for too long.",
     505: "The version of HTTP is neither 1.1 nor 1.0.",
 }
 
@@ -98,6 +98,7 @@ DETAILS = {
     "overloaded": "16384 rows are waiting and at most 16384 may; send the request again later",
     "shutting-down": "the server ends; send the request again",
     "expired": "no thread was free to run the model in time; send the request again later",
+    "run-too-long": "the model ran for more than 60 s, and was stopped",
     "internal-error": "the server failed; its log says why",
     refusals.RequestTimeout.code: "expected a whole body within 60 s",
     refusals.TargetTooLong.code: "expected a request target and headers of at most 65536 bytes, got more",
@@ -134,6 +135,7 @@ TASK_CODES = (
     "overloaded",
     "shutting-down",
     "expired",
+    "run-too-long",
 )
 ROW_CODES = ("unsupported-media-type", "not-numbers", "ragged-rows", "empty-batch", "wrong-shape")
 SAMPLE_CODES = ("too-many-pixels", "too-many-parts", "out-of-range", "invalid-image")

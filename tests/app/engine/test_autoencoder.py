@@ -160,10 +160,10 @@ class CountingSession:
         self.session, self.rows = open_session(path, threads=1), list[int]()
         self.get_inputs, self.get_outputs = self.session.get_inputs, self.session.get_outputs
 
-    def run(self, outputs: list[str], inputs: dict[str, Rows]) -> Any:
+    def run(self, outputs: list[str], inputs: dict[str, Rows], options: Any) -> Any:
         """Run the graph."""
         self.rows += [len(array) for array in inputs.values()]
-        return self.session.run(outputs, inputs)
+        return self.session.run(outputs, inputs, options)
 
 
 @pytest.mark.parametrize(

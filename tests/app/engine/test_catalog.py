@@ -65,5 +65,7 @@ def test_a_view_is_built_once() -> None:
         return 7
 
     catalog = Catalog([])
+    assert not catalog.has_view(build)
     assert (catalog.view(build), catalog.view(build)) == (7, 7)
+    assert catalog.has_view(build)
     assert calls == [catalog]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,8 @@ from app.manifest import GOLDEN, Manifest
 from tests.helpers import tiny
 from tests.helpers.tiny import LABELS
 
+MEBIBYTE = 1024 * 1024
+
 
 def test_golden_samples_that_differ_are_refused(tmp_path: Path) -> None:
     folder = tiny.write_version(tmp_path, golden_offset=0.01)
@@ -29,7 +33,7 @@ def test_golden_samples_may_differ_as_processors_do(tmp_path: Path) -> None:
 
 def test_a_wrong_logvar_is_refused(tmp_path: Path) -> None:
     folder = tiny.write_version(tmp_path, family="variational-autoencoder")
-    arrays = read_golden(folder)
+    arrays = read_golden(folder, Manifest.read(folder))
     np.savez(folder / GOLDEN, allow_pickle=False, **{**arrays, "logvar": arrays["logvar"] + 1})
     with pytest.raises(InvalidModel, match="logvar differ from those that were stored"):
         check_golden(Autoencoder.open(folder, Manifest.read(folder)), folder)
@@ -67,6 +71,52 @@ def test_golden_samples_are_seeded_and_within_the_unit_interval() -> None:
 
 @pytest.mark.parametrize("content", [b"PK", b"garbage"])
 def test_an_archive_that_cannot_be_read_is_refused(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / GOLDEN).write_bytes(content)
+    folder = tiny.write_version(tmp_path)
+    (folder / GOLDEN).write_bytes(content)
     with pytest.raises(InvalidModel, match=r"golden\.npz cannot be read"):
-        read_golden(tmp_path)
+        read_golden(folder, Manifest.read(folder))
+
+
+def write_bomb(folder: Path, declared: str, size: int) -> None:
+    """Write samples of zeros, whose header declares a shape, as an archive that is a thousand times smaller."""
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {declared}}}".encode()
+    with (
+        zipfile.ZipFile(folder / GOLDEN, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("samples.npy", "w", force_zip64=True) as file,
+    ):
+        file.write(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+        for _ in range(size // MEBIBYTE):
+            file.write(bytes(MEBIBYTE))
+
+
+@pytest.mark.parametrize(
+    ("declared", "size", "reason"),
+    [
+        ("(65, 1, 2, 2)", 0, r"samples: expected numbers of shape \[1 to 64, 1, 2, 2\], got float32 of shape \[65"),
+        ("(1, 2, 2)", 0, r"got float32 of shape \[1, 2, 2\]"),
+        ("()", 0, r"got float32 of shape \[\]"),
+        ("(4194304, 1, 2, 2)", 64 * MEBIBYTE, "samples: expected at most 12288 bytes, got 671"),
+        ("(1, 1, 2, 2)", 0, "cannot be read"),
+    ],
+    ids=["rows", "axes", "scalar", "bomb", "short"],
+)
+def test_arrays_of_another_size_are_refused_before_they_are_decompressed(
+    tmp_path: Path, declared: str, size: int, reason: str
+) -> None:
+    folder = tiny.write_version(tmp_path)
+    write_bomb(folder, declared, size)
+    manifest = Manifest.read(folder)
+    tracemalloc.start()
+    with pytest.raises(InvalidModel, match=reason):
+        read_golden(folder, manifest)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < MEBIBYTE
+
+
+def test_a_header_of_another_length_is_not_read(tmp_path: Path) -> None:
+    folder = tiny.write_version(tmp_path)
+    with zipfile.ZipFile(folder / GOLDEN, "w") as archive:
+        archive.writestr("samples.npy", b"\x93NUMPY\x02\x00\xff\xff\xff\xff" + bytes(100))
+    with pytest.raises(InvalidModel, match="cannot be read"):
+        read_golden(folder, Manifest.read(folder))

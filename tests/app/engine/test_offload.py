@@ -7,7 +7,9 @@ import threading
 
 import pytest
 
+from app.engine import offload as offload_module
 from app.engine.offload import Offload
+from app.errors import Expired
 
 
 @pytest.mark.parametrize(("size", "limit", "on_loop"), [(0, 0, True), (8, 8, True), (9, 8, False), (0, -1, False)])
@@ -31,3 +33,61 @@ def test_closing_finishes_accepted_work_and_ends_the_threads() -> None:
         assert not thread.is_alive()
 
     asyncio.run(scenario())
+
+
+def test_work_expires_in_time_while_all_threads_are_stuck() -> None:
+    async def scenario() -> None:
+        offload, gate = Offload(1, queue_seconds=0.02), threading.Event()
+        stuck = asyncio.create_task(offload.run(1, 0, lambda: gate.wait(30)))
+        await asyncio.sleep(0)
+        calls: list[int] = []
+        for _again in range(2):
+            with pytest.raises(Expired, match="no thread was free in time"):
+                await offload.run(1, 0, lambda: calls.append(1))
+        assert await offload.run(1, 1, lambda: 3) == 3  # on the event loop
+        gate.set()
+        assert await stuck
+        assert await offload.run(1, 0, lambda: 4) == 4
+        assert calls == []
+        offload.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), 30))
+
+
+def test_the_caller_gets_the_error_of_its_work() -> None:
+    offload = Offload(1)
+    with pytest.raises(ValueError, match="invalid literal"):
+        asyncio.run(offload.run(1, 0, lambda: int("one")))
+    offload.close()
+
+
+def test_work_whose_caller_left_is_not_done() -> None:
+    async def scenario() -> None:
+        offload, gate, calls = Offload(1), threading.Event(), list[int]()
+        first = asyncio.create_task(offload.run(1, 0, lambda: gate.wait(30)))
+        await asyncio.sleep(0)
+        gone = asyncio.create_task(offload.run(1, 0, lambda: calls.append(1)))
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+        gate.set()
+        await first
+        offload.close()
+        assert calls == []
+
+    asyncio.run(asyncio.wait_for(scenario(), 30))
+
+
+def test_closing_does_not_wait_for_work_that_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(offload_module, "CLOSE_SECONDS", 0.05)
+
+    async def scenario() -> None:
+        offload, gate = Offload(1), threading.Event()
+        stuck = asyncio.create_task(offload.run(1, 0, lambda: gate.wait(30)))
+        await asyncio.sleep(0)
+        offload.close()
+        assert not stuck.done()
+        gate.set()
+        assert await stuck
+
+    asyncio.run(asyncio.wait_for(scenario(), 30))

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from app.arrays import Rows
-from app.engine.pending import Pending
-from app.errors import Expired
+from app.engine.pending import Pending, compute, settle
+from app.engine.statistics import RunStatistics
+from app.errors import Expired, NotFinite
 from app.times import RequestTimes
 
 RESULT = (np.array([[2.0]]),)
@@ -58,3 +59,32 @@ def test_a_caller_that_left_gets_nothing() -> None:
     future, times = settled(leave)
     assert future.cancelled()
     assert times.compute == 3
+
+
+def test_expired_rows_fail_and_count_their_waiting() -> None:
+    future, times = settled(lambda pending: pending.expire(5.0))
+    with pytest.raises(Expired, match="no thread was free"):
+        future.result()
+    assert (times.queue, times.compute) == (5, 0)
+
+
+def test_rows_whose_caller_left_are_not_computed_again_after_a_shared_run_failed() -> None:
+    runs: list[int] = []
+
+    def fail_together(batch: Rows) -> tuple[Rows]:
+        runs.append(len(batch))
+        if len(batch) > 1:
+            raise NotFinite("together")
+        return (batch,)
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        batch = [Pending((np.ones((1, 1)),), 1, (), 0.0, None, loop.create_future()) for _row in range(3)]
+        batch[1].result.cancel()
+        compute(batch, fail_together, RunStatistics())
+        settle(batch)
+        assert [pending.result.cancelled() for pending in batch] == [False, True, False]
+        assert (await batch[2].result)[0].tolist() == [[1]]
+
+    asyncio.run(scenario())
+    assert runs == [3, 1, 1]

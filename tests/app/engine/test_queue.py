@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,11 @@ import pytest
 from app.arrays import Rows
 from app.engine.batcher import Batcher
 from app.engine.queue import SOLO_TURNS, Queue
+from app.engine.repository import load_version
 from app.engine.run_time import RunTime
-from app.errors import Expired, NotFinite, Overloaded
+from app.errors import Expired, NotFinite, Overloaded, RunTooLong
 from app.times import REQUEST_TIMES, RequestTimes
+from tests.helpers.endless import ENDLESS, write_endless
 
 POISON = -13
 SLOW = RunTime(first=1.0, per_row=1e-6)
@@ -233,6 +236,79 @@ def test_expired_requests_fail_and_are_not_computed() -> None:
         await first
 
     assert play(scenario, queue_seconds=0.01).runs == [[0]]
+
+
+def test_requests_expire_in_time_while_all_threads_are_stuck() -> None:
+    async def scenario(queue: Queue, double: Doubling) -> None:
+        first = await occupy(queue, double)
+        start = time.perf_counter()
+        for _again in range(3):  # the timer is armed again
+            late = [asyncio.create_task(queue.run(rows(n))) for n in range(3)]
+            for answer in late:
+                with pytest.raises(Expired, match="no thread was free"):
+                    await asyncio.wait_for(answer, 10)
+        assert time.perf_counter() - start >= 0.06
+        assert not double.gate.is_set()
+        large = asyncio.create_task(queue.run(rows(*range(20))))  # in three parts
+        with pytest.raises(Expired):
+            await asyncio.wait_for(large, 10)
+        double.gate.set()
+        await first
+
+    assert play(scenario, queue_seconds=0.02).runs == [[0]]
+
+
+def test_runs_on_the_event_loop_arm_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    armed: list[object] = []
+
+    async def scenario(queue: Queue, _: Doubling) -> None:
+        loop = asyncio.get_running_loop()
+        call_later = loop.call_later
+
+        def counted(*arguments: Any) -> Any:
+            armed.append(arguments)
+            return call_later(*arguments)
+
+        monkeypatch.setattr(loop, "call_later", counted)
+        for n in range(2 * SOLO_TURNS):
+            await queue.run(rows(n))
+        await asyncio.gather(*(queue.run(rows(n)) for n in range(5)))
+        assert armed == []
+        await asyncio.gather(*(queue.run(rows(*range(6))) for n in range(5)))  # over the threads
+        assert len(armed) == 1
+
+    play(scenario, run_time=FAST, threads=2, queue_seconds=30)
+
+
+def test_a_run_that_does_not_end_fails_only_its_cause(tmp_path: Path) -> None:
+    model = load_version(write_endless(tmp_path), "endless", 1)
+
+    async def scenario() -> None:
+        batcher = Batcher(1, 1000, run_seconds=0.1)
+        queue = Queue(batcher, model.run_mean, SLOW, 8)
+        samples = [np.full((1, 1, 2, 2), number, np.float32) for number in (0.5, ENDLESS, 0.25)]
+        first, poisoned, last = [asyncio.create_task(queue.run(sample)) for sample in samples]
+        with pytest.raises(RunTooLong):
+            await poisoned
+        assert (await first)[0].tolist() == [[1, 1]]
+        assert (await last)[0].tolist() == [[0.5, 0.5]]
+        batcher.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), 30))
+
+
+def test_a_run_on_the_event_loop_that_does_not_end_is_stopped(tmp_path: Path) -> None:
+    model = load_version(write_endless(tmp_path), "endless", 1)
+
+    async def scenario() -> None:
+        batcher = Batcher(1, 1000, run_seconds=0.1)
+        queue = Queue(batcher, model.run_mean, FAST, 8)
+        with pytest.raises(RunTooLong):
+            await queue.run(np.full((1, 1, 2, 2), ENDLESS, np.float32))
+        assert (await queue.run(np.full((1, 1, 2, 2), 0.5, np.float32)))[0].tolist() == [[1, 1]]
+        batcher.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
 def test_rows_above_the_limit_are_refused_at_once_with_a_time_to_retry() -> None:

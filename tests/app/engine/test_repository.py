@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,10 +12,12 @@ import onnx
 import pytest
 from structlog.testing import capture_logs
 
+from app.engine import repository
 from app.engine.repository import load_repository, load_version, next_version, write_version
 from app.errors import InvalidModel, NoModels, VersionTaken
 from app.manifest import DECODER, ENCODER, GOLDEN, MANIFEST
 from tests.helpers import tiny
+from tests.helpers.endless import MANY_TURNS, write_endless
 
 
 def edit_manifest(folder: Path, **changes: object) -> None:
@@ -59,17 +62,43 @@ def golden_words(folder: Path) -> None:
     tiny.write_manifest(folder, "tiny", 1, "autoencoder")
 
 
+def other_bytes(folder: Path) -> None:
+    """Change the last byte of a graph."""
+    content = (folder / DECODER).read_bytes()
+    (folder / DECODER).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+
+def pipe(path: Path) -> None:
+    """Put a named pipe in place of a file: to open it waits for a writer, who never comes."""
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+
+
+def folder_for_golden(folder: Path) -> None:
+    """Put a folder in place of the golden samples."""
+    (folder / GOLDEN).unlink()
+    (folder / GOLDEN).mkdir()
+
+
 BREAKAGES: list[tuple[str, Callable[[Path], object], str]] = [
     ("no manifest", lambda folder: (folder / MANIFEST).unlink(), "model.json is missing"),
     ("half a manifest", lambda folder: (folder / MANIFEST).write_text('{"format": 1,'), "Invalid JSON"),
     ("unknown member", lambda folder: edit_manifest(folder, colour="blue"), "colour: Extra inputs"),
     ("other version", lambda folder: edit_manifest(folder, version=3), "lies in tiny/1"),
     ("no graph", lambda folder: (folder / ENCODER).unlink(), "encoder.onnx is missing"),
-    ("other bytes", lambda folder: (folder / DECODER).write_bytes(b"garbage"), "its checksum differs"),
+    ("other size", lambda folder: (folder / DECODER).write_bytes(b"garbage"), "it has 7 bytes instead of"),
+    ("other bytes", other_bytes, "its checksum differs"),
+    ("empty file", lambda folder: (folder / DECODER).write_bytes(b""), "it has 0 bytes instead of"),
+    ("large manifest", lambda folder: edit_manifest(folder, description="x" * 2**20), "expected at most 1048576 bytes"),
+    ("pipe for a graph", lambda folder: pipe(folder / ENCODER), "encoder.onnx is not a regular file"),
+    ("pipe for the manifest", lambda folder: pipe(folder / MANIFEST), "it is not a regular file"),
+    ("pipe that nobody names", lambda folder: pipe(folder / "weights.bin"), "weights.bin is not a regular file"),
+    ("device", lambda folder: (folder / "card.md").symlink_to("/dev/zero"), "card.md is not a regular file"),
+    ("folder for a file", folder_for_golden, "golden.npz cannot be read: it is not a regular file"),
     ("no graph at all", garbled_graph, "decoder.onnx cannot be loaded"),
     ("fails when it runs", graph_that_fails_when_it_runs, "the model cannot be run"),
-    ("golden array", golden_array, "the model cannot be run"),
-    ("golden words", golden_words, "the model cannot be run"),
+    ("golden array", golden_array, "golden.npz cannot be read"),
+    ("golden words", golden_words, "samples: expected numbers"),
     ("pickle", pickled_golden, "golden.npz cannot be read"),
 ]
 
@@ -86,6 +115,20 @@ def test_a_broken_version_is_reported_and_the_others_are_loaded(
     skipped = [line for line in lines if line["event"] == "version skipped"]
     assert [line["model"] for line in skipped] == ["tiny"]
     assert reason in skipped[0]["reason"]
+
+
+def test_a_graph_that_does_not_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repository, "MAX_CHECK_SECONDS", 0.1)
+    folder = write_endless(tmp_path, turns=MANY_TURNS)
+    with pytest.raises(InvalidModel, match=r"golden samples cannot be checked: the model ran for more than 0\.1 s"):
+        load_version(folder, "endless", 1)
+
+
+def test_a_link_to_a_regular_file_is_followed(tmp_path: Path) -> None:
+    folder = tiny.write_version(tmp_path)
+    (folder / ENCODER).rename(tmp_path / "elsewhere.onnx")
+    (folder / ENCODER).symlink_to(tmp_path / "elsewhere.onnx")
+    assert load_version(folder, "tiny", 1).manifest.name == "tiny"
 
 
 def test_a_broken_newest_version_does_not_hide_the_one_before(tmp_path: Path) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import threading
 from base64 import b64encode
 from hashlib import sha256
 from pathlib import Path
 
+import httpx
 import pytest
 from starlette.testclient import TestClient
 
+from app.api.docs import pages
 from app.api.state import State
 from app.main import build_app
 from app.settings import Settings
@@ -54,3 +58,32 @@ def test_the_redirect_stays_below_the_root_path(tiny_models: Path, path: str) ->
     state = State.load(Settings(models_dir=tiny_models, root_path="/hourglass"))
     with TestClient(build_app(state)) as client:
         assert client.get(path, follow_redirects=False).headers["location"] == "/hourglass/docs"
+
+
+def test_the_document_is_built_on_a_thread_and_kept(tiny_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = State.load(Settings(models_dir=tiny_models, threads=2))
+    started, gate, threads = threading.Event(), threading.Event(), list[str]()
+
+    def build(*_: object) -> dict[str, str]:
+        threads.append(threading.current_thread().name)
+        started.set()
+        assert gate.wait(30)
+        return {"openapi": "3.1.0"}
+
+    monkeypatch.setattr(pages, "build_document", build)
+
+    async def scenario() -> None:
+        transport = httpx.ASGITransport(build_app(state))
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            first = asyncio.create_task(client.get("/openapi.json"))
+            while not started.is_set():
+                await asyncio.sleep(0.001)
+            assert (await client.get("/livez")).status_code == 200  # meanwhile
+            gate.set()
+            answers = [await first, await client.get("/openapi.json")]
+            assert [answer.content for answer in answers] == [b'{"openapi":"3.1.0"}'] * 2
+            assert {answer.headers["content-type"] for answer in answers} == {"application/json"}
+
+    asyncio.run(asyncio.wait_for(scenario(), 30))
+    state.close()
+    assert [name.partition("_")[0] for name in threads] == ["formats"]
