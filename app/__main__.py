@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from pydantic import ValidationError
 from app.commands import check_command, import_command
 from app.errors import HourglassError
 from app.logs import configure_logging
-from app.main import PROTOCOL, create_process
+from app.main import METRICS_FOLDER, PROTOCOL, create_process
+from app.server.counters import shared_folder
+from app.server.gate import Gate
 from app.settings import PREFIX, Settings, unknown_variables
 
 INTERRUPTED_EXIT_CODE, TERMINATED_EXIT_CODE = 130, 143
@@ -62,6 +65,14 @@ def serve(settings: Settings) -> int:
     """Load the models, then listen. Raises StartupError before it listens."""
     app = create_process(settings)  # also for several workers: uvicorn would restart failing workers for ever
     several = settings.workers > 1
+    with shared_folder() if several else nullcontext() as folder:
+        if folder is not None:
+            os.environ[METRICS_FOLDER] = str(folder)
+        _run(app, settings, several)
+    return 0
+
+
+def _run(app: Gate, settings: Settings, several: bool) -> None:
     uvicorn.run(
         "app.main:create_worker" if several else app,
         factory=several,
@@ -72,10 +83,9 @@ def serve(settings: Settings) -> int:
         log_config=None,
         server_header=False,
         proxy_headers=False,  # nothing here depends on the client's address or scheme
-        access_log=settings.log_level in ("debug", "info"),
+        access_log=False,  # app.server.request_log writes a better line
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
-    return 0
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from pathlib import Path
 
 from fastapi import FastAPI
 
@@ -17,18 +19,23 @@ from app.api.v1 import routes as v1
 from app.api.v2 import routes as v2
 from app.api.v2.infer import InferEndpoint
 from app.engine.process import limit_heap, return_memory
-from app.logs import configure_logging
+from app.logs import configure_logging, flush_log, installed_writer, line_writer
 from app.server.connection import Connection
+from app.server.counters import Counters
 from app.server.gate import Gate
+from app.server.metrics import Metrics
+from app.server.request_log import RequestLog
 from app.settings import Settings
 
 PROTOCOL = Connection
 """The HTTP protocol class for uvicorn."""
+METRICS_FOLDER = "_HOURGLASS_METRICS"
+"""The variable that names to workers the folder in which they share their metrics. It is not a setting."""
 
 
-def create_app(settings: Settings | None = None) -> Gate:
+def create_app(settings: Settings | None = None, metrics: Metrics | None = None) -> Gate:
     """Return the application, with every valid model of the repository loaded, checked and warm. Raises NoModels."""
-    return build_app(State.load(settings or Settings()))
+    return build_app(State.load(settings or Settings(), metrics))
 
 
 def build_app(state: State) -> Gate:
@@ -37,8 +44,11 @@ def build_app(state: State) -> Gate:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         state.ready = True
+        state.metrics.start()
         yield
         state.close()
+        state.metrics.stop()
+        flush_log()
 
     app = FastAPI(
         title="Hourglass",
@@ -55,17 +65,20 @@ def build_app(state: State) -> Gate:
     v2.install(app, infer)
     app.include_router(health.router)
     pages.install(app, state, version("hourglass"))
-    return Gate(Shortcut(app, tasks, infer), problems.translate)
+    write_line = line_writer()
+    request_log = RequestLog(write_line) if write_line else None
+    return Gate(Shortcut(app, tasks, infer), problems.translate, state.metrics, request_log)
 
 
 def create_worker() -> Gate:
     """Return the application of one of several processes, which sets up its own log."""
     settings = Settings()
     configure_logging(settings.log_level)
-    return create_process(settings)
+    folder = os.environ.get(METRICS_FOLDER)
+    return create_process(settings, Metrics(Counters(Path(folder) if folder else None)))
 
 
-def create_process(settings: Settings) -> Gate:
+def create_process(settings: Settings, metrics: Metrics | None = None) -> Gate:
     """
     Return the application for a process that does nothing else.
 
@@ -73,7 +86,10 @@ def create_process(settings: Settings) -> Gate:
     takes tens of milliseconds. Raises NoModels.
     """
     limit_heap()
-    app = create_app(settings)
+    metrics = metrics or Metrics()
+    if writer := installed_writer():
+        metrics.add_counter("hourglass_log_lines_dropped", "Lines that the log lost.", lambda: writer.dropped)
+    app = create_app(settings, metrics)
     gc.collect()
     gc.freeze()
     return_memory()

@@ -15,7 +15,8 @@ ALLOWED = {
     "app.manifest": set(),
     "app.errors": set(),
     "app.settings": set(),
-    "app.logs": set(),
+    "app.logs": {"app.log_writer"},
+    "app.log_writer": set(),
     "app.times": set(),
     "app.arrays": {"app.manifest"},
     "app.engine": {"app.engine", "app.arrays", "app.manifest", "app.errors", "app.times"},
@@ -40,7 +41,7 @@ ALLOWED = {
     "app.importing": {"app.importing", "app.engine", "app.arrays", "app.manifest", "app.errors", "onnx"},
     "app.importing.tidy": {"onnx"},
     "app.commands": {"app.importing", "app.engine", "app.errors", "app.logs"},
-    "app.__main__": {"app.main", "app.commands", "app.settings", "app.logs", "app.errors"},
+    "app.__main__": {"app.main", "app.server", "app.commands", "app.settings", "app.logs", "app.errors"},
     "training": {
         "training",
         "app.importing.tidy",

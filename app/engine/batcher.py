@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from app.errors import Overloaded
@@ -27,6 +28,8 @@ class Batcher:
         self.max_rows = max_queued_rows
         self.rows = 0
         """The accepted rows. Queues add theirs, and take them off again."""
+        self.on_run: Callable[[str, int], None] | None = None
+        """Called with the name of the model and the rows of each successful run, on the thread that did it."""
 
     def overloaded(self) -> Overloaded:
         """Return the error for rows that would exceed the limit."""

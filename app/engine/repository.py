@@ -7,7 +7,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 import structlog
 from pydantic import ValidationError
@@ -18,6 +18,8 @@ from app.errors import InvalidModel, NoModels, VersionTaken
 from app.manifest import MANIFEST, FileDigest, Manifest
 
 Written = TypeVar("Written")
+LoadOutcome = Literal["loaded", "refused"]
+OnLoad: TypeAlias = Callable[[LoadOutcome], None]
 
 log = structlog.get_logger(__name__)
 
@@ -64,11 +66,11 @@ def check_files(folder: Path, manifest: Manifest) -> None:
             raise InvalidModel(f"{name} is not the file that the manifest names: its checksum differs")
 
 
-def load_repository(root: Path, threads: int = 1) -> list[Autoencoder]:
+def load_repository(root: Path, threads: int = 1, on_load: OnLoad | None = None) -> list[Autoencoder]:
     """
     Load every valid version under a folder. Log the others and leave them out. Hidden folders are unfinished exports.
 
-    Raises NoModels if no version is valid.
+    `on_load` is called with the outcome of each version. Raises NoModels if no version is valid.
     """
     models: list[Autoencoder] = []
     for folder, name, version in candidates(root):
@@ -76,8 +78,12 @@ def load_repository(root: Path, threads: int = 1) -> list[Autoencoder]:
             models.append(load_version(folder, name, version, threads))
         except InvalidModel as error:
             log.warning("version skipped", model=name, version=version, reason=str(error))
+            outcome: LoadOutcome = "refused"
         else:
             log.info("version loaded", model=name, version=version)
+            outcome = "loaded"
+        if on_load is not None:
+            on_load(outcome)
     if not models:
         raise NoModels(
             f"no valid model in {root.resolve()}: set HOURGLASS_MODELS_DIR to a folder that holds "
