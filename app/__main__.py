@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from app.commands import check_command, import_command
 from app.errors import HourglassError
 from app.logs import configure_logging
-from app.main import METRICS_FOLDER, PROTOCOL, create_process
+from app.main import PROTOCOL, create_process
 from app.server.counters import shared_folder
 from app.server.gate import Gate
 from app.settings import PREFIX, Settings, unknown_variables
@@ -65,9 +65,7 @@ def serve(settings: Settings) -> int:
     """Load the models, then listen. Raises StartupError before it listens."""
     app = create_process(settings)  # also for several workers: uvicorn would restart failing workers for ever
     several = settings.workers > 1
-    with shared_folder() if several else nullcontext() as folder:
-        if folder is not None:
-            os.environ[METRICS_FOLDER] = str(folder)
+    with shared_folder() if several else nullcontext():
         _run(app, settings, several)
     return 0
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from pathlib import Path
 
 from fastapi import FastAPI
 
@@ -21,7 +19,7 @@ from app.api.v2.infer import InferEndpoint
 from app.engine.process import limit_heap, return_memory
 from app.logs import configure_logging, flush_log, installed_writer, line_writer
 from app.server.connection import Connection
-from app.server.counters import Counters
+from app.server.counters import Counters, inherited_folder
 from app.server.gate import Gate
 from app.server.metrics import Metrics
 from app.server.request_log import RequestLog
@@ -29,8 +27,6 @@ from app.settings import Settings
 
 PROTOCOL = Connection
 """The HTTP protocol class for uvicorn."""
-METRICS_FOLDER = "_HOURGLASS_METRICS"
-"""The variable that names to workers the folder in which they share their metrics. It is not a setting."""
 
 
 def create_app(settings: Settings | None = None, metrics: Metrics | None = None) -> Gate:
@@ -74,19 +70,18 @@ def create_worker() -> Gate:
     """Return the application of one of several processes, which sets up its own log."""
     settings = Settings()
     configure_logging(settings.log_level)
-    folder = os.environ.get(METRICS_FOLDER)
-    return create_process(settings, Metrics(Counters(Path(folder) if folder else None)))
+    return create_process(settings)
 
 
-def create_process(settings: Settings, metrics: Metrics | None = None) -> Gate:
+def create_process(settings: Settings) -> Gate:
     """
     Return the application for a process that does nothing else.
 
-    The process keeps its memory small. Its garbage collector ignores everything that is loaded, because a pass over it
-    takes tens of milliseconds. Raises NoModels.
+    Its metrics are those of all workers, if its parent shares them. The process keeps its memory small. Its garbage
+    collector ignores everything that is loaded, because a pass over it takes tens of milliseconds. Raises NoModels.
     """
     limit_heap()
-    metrics = metrics or Metrics()
+    metrics = Metrics(Counters(inherited_folder()))
     if writer := installed_writer():
         metrics.add_counter("hourglass_log_lines_dropped", "Lines that the log lost.", lambda: writer.dropped)
     app = create_app(settings, metrics)

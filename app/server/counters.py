@@ -33,6 +33,8 @@ SPARE = 64
 """Numbers at the start of a file that nobody reads: they stand in for blocks that find no room."""
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the folder inside it is this user's own
 SUFFIX = ".counters"
+FOLDER_VARIABLE = "_HOURGLASS_COUNTERS"
+"""The environment variable that names the folder to workers. It is not a setting."""
 
 
 class Block(NamedTuple):
@@ -47,7 +49,7 @@ class Block(NamedTuple):
 
 @contextmanager
 def shared_folder() -> Iterator[Path]:
-    """Give a folder for the counters of several processes, in memory if possible. Raises StartupError."""
+    """Give a folder for the counters of this process's children, in memory if possible. Raises StartupError."""
     parent = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK | os.X_OK) else None
     try:
         folder = tempfile.mkdtemp(prefix="hourglass-metrics-", dir=parent)
@@ -56,10 +58,18 @@ def shared_folder() -> Iterator[Path]:
             f"workers share their metrics in a temporary folder, and none can be made ({error.strerror}): "
             "make /dev/shm or TMPDIR writable, or set HOURGLASS_WORKERS=1"
         ) from error
+    os.environ[FOLDER_VARIABLE] = folder
     try:
         yield Path(folder)
     finally:
+        del os.environ[FOLDER_VARIABLE]
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def inherited_folder() -> Path | None:
+    """Return the folder that this process's parent gave to its children, or None."""
+    folder = os.environ.get(FOLDER_VARIABLE)
+    return Path(folder) if folder else None
 
 
 class Counters:

@@ -62,7 +62,12 @@ def test_lines_of_many_threads_all_come(tmp_path: Path) -> None:
     path = tmp_path / "log"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
     writer = LogWriter(descriptor, notice)
-    threads = [threading.Thread(target=lambda: [writer.write(LINE) for _ in range(500)]) for _ in range(4)]
+
+    def write_many() -> None:
+        for _ in range(500):
+            writer.write(LINE)
+
+    threads = [threading.Thread(target=write_many) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

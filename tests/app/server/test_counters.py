@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import StartupError
-from app.server.counters import CAPACITY, NUMBER_BYTES, SPARE, Counters, shared_folder
+from app.server.counters import CAPACITY, NUMBER_BYTES, SPARE, Counters, inherited_folder, shared_folder
 
 COUNTING = """
 import sys
@@ -125,8 +125,10 @@ def test_an_unused_file_takes_little_space(tmp_path: Path) -> None:
 def test_the_folder_of_workers_is_private_and_goes() -> None:
     with shared_folder() as folder:
         assert folder.stat().st_mode & 0o777 == 0o700
+        assert inherited_folder() == folder
         Counters(folder)
     assert not folder.exists()
+    assert inherited_folder() is None
 
 
 def test_a_server_without_a_folder_for_its_workers_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:

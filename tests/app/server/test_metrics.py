@@ -79,7 +79,12 @@ def test_rows_of_runs_refusals_and_loads_are_counted() -> None:
 
 def test_runs_of_many_threads_are_all_counted() -> None:
     metrics = Metrics()
-    threads = [threading.Thread(target=lambda: [metrics.count_run("m", 1) for _ in range(2000)]) for _ in range(4)]
+
+    def count_many() -> None:
+        for _ in range(2000):
+            metrics.count_run("m", 1)
+
+    threads = [threading.Thread(target=count_many) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
