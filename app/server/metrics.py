@@ -86,6 +86,8 @@ PARTS = tuple(
     )
 )
 RUN_ROWS = Family("hourglass_run_rows", "Rows that shared a run of a model.", "histogram", ("model",), ROWS)
+EXPECTED_REASONS = ("overloaded", "expired", "internal-error")
+"""Codes of refusals that alerts are about: they are shown from the start."""
 FAMILIES = (REQUESTS, REFUSALS, LOADS, REQUEST_SECONDS, *PARTS, RUN_ROWS)
 
 
@@ -104,6 +106,10 @@ class Metrics:
         """Registered values, with their offset and the count of an ended process whose file this one continues."""
         self._models: Callable[[], Iterable[tuple[str, str, str]]] = tuple
         self._timer: asyncio.TimerHandle | None = None
+        for reason in EXPECTED_REASONS:  # a rate needs the 0 before the first
+            self._counters.block(REFUSALS.name, (reason,))
+        for outcome in ("loaded", "refused"):
+            self._counters.block(LOADS.name, (outcome,))
         self.add_gauge("hourglass_workers", "Processes that serve.", lambda: 1)
 
     def count_request(self, route: str, model: str, status: int, parts: Parts, *, answered_task: bool) -> None:

@@ -9,13 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 
 from tests.helpers.metrics import scrape
-from tests.helpers.process import environment, serving
+from tests.helpers.process import environment, free_port, serving, wait_until_ready
 
 PROGRAM = """
 import logging, structlog
@@ -92,24 +92,6 @@ def serving_into_a_pipe(models: Path, **settings: str) -> Iterator[tuple[str, in
             assert process.wait(timeout=20) == 0  # a log that is stuck does not stop the end, either
         finally:
             process.kill()
-
-
-def free_port() -> int:
-    """Return a port on which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
-def wait_until_ready(address: str) -> None:
-    """Wait until a server answers."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        with suppress(httpx.TransportError):
-            if httpx.get(f"{address}/readyz").status_code == 200:
-                return
-        time.sleep(0.05)
-    raise AssertionError(f"{address} was not ready in time")
 
 
 def read_until(descriptor: int, wanted: bytes) -> bytes:
