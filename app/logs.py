@@ -87,7 +87,8 @@ def line_writer() -> Callable[[dict[str, Any]], object] | None:
     """
     Return a function that writes a line of level info from its fields, or None if the log has no such lines.
 
-    It skips structlog: a line costs 4 µs in all, and uvicorn's access log through structlog cost 60 µs.
+    It skips structlog: a line costs 4 µs in all (`python -m bench.observation`), where uvicorn's access log through
+    structlog cost 50 µs and more.
     """
     writer = installed_writer()
     if writer is None or not logging.getLogger().isEnabledFor(logging.INFO):

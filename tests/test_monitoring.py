@@ -81,6 +81,43 @@ def test_promtool_accepts_the_configuration() -> None:
         assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
+FIRING: dict[str, tuple[dict[str, str], str]] = {
+    "HourglassDown": ({'up{job="hourglass"}': "0x20"}, "3m"),
+    "HourglassFailing": (
+        {
+            'up{job="hourglass"}': "1x20",
+            'hourglass_requests_total{code="200"}': "0+90x20",
+            'hourglass_requests_total{code="500"}': "0+10x20",
+        },
+        "15m",
+    ),
+    "HourglassOverloaded": ({'hourglass_refusals_total{reason="overloaded"}': "0+5x20"}, "15m"),
+    "HourglassQueueLong": ({"hourglass_queue_rows": "40000x20", "hourglass_workers": "4x20"}, "5m"),
+    "HourglassWorkerMissing": ({"hourglass_workers": "4 4 3x18"}, "10m"),
+    "HourglassModelRefused": ({'hourglass_model_loads_total{outcome="refused"}': "1x20"}, "2m"),
+    "HourglassLogLinesLost": ({"hourglass_log_lines_dropped_total": "0+100x20"}, "15m"),
+}
+"""Series a minute apart, in promtool's notation, and the time at which an alert fires over them."""
+
+
+@needs_prometheus
+@pytest.mark.parametrize("alert", FIRING)
+def test_an_alert_fires_when_it_should(alert: str, tmp_path: Path) -> None:
+    series, at = FIRING[alert]
+    rule = next(rule for rule in ALERTS if rule["alert"] == alert)
+    query = f'count(ALERTS{{alertname="{alert}", alertstate="firing"}})'
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "promql_expr_test": [{"expr": query, "eval_time": at, "exp_samples": [{"labels": "{}", "value": 1}]}],
+    }
+    document = {"rule_files": [str(DEPLOY / "prometheus" / "alerts.yml")], "tests": [test]}
+    (tmp_path / "test.yml").write_text(yaml.safe_dump(document))
+    command = [str(PROMTOOL), "test", "rules", str(tmp_path / "test.yml")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, (rule, ended.stdout + ended.stderr)
+
+
 @contextmanager
 def prometheus_over(address: str, folder: Path) -> Iterator[str]:
     """Run Prometheus with our alerts over a server, ten times as often as usual; give its address."""

@@ -14,8 +14,10 @@ from pathlib import Path
 import httpx
 import pytest
 from starlette.testclient import TestClient
+from starlette.types import Message
 
 from app.server.counters import Counters
+from app.server.gate import Gate
 from app.server.metrics import ROWS, SECONDS, Metrics
 from tests.helpers.metrics import Samples, parse, scrape, total
 from tests.helpers.process import serving
@@ -90,6 +92,19 @@ def test_runs_of_many_threads_are_all_counted() -> None:
     for thread in threads:
         thread.join()
     assert rendered(metrics)['hourglass_run_rows_count{model="m"}'] == 8000
+
+
+def test_a_client_that_disconnects_is_counted_as_499() -> None:
+    async def cancelled(*_: object) -> None:
+        raise asyncio.CancelledError
+
+    async def unused(*_: object) -> Message:
+        raise AssertionError("nothing is received or sent")
+
+    gate = Gate(cancelled, lambda *_: None)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(gate({"type": "http", "method": "GET", "path": "/x", "headers": []}, unused, unused))  # type: ignore[arg-type]
+    assert rendered(gate.metrics)['hourglass_requests_total{code="499",route="unknown"}'] == 1
 
 
 def test_bounds_ascend() -> None:
