@@ -19,18 +19,22 @@ from app.api.v1 import routes as v1
 from app.api.v2 import routes as v2
 from app.api.v2.infer import InferEndpoint
 from app.engine.process import limit_heap, return_memory
+from app.logs import flush_log, installed_writer, line_writer
 from app.server.connection import Connection
+from app.server.counters import Counters, inherited_folder
 from app.server.gate import Gate
 from app.server.limits import WATCH, ConnectionLimits, ConnectionWatch
+from app.server.metrics import Metrics
+from app.server.request_log import RequestLog
 from app.settings import Settings
 
 PROTOCOL = Connection
 """The HTTP protocol class for uvicorn."""
 
 
-def create_app(settings: Settings | None = None) -> Gate:
+def create_app(settings: Settings | None = None, metrics: Metrics | None = None) -> Gate:
     """Return the application, with every valid model of the repository loaded, checked and warm. Raises NoModels."""
-    return build_app(State.load(settings or Settings()))
+    return build_app(State.load(settings or Settings(), metrics))
 
 
 def build_app(state: State) -> Gate:
@@ -39,8 +43,11 @@ def build_app(state: State) -> Gate:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
         state.start()
+        state.metrics.start()
         yield {WATCH: ConnectionWatch(connection_limits(state.settings))}
         state.close()
+        state.metrics.stop()
+        flush_log()
 
     app = FastAPI(
         title="Hourglass",
@@ -57,7 +64,10 @@ def build_app(state: State) -> Gate:
     v2.install(app, infer)
     app.include_router(health.router)
     pages.install(app, state, version("hourglass"))
-    return Gate(guarded(Shortcut(app, tasks, infer), state.settings), problems.translate, state.lifecycle)
+    write_line = line_writer()
+    request_log = RequestLog(write_line) if write_line else None
+    guarded_app = guarded(Shortcut(app, tasks, infer), state.settings)
+    return Gate(guarded_app, problems.translate, state.lifecycle, state.metrics, request_log)
 
 
 def connection_limits(settings: Settings) -> ConnectionLimits:
@@ -69,11 +79,14 @@ def create_process(settings: Settings) -> Gate:
     """
     Return the application for a process that does nothing else.
 
-    The process keeps its memory small. Its garbage collector ignores everything that is loaded, because a pass over it
-    takes tens of milliseconds. Raises NoModels.
+    Its metrics are those of all workers, if its parent shares them. The process keeps its memory small. Its garbage
+    collector ignores everything that is loaded, because a pass over it takes tens of milliseconds. Raises NoModels.
     """
     limit_heap()
-    app = create_app(settings)
+    metrics = Metrics(Counters(inherited_folder()))
+    if writer := installed_writer():
+        metrics.add_counter("hourglass_log_lines_dropped", "Lines that the log lost.", lambda: writer.dropped)
+    app = create_app(settings, metrics)
     gc.collect()
     gc.freeze()
     return_memory()

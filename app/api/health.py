@@ -1,5 +1,5 @@
 """
-Probes. They need no model and never wait behind one.
+Probes and metrics. They need no model and never wait behind one.
 
 Decorators register from the bottom up: the route for GET and HEAD answers, so that its Allow header names both, and the
 route above it is documented.
@@ -7,7 +7,7 @@ route above it is documented.
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from app.api.state import CurrentState
 from app.api.v1.schemas import Health
@@ -43,3 +43,10 @@ async def ready(state: CurrentState, response: Response) -> Health:
         return Health(status="ok")
     response.status_code = 503
     return Health(status="not ready")
+
+
+@router.get("/metrics", include_in_schema=False)
+def metrics(state: CurrentState, request: Request) -> Response:
+    """Return the metrics of all workers for Prometheus. It is no coroutine: a thread adds up and writes the numbers."""
+    content, media_type = state.metrics.render(request.headers.get("accept", ""))
+    return Response(content, headers={"Content-Type": media_type})

@@ -17,6 +17,7 @@ from app.engine.process import available_cores
 from app.engine.reload import RepositoryReader
 from app.engine.served import RowLimits, ServedModel
 from app.server.lifecycle import Lifecycle
+from app.server.metrics import Metrics
 from app.settings import Settings
 from app.tasks import supported_tasks
 
@@ -28,8 +29,9 @@ class State:
     `catalog` is the one reference to the served models; a reload assigns the next catalog to it.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.settings = settings
+        self.metrics = metrics
         self.catalog = Catalog([])
         self.threads = settings.threads or max(1, available_cores() // settings.workers)
         """The number of models that run at once."""
@@ -41,27 +43,30 @@ class State:
         self._batcher = Batcher(
             self.threads, settings.max_queued_rows, queue_seconds, run_seconds, share=settings.batching
         )
+        self._batcher.on_run = metrics.count_run
         self._limits = RowLimits(settings.max_rows, settings.max_numbers)
+        metrics.add_gauge("hourglass_queue_rows", "Rows accepted and not yet answered.", lambda: self._batcher.rows)
+        metrics.describe_models(self._served_models)
 
     @classmethod
-    def load(cls, settings: Settings) -> State:
+    def load(cls, settings: Settings, metrics: Metrics | None = None) -> State:
         """
         Load, check and warm up every valid model of the repository. Raises NoModels.
 
         Each run has one thread and several runs happen at once: for small models that serves more requests than one run
         on several threads.
         """
-        state = cls(settings)
-        reader = RepositoryReader(settings.models_dir, state._serve_model)
+        state = cls(settings, metrics or Metrics())
+        reader = RepositoryReader(settings.models_dir, state._serve_model, state.metrics.count_load)
         state._swap(reader.load())
         state.reloader = Reloader(reader, state._swap, settings.reload_seconds)
         state.lifecycle.on_reload = state.reload
         return state
 
     @classmethod
-    def serve(cls, settings: Settings, autoencoders: Iterable[Autoencoder]) -> State:
+    def serve(cls, settings: Settings, autoencoders: Iterable[Autoencoder], metrics: Metrics | None = None) -> State:
         """Return the state of an application that serves these models."""
-        state = cls(settings)
+        state = cls(settings, metrics or Metrics())
         state._swap(Catalog(map(state._serve_model, autoencoders)))
         return state
 
@@ -99,6 +104,11 @@ class State:
 
     def _swap(self, catalog: Catalog) -> None:
         self.catalog = catalog
+
+    def _served_models(self) -> Iterable[tuple[str, str, str]]:
+        """Yield the name, version and family of each served version."""
+        for model in self.catalog.all_versions():
+            yield model.manifest.name, str(model.manifest.version), model.manifest.family
 
 
 def current_state(request: Request) -> State:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from app.engine.run_limit import RunLimit
 from app.engine.threads import Threads
 from app.errors import Overloaded
@@ -37,6 +39,8 @@ class Batcher:
         self.max_rows = max_queued_rows
         self.rows = 0
         """The accepted rows. Queues add theirs, and take them off again."""
+        self.on_run: Callable[[str, int], None] | None = None
+        """Called with the name of the model and the rows of each successful run, on the thread that did it."""
 
     def overloaded(self) -> Overloaded:
         """Return the error for rows that would exceed the limit."""

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from app.engine.autoencoder import Autoencoder
 from app.engine.catalog import Catalog, Unavailable
-from app.engine.repository import VERSION, check_files, load_version
+from app.engine.repository import VERSION, LoadOutcome, OnLoad, check_files, load_version
 from app.engine.served import ServedModel
 from app.errors import InvalidModel, NoModels, Refused, UnknownModel
 from app.manifest import MANIFEST, Manifest
@@ -64,11 +64,13 @@ class RepositoryReader:
     methods are called by one thread at a time.
     """
 
-    def __init__(self, root: Path, serve: Callable[[Autoencoder], ServedModel]) -> None:
+    def __init__(self, root: Path, serve: Callable[[Autoencoder], ServedModel], on_load: OnLoad | None = None) -> None:
         self.catalog = Catalog([])
         """The catalog of the last look."""
         self._root = root
         self._serve = serve
+        self._on_load = on_load
+        """Called with the outcome of each load."""
         self._models: dict[VersionKey, ServedModel] = {}
         self._problems: dict[VersionKey, Unavailable] = {}
         self._read: dict[VersionKey, Fingerprint] = {}
@@ -157,11 +159,17 @@ class RepositoryReader:
             if served is None or not has_same_content(folder, served.manifest):
                 self._models[key] = self._serve(load_version(folder, key.name, key.number))
                 log.info("version loaded", model=key.name, version=key.number)
+                self._report("loaded")
             self._problems.pop(key, None)
         except Exception as error:  # whatever a graph raises when it is measured, the other versions must be served
             reason = str(error) if isinstance(error, InvalidModel) else f"{type(error).__name__}: {error}"
             self._problems[key] = Unavailable(*key, reason[:MAX_REASON_CHARACTERS])
             log.warning("version skipped", model=key.name, version=key.number, reason=reason[:MAX_REASON_CHARACTERS])
+            self._report("refused")
+
+    def _report(self, outcome: LoadOutcome) -> None:
+        if self._on_load is not None:
+            self._on_load(outcome)
 
     def _warn(self, warnings: set[LogLine]) -> None:
         for warning in sorted(warnings - self._warnings):

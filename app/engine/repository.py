@@ -7,7 +7,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 import structlog
 from pydantic import ValidationError
@@ -20,6 +20,8 @@ from app.files import irregular_files, regular_size
 from app.manifest import MANIFEST, FileDigest, Manifest
 
 Written = TypeVar("Written")
+LoadOutcome = Literal["loaded", "refused"]
+OnLoad: TypeAlias = Callable[[LoadOutcome], None]
 
 log = structlog.get_logger(__name__)
 
@@ -88,7 +90,7 @@ def check_files(folder: Path, manifest: Manifest) -> None:
 
 def load_repository(root: Path, threads: int = 1) -> list[Autoencoder]:
     """
-    Load every valid version under a folder. Log the others and leave them out. Hidden folders are unfinished exports.
+    Load every valid version under a folder, once. Log the others and leave them out. Hidden folders are unfinished.
 
     Raises NoModels if no version is valid.
     """

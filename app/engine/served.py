@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -79,6 +80,9 @@ class ServedModel:
             "reconstruct": self._reconstruct.statistics,
         }
         """The runs of each queue, which several tasks may use."""
+        if batcher.on_run is not None:
+            for runs in self.runs.values():
+                runs.on_run = partial(batcher.on_run, self.manifest.name)
 
     def check_row_count(self, rows: int) -> None:
         """Raise TooManyRows if a request or an answer would have more rows than the limits allow."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from threading import Lock
 
 from app.times import RequestTimes, now
@@ -25,6 +26,8 @@ class RunStatistics:
     """The runs of one queue. Any thread may add to them."""
 
     def __init__(self) -> None:
+        self.on_run: Callable[[int], None] | None = None
+        """Called with the rows of each successful run, on the thread that did it."""
         self._lock = Lock()
         self._by_rows: dict[int, Total] = {}
         """Successful runs by their number of rows; one queue has at most a few hundred different numbers."""
@@ -42,6 +45,8 @@ class RunStatistics:
             if total is None:
                 total = self._by_rows[rows] = Total()
             total.add(seconds)
+        if self.on_run is not None:
+            self.on_run(rows)
 
     def add_waiting(self, seconds: float, requests: int) -> None:
         """Count requests that left the queue for a run after waiting `seconds` in total."""

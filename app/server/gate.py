@@ -3,6 +3,8 @@ The gate: the outermost ASGI application, which does once what is true of every 
 
 It gives each request an id and a clock, lets it through, and turns any error into a problem document. A complete answer
 leaves through `Exchange.respond`; what FastAPI answers leaves through `Exchange.send`, and both carry the same headers.
+A request is counted just before its answer is written, so that a client with an answer finds it counted; its line in
+the log follows once the answer is written.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import re
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,7 +22,9 @@ from app.server.connection import write_response
 from app.server.disconnects import DisconnectWatcher
 from app.server.ids import new_request_id
 from app.server.lifecycle import Lifecycle
+from app.server.metrics import Metrics, Parts
 from app.server.problems import NOSNIFF, PROBLEM_JSON, problem_document
+from app.server.request_log import UNKNOWN, RequestLog, route_template
 from app.times import REQUEST_TIMES, RequestTimes, now
 
 log = structlog.get_logger(__name__)
@@ -32,19 +36,55 @@ EXCHANGE = "hourglass.exchange"
 CLOSE = (b"connection", b"close")
 """The header of every answer of a draining process. uvicorn closes the connection after such an answer."""
 RETRY = {"Retry-After": "1"}
+DISCONNECTED_STATUS = 499
+"""The status in metrics and in the log, as nginx has it, if the client disconnected before its answer."""
 
 Headers = list[tuple[bytes, bytes]]
 Translate = Callable[[Scope, Exception], ServiceError | None]
 
 
+class Model(Protocol):
+    """The name and the version of a model, such as its manifest."""
+
+    @property
+    def name(self) -> str:
+        """The name that the model is served by."""
+
+    @property
+    def version(self) -> int:
+        """The number of its version."""
+
+
 class Exchange:
-    """One request and its answer."""
+    """
+    One request and its answer.
 
-    __slots__ = ("_lifecycle", "_send", "extra_headers", "headers", "request_id", "started", "times", "watcher")
+    Endpoints add what they find out to `route`, `task`, `model`, `rows` and `bytes_in`, for the metrics and the log.
+    """
 
-    def __init__(self, scope: Scope, send: Send, watcher: DisconnectWatcher, lifecycle: Lifecycle) -> None:
+    route: str | None = None
+    """The template of the path, such as `/v1/models/{model}/encode`; None until it is known."""
+    task: str | None = None
+    """The task, which is empty until it is known; None if the route has none."""
+    model: Model | None = None
+    rows: int = 0
+    """Rows of the request or, if the task takes none, of its answer."""
+    bytes_in: int = 0
+    """Bytes of the body, if no header announces them."""
+    bytes_out: int = 0
+    """Bytes of the answer's body."""
+    status: int = 0
+    """The status of the answer; 0 before it has begun."""
+    error_code: str | None = None
+    parts: Parts = (0.0, 0.0, 0.0, 0.0, 0.0)
+    """The seconds of each part, once the answer has begun."""
+
+    def __init__(
+        self, scope: Scope, send: Send, watcher: DisconnectWatcher, lifecycle: Lifecycle, metrics: Metrics
+    ) -> None:
+        self._scope = scope
         self._send = send
-        self._lifecycle = lifecycle
+        self._lifecycle, self._metrics = lifecycle, metrics
         self.watcher = watcher
         """Endpoints add the request to it once the body is read."""
         self.started = False
@@ -60,10 +100,10 @@ class Exchange:
 
     async def respond(self, headers: Headers, content: bytes) -> None:
         """Send a complete answer with status 200, whose length is among the headers."""
-        headers = [*headers, (b"x-request-id", self.request_id), (b"server-timing", self._server_timing()), NOSNIFF]
+        headers = [*headers, (b"x-request-id", self.request_id), (b"server-timing", self.begin(200)), NOSNIFF]
         headers += self.extra_headers
         others_wait = self.watcher.remove()
-        self.started = True
+        self.bytes_out = len(content)
         if self._lifecycle.draining:
             headers.append(CLOSE)
         elif write_response(self._send, headers, content, together=others_wait):
@@ -73,6 +113,8 @@ class Exchange:
 
     async def fail(self, error: ServiceError) -> None:
         """Send the problem document of an error."""
+        self.error_code = error.code
+        self._metrics.count_refusal(error.code)
         document = problem_document(error, self.request_id)
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in error.headers.items()]
         headers += [(b"content-length", b"%d" % len(document)), (b"content-type", PROBLEM_JSON.encode())]
@@ -82,27 +124,46 @@ class Exchange:
     def send(self, message: Message) -> Awaitable[None]:
         """Send an ASGI message; the head of the answer gets the request's id and times."""
         if message["type"] == "http.response.start":
-            self.started = True
+            timing = self.begin(message["status"])
             message["headers"] = [
                 *message.get("headers", ()),
                 (b"x-request-id", self.request_id),
-                (b"server-timing", self._server_timing()),
+                (b"server-timing", timing),
                 NOSNIFF,
                 *self.extra_headers,
             ]
             if self._lifecycle.draining:
                 message["headers"].append(CLOSE)
+        else:
+            self.bytes_out += len(message.get("body", b""))
         return self._send(message)
 
-    def _server_timing(self) -> bytes:
-        """Return the value of Server-Timing, in milliseconds. Source: W3C, "Server Timing", section 2.1."""
-        times = self.times
+    def begin(self, status: int) -> bytes:
+        """
+        Count the request, whose answer begins now, and return the value of Server-Timing, in milliseconds.
+
+        Source: W3C, "Server Timing", section 2.1.
+        """
+        self.started, self.status, times = True, status, self.times
+        self.parts = parts = (
+            max(0.0, times.decoded - times.received),
+            times.queue,
+            times.compute,
+            max(0.0, times.encoded - times.computed),
+            now() - times.start,
+        )
+        if self.route is None:
+            self.route = route_template(self._scope)
+        unknown = "" if self.task is None else UNKNOWN
+        name = self.model.name if self.model is not None else unknown
+        self._metrics.count_request(self.route, name, status, parts, answered_task=status == 200 and name != "")
+        decode, queue, compute, encode, total = parts
         return b"decode;dur=%.3f, queue;dur=%.3f, compute;dur=%.3f, encode;dur=%.3f, total;dur=%.3f" % (
-            max(0.0, times.decoded - times.received) * 1e3,
-            times.queue * 1e3,
-            times.compute * 1e3,
-            max(0.0, times.encoded - times.computed) * 1e3,
-            (now() - times.start) * 1e3,
+            decode * 1e3,
+            queue * 1e3,
+            compute * 1e3,
+            encode * 1e3,
+            total * 1e3,
         )
 
 
@@ -116,35 +177,46 @@ class Gate:
     """
 
     def __init__(
-        self, app: ASGIApp, translate: Callable[[Scope, Exception], ServiceError | None], lifecycle: Lifecycle
+        self,
+        app: ASGIApp,
+        translate: Callable[[Scope, Exception], ServiceError | None],
+        lifecycle: Lifecycle,
+        metrics: Metrics | None = None,
+        request_log: RequestLog | None = None,
     ) -> None:
         self.app: Any = app
         """The application inside."""
         self.lifecycle = lifecycle
+        self.metrics = metrics or Metrics()
         self._translate = translate
+        self._request_log = request_log
         self._watcher = DisconnectWatcher()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)  # type: ignore[no-any-return]
-        scope[EXCHANGE] = exchange = Exchange(scope, send, self._watcher, self.lifecycle)
+        scope[EXCHANGE] = exchange = Exchange(scope, send, self._watcher, self.lifecycle, self.metrics)
         REQUEST_TIMES.set(exchange.times)
         try:
             await self.app(scope, receive, exchange.send)
         except CancelledError:
             self._watcher.remove()
-            if self._watcher.client_disconnected():
-                return None
-            if not self.lifecycle.cut_off:
-                raise
+            disconnected = self._watcher.client_disconnected()
             if not exchange.started:
-                await exchange.fail(ShuttingDown("the server ends; send the request again", headers=RETRY))
+                if self.lifecycle.cut_off and not disconnected:
+                    return await exchange.fail(ShuttingDown("the server ends; send the request again", headers=RETRY))
+                exchange.begin(DISCONNECTED_STATUS)
+            if not (disconnected or self.lifecycle.cut_off):
+                raise
         except Exception as error:
             if exchange.started:
                 raise
             self._watcher.remove()
             await exchange.fail(self._service_error(scope, exchange, error))
+        finally:
+            if self._request_log is not None:
+                self._request_log.add(scope, exchange)
         return None
 
     def _service_error(self, scope: Scope, exchange: Exchange, error: Exception) -> ServiceError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from app.server.counters import shared_folder
 from app.server.tls import check_certificate
 from app.serving.listener import bind, url
 from app.serving.signals import SignalThread
@@ -22,7 +23,8 @@ def serve(settings: Settings) -> int:
         logging.getLogger("uvicorn.error").info("Uvicorn running on %s (Press CTRL+C to quit)", address)
 
     if settings.workers > 1:
-        return Supervisor(settings, listeners, run_worker, announce).run()
+        with shared_folder():
+            return Supervisor(settings, listeners, run_worker, announce).run()
     signals = SignalThread()
     from app.main import create_process  # the supervisor needs none of these imports, and their threads come later
     from app.serving.server import create_server

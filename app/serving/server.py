@@ -61,7 +61,7 @@ def create_server(
         log_config=None,
         server_header=False,
         proxy_headers=False,  # nothing here depends on the client's address or scheme
-        access_log=settings.log_level in ("debug", "info"),
+        access_log=False,  # app.server.request_log writes a better line
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
     return Server(config, app.lifecycle, settings, supervised, on_start)

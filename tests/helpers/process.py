@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import httpx
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -59,6 +63,24 @@ def serving(**settings: str) -> Iterator[tuple[subprocess.Popen[str], str, list[
         if drain.ident:
             drain.join()
         process.stderr.close()
+
+
+def free_port() -> int:
+    """Return a port on which nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def wait_until_ready(address: str, path: str = "/readyz") -> None:
+    """Wait until a server answers 200."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with suppress(httpx.TransportError):
+            if httpx.get(f"{address}{path}").status_code == 200:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"{address} was not ready in time")
 
 
 def run_shell(command: str, folder: Path) -> str:

@@ -18,6 +18,8 @@ from app.server.gate import EXCHANGE, Exchange
 from app.tasks import Task
 from app.times import now
 
+ROUTES = ("/v1/models/{{model}}/{}", "/v1/models/{{model}}/versions/{{version}}/{}")
+
 
 class TaskEndpoint:
     """A task of `/v1/models/{model}[/versions/{version}]/{task}`, as an ASGI application."""
@@ -26,6 +28,8 @@ class TaskEndpoint:
         self.name = name
         self.task = task
         self._state = state
+        self.routes = tuple(path.format(name) for path in ROUTES)
+        """The templates of the task's paths: of the default version, and of any version."""
         self._defaults = task.options()
         self._request_types = {images: request_types(images, task.takes) for images in (False, True)}
         self._response_types = {images: response_types(images, task.gives) for images in (False, True)}
@@ -34,7 +38,10 @@ class TaskEndpoint:
         """Answer a request. Errors are raised for the gate."""
         exchange: Exchange = scope[EXCHANGE]
         task, state, times, headers = self.task, self._state, exchange.times, exchange.headers
-        model = self._find_model(**scope["path_params"])
+        parameters = scope["path_params"]
+        exchange.route, exchange.task = self.routes["version" in parameters], self.name
+        model = self._find_model(**parameters)
+        exchange.model = model.manifest
         query = scope["query_string"]
         options = parse_options(task.options, _parse_query(query), "query") if query else self._defaults
         response_type = choose_response_type(headers.get(b"accept"), self._response_types[model.takes_images])
@@ -42,15 +49,18 @@ class TaskEndpoint:
             content_type = headers.get(b"content-type")
             request_type = check_request_type(content_type, self._request_types[model.takes_images])
         content = await read_body(receive, headers, state)
+        exchange.bytes_in = len(content)
         exchange.watcher.add(receive)
         times.received = times.decoded = now()
         if task.takes:
             rows = await read_array(content, request_type, content_type or b"", task.takes, model, state)
             times.decoded = now()
+            exchange.rows = len(rows)
             result = await task.function(model, options, rows)
         else:
             check_no_body(content)
             result = await task.function(model, options)
+            exchange.rows = len(result.array)
         times.computed = now()
         reply_headers, content = await render(result, response_type, task, options, model.manifest, state)
         times.encoded = now()

@@ -75,6 +75,6 @@ def task_endpoints(state: State) -> dict[str, TaskEndpoint]:
 def install(app: FastAPI, endpoints: dict[str, TaskEndpoint]) -> None:
     """Add the routes of /v1 to the application: each task has one for the default version and one for any version."""
     app.include_router(router)
-    for name, endpoint in endpoints.items():
-        for version in ("", "/versions/{version}"):
-            app.router.routes.append(Route(f"/v1/models/{{model}}{version}/{name}", endpoint, methods=["POST"]))
+    for endpoint in endpoints.values():
+        for path in endpoint.routes:
+            app.router.routes.append(Route(path, endpoint, methods=["POST"]))

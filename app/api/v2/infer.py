@@ -29,6 +29,8 @@ from app.options import Options, parse_options
 from app.server.gate import EXCHANGE, Exchange
 from app.times import now
 
+INFER_PATHS = ("/v2/models/{name}/infer", "/v2/models/{name}/versions/{version}/infer")
+"""The paths of inference: of the default version, and of any version."""
 IGNORED_PARAMETERS = ("sequence_id", "sequence_start", "sequence_end", "priority")
 """Parameters that change no answer here: requests do not depend on each other, and none overtakes another."""
 MAX_PARAMETERS = 32
@@ -47,20 +49,25 @@ class InferEndpoint:
         """Answer a request. Errors are raised for the gate."""
         exchange: Exchange = scope[EXCHANGE]
         times, headers, state = exchange.times, exchange.headers, self._state
+        exchange.route, exchange.task = INFER_PATHS["version" in scope["path_params"]], ""
         entry = state.catalog.view(Entries).get(**scope["path_params"])
+        exchange.model, exchange.task = entry.served.manifest, entry.task_name
         requests = entry.served.requests[entry.task_name]
         try:
             content = await read_body(receive, headers, state)
+            exchange.bytes_in = len(content)
             exchange.watcher.add(receive)
             times.received = now()
             length = _header_length(headers)
             query = await state.offload.run(*_loop_size(content, length), partial(_read, entry, content, length))
             arrays = query.arrays if query.images is None else (await self._read_images(entry, query.images),)
             times.decoded = now()
+            exchange.rows = len(arrays[0]) if arrays else 0
             try:
                 async with asyncio.timeout(query.timeout):
                     result = await entry.task.function(entry.served, query.options, *arrays)
                     times.computed = now()
+                    exchange.rows = exchange.rows or len(result.array)
                     answer = await render(result, entry, query, arrays, answer_encoding(headers), state)
             except TimeoutError as error:
                 limit = f"the {query.timeout:g} s of the parameter timeout"

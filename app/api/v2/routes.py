@@ -16,7 +16,7 @@ from app.api.docs.errors import INFER_CODES, error_responses
 from app.api.reloader import Reloader
 from app.api.request_body import read_body
 from app.api.state import CurrentState
-from app.api.v2.infer import InferEndpoint
+from app.api.v2.infer import INFER_PATHS, InferEndpoint
 from app.api.v2.models import Entries, Entry
 from app.api.v2.repository import check_load_request, controllable, index, model_name, read_index_request
 from app.api.v2.schemas import (
@@ -35,7 +35,6 @@ from app.server.gate import EXCHANGE
 
 EXTENSIONS = ["binary_tensor_data", "model_repository", "model_configuration", "statistics", "parameters"]
 TAG = "open inference protocol"
-INFER_PATHS = ("/v2/models/{name}/infer", "/v2/models/{name}/versions/{version}/infer")
 
 router = APIRouter(prefix="/v2", tags=[TAG])
 
