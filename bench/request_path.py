@@ -103,6 +103,11 @@ class Calls:
         if event == "call" and module.startswith(f"{PACKAGE}.") and starts(frame):
             self.functions.append((module.removeprefix(f"{PACKAGE}.").replace(".", "/"), frame.f_code.co_qualname))
 
+    def begin_with(self, name: str) -> None:
+        """Forget what the connection did before the ASGI entry, which is the first call of this name."""
+        names = [name for _, name in self.functions]
+        del self.functions[: names.index(name)]
+
     def stays(self) -> list[str]:
         """Return the modules in order, consecutive calls in one of them as one stay."""
         return [module for module, _ in itertools.groupby(module for module, _ in self.functions)]
@@ -183,6 +188,7 @@ async def trace(application: Any, content: bytes) -> Calls:
         await ask(protocol, transport, content)
     with calls.recording():
         await ask(protocol, transport, content)
+    calls.begin_with(f"{type(application).__name__}.__call__")
     return calls
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import itertools
 import secrets
 
-_process = secrets.token_hex(6).encode()
-_count = itertools.count(1)
+_PATTERN = secrets.token_hex(6).encode() + b"-%x"
+"""The process's own letters, and a number."""
 
-
-def new_request_id() -> bytes:
-    """Return an id that no other request of any process has."""
-    return b"%s-%x" % (_process, next(_count))
+new_request_id = map(_PATTERN.__mod__, itertools.count(1)).__next__
+"""Returns an id that no other request of any process has."""

@@ -73,8 +73,9 @@ class Guard:
 
     def _check(self, scope: Scope, path: str, headers: Mapping[bytes, bytes]) -> None:
         policy = self._policy
-        if policy.hosts is not None:
-            policy.hosts.check(headers.get(b"host", b""))
+        host = headers.get(b"host", b"")
+        if policy.hosts is not None and host not in policy.hosts.verified:
+            policy.hosts.check(host)
         key = None
         if policy.keys is not None:
             if not self._is_open(path):

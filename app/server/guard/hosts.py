@@ -31,19 +31,17 @@ class AllowedHosts:
         lower = [name.lower() for name in names]
         self._names = frozenset(lower)
         self._endings = tuple(name.removeprefix("*") for name in lower if name.startswith("*."))
-        self._verified: set[bytes] = set()
-        """Values of Host that were allowed."""
+        self.verified: set[bytes] = set()
+        """Values of Host that were allowed, which need no further check."""
 
     def check(self, host: bytes) -> None:
         """Raise MisdirectedRequest unless the value of the header Host is allowed; an absent one is empty."""
-        if host in self._verified:
-            return
         if not self._allows(host):
             shown = host[:100].decode("latin-1")
             raise MisdirectedRequest(f"expected a host of HOURGLASS_ALLOWED_HOSTS in the header Host, got {shown!r}")
-        if len(self._verified) >= MAX_VERIFIED_HOSTS:
-            self._verified.clear()
-        self._verified.add(host)
+        if len(self.verified) >= MAX_VERIFIED_HOSTS:
+            self.verified.clear()
+        self.verified.add(host)
 
     def _allows(self, host: bytes) -> bool:
         match = HOST.fullmatch(host) if len(host) <= MAX_HOST_BYTES else None
