@@ -58,15 +58,20 @@ def test_process_1_can_be_ended_before_its_imports(tiny_models: Path, number: in
     if shutil.which("unshare") is None or subprocess.run([*isolate, "true"], capture_output=True).returncode:
         pytest.skip("this system allows no namespaces")
     command = [*isolate, "--kill-child", sys.executable, "-m", "app"]
-    with subprocess.Popen(command, env=environment(models_dir=str(tiny_models), port="0")) as outer:
-        children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children")
-        while not (pids := children.read_text().split()):
-            assert outer.poll() is None
-        while not signals_caught(int(pids[0])) >> (number - 1) & 1:
-            assert outer.poll() is None
-        loaded = Path(f"/proc/{pids[0]}/maps").read_text()
-        os.kill(int(pids[0]), number)
-        assert outer.wait(timeout=10) == 143
+    settings = environment(models_dir=str(tiny_models), port="0")
+    unmeasured = {name: value for name, value in settings.items() if not name.startswith("COVERAGE")}
+    with subprocess.Popen(command, env=unmeasured) as outer:  # coverage would handle SIGTERM before the server does
+        try:
+            children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children")
+            while not (pids := children.read_text().split()):
+                assert outer.poll() is None
+            while not signals_caught(int(pids[0])) >> (number - 1) & 1:
+                assert outer.poll() is None
+            loaded = Path(f"/proc/{pids[0]}/maps").read_text()
+            os.kill(int(pids[0]), number)
+            assert outer.wait(timeout=10) == 143
+        finally:
+            outer.kill()
     assert "numpy" not in loaded
     assert "pydantic" not in loaded
 
