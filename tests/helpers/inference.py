@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
+from app.errors import ServiceError
 from app.formats.open_inference import InferenceRequest, read_request
 from app.formats.tensors import Tensor
 
@@ -46,3 +49,11 @@ def only_input(request: InferenceRequest) -> Tensor:
     """Return the one input of a request."""
     (tensor,) = request.inputs.values()
     return tensor
+
+
+def assert_refused(document: object, blobs: bytes | None, error: type[ServiceError], message: str) -> None:
+    """Check that a document, which bytes may follow, is refused with exactly this error and a part of its message."""
+    with pytest.raises(error) as caught:
+        read(document, blobs)
+    assert type(caught.value) is error
+    assert message in caught.value.detail

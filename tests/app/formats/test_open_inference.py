@@ -23,7 +23,7 @@ from app.errors import (
 )
 from app.formats import json_body
 from app.formats.open_inference import Blobs, read_raw, read_request, write_answer
-from tests.helpers.inference import NUMPY_TYPES, binary_input, json_input, only_input, read
+from tests.helpers.inference import NUMPY_TYPES, assert_refused, binary_input, json_input, only_input, read
 
 
 def test_blobs_are_read_in_order() -> None:
@@ -121,10 +121,7 @@ def test_invalid_requests_are_refused_with_the_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(json_body, "HAS_SIMDJSON", simdjson and json_body.HAS_SIMDJSON)
-    with pytest.raises(error) as caught:
-        read(document, blobs)
-    assert type(caught.value) is error
-    assert message in caught.value.detail
+    assert_refused(document, blobs, error, message)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from app.errors import (
     TooManyRows,
 )
 from app.formats import json_body
-from tests.helpers.inference import NUMPY_TYPES, binary_input, json_input, only_input, read
+from tests.helpers.inference import NUMPY_TYPES, assert_refused, binary_input, json_input, only_input, read
 
 
 @pytest.mark.parametrize("datatype", NUMPY_TYPES)
@@ -169,7 +169,4 @@ def test_invalid_tensors_are_refused_with_the_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(json_body, "HAS_SIMDJSON", simdjson and json_body.HAS_SIMDJSON)
-    with pytest.raises(error) as caught:
-        read(document, blobs)
-    assert type(caught.value) is error
-    assert message in caught.value.detail
+    assert_refused(document, blobs, error, message)
