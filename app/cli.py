@@ -7,43 +7,63 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-import structlog
-from pydantic import ValidationError
-
 from app.errors import HourglassError
-from app.logs import configure_logging
-from app.serving.run import serve
-from app.settings import PREFIX, Settings, unknown_variables
+from app.setting_options import SettingOptions, name_origins, similar_option, typed_settings
+from app.settings import Settings, unknown_variables, variable
 
 TERMINATED_EXIT_CODE = 143
 """Exit code of a command that SIGTERM ends before it is finished."""
+SERVE, IMPORT, KEY, CHECK = COMMANDS = ("serve", "import", "key", "check")
+OPTIONS_OF_ALL = ("-h", "--help", "--version")
+"""Options that may stand first without being those of serve."""
+HELP_COLUMN = 30
+
+Command = Callable[[argparse.Namespace], int]
 
 
 def run_command(arguments: Sequence[str] | None) -> int:
     """Run a command and return its exit code: 0, or 1 and a message for an error that the user can correct."""
-    options = build_parser().parse_args(arguments)
+    options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
     if options.command is not serve_command:  # what it has half written must be removed
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED_EXIT_CODE))
-    command: Callable[[argparse.Namespace], int] = options.command
+    command: Command = options.command
     try:
         return command(options)
     except HourglassError as error:
-        print(f"hourglass: {error}", file=sys.stderr)
+        for line in name_origins(str(error), typed_settings(options)).splitlines():
+            print(f"hourglass: {line}", file=sys.stderr)
         return 1
 
 
-def serve_command(_: argparse.Namespace) -> int:
+def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the options of a command, which is serve if none is named. Exits with 2 if they are wrong."""
+    serve_is_left_out = not arguments or (arguments[0].startswith("-") and arguments[0] not in OPTIONS_OF_ALL)
+    parser = build_parser()
+    options, unknown = parser.parse_known_args([SERVE, *arguments] if serve_is_left_out else arguments)
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{_hint(unknown, options.command)}")
+    return options
+
+
+def _hint(unknown: Sequence[str], command: Command) -> str:
+    if misplaced := next((word for word in unknown if word in COMMANDS), None):
+        return f"; the command comes first: hourglass {misplaced}"
+    similar = similar_option(unknown[0]) if command is serve_command else None
+    return f"; did you mean {similar}?" if similar else ""
+
+
+def serve_command(options: argparse.Namespace) -> int:
     """Serve until a signal ends the server. Raises StartupError if it cannot start."""
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        for problem in error.errors():
-            name = PREFIX + str(problem["loc"][0]).upper()
-            print(f"hourglass: {name}: {problem['msg']}, got {problem['input']!r}", file=sys.stderr)
-        return 1
+    settings: Settings = options.settings.read(options)
+    import structlog  # --help need not wait for these
+
+    from app.logs import configure_logging
+    from app.serving.run import serve
+
     configure_logging(settings.log_level)
     for name in unknown_variables():
         structlog.get_logger(__name__).warning("unknown setting ignored", variable=name)
@@ -63,24 +83,29 @@ def _run_check(options: argparse.Namespace) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Build the parser. Serving has environment variables as options, which work alike in shells and containers."""
-    variables = "\n".join(
-        f"  {PREFIX + name.upper():32} {field.description} [{field.default}]"
-        for name, field in Settings.model_fields.items()
-    )
+    """Build the parser. Its help ends with the options of serve, which most users look for."""
     parser = argparse.ArgumentParser(
         prog="hourglass",
+        usage="hourglass [COMMAND] [OPTION ...]",
         description="Serve a model repository, import models into it, or check it.",
-        epilog=f"environment variables of serve:\n{variables}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=version("hourglass"))
-    parser.set_defaults(command=serve_command)
-    commands = parser.add_subparsers(metavar="COMMAND")
-    commands.add_parser("serve", help="serve the models (default)")
-    _import_parser(commands.add_parser("import", help="write a version from an encoder and a decoder in ONNX"))
-    _key_parser(commands.add_parser("key", help="make an API key"))
-    _check_parser(commands.add_parser("check", help="check the versions of a repository"))
+    commands = parser.add_subparsers(prog="hourglass", metavar="COMMAND", title="commands", required=True)
+    serve = commands.add_parser(
+        SERVE,
+        help="serve the models (default)",
+        usage="hourglass [serve] [OPTION ...]",
+        description="An option wins over its environment variable. In brackets: the default.",
+        allow_abbrev=False,
+        formatter_class=partial(argparse.HelpFormatter, max_help_position=HELP_COLUMN),
+    )
+    serve.set_defaults(command=serve_command, settings=SettingOptions(serve))
+    _import_parser(commands.add_parser(IMPORT, help="write a version from an encoder and a decoder in ONNX"))
+    _key_parser(commands.add_parser(KEY, help="make an API key"))
+    _check_parser(commands.add_parser(CHECK, help="check the versions of a repository"))
+    _, _, options_of_serve = serve.format_help().partition("\n\n")
+    parser.epilog = f"serve: {options_of_serve}".replace("%", "%%")
     return parser
 
 
@@ -134,7 +159,7 @@ def _key_parser(parser: argparse.ArgumentParser) -> None:
 
 
 def _models_dir_option(parser: argparse.ArgumentParser) -> None:
-    default = Path(os.environ.get("HOURGLASS_MODELS_DIR") or Settings.model_fields["models_dir"].default)
+    default = Path(os.environ.get(variable("models_dir")) or Settings.model_fields["models_dir"].default)
     parser.add_argument(
         "--models-dir",
         type=Path,

@@ -42,7 +42,8 @@ ALLOWED = {
     "app.serving": {"app.serving", "app.main", "app.server", "app.settings", "app.logs", "app.errors"},
     "app.importing": {"app.importing", "app.engine", "app.arrays", "app.manifest", "app.errors", "onnx"},
     "app.importing.tidy": {"onnx"},
-    "app.cli": {"app.serving", "app.commands", "app.settings", "app.logs", "app.errors"},
+    "app.setting_options": {"app.settings", "app.errors"},
+    "app.cli": {"app.serving", "app.commands", "app.setting_options", "app.settings", "app.logs", "app.errors"},
     "app.__main__": {"app.cli"},
     "app.commands": {"app.importing", "app.engine", "app.server.guard.keys", "app.errors", "app.logs"},
     "training": {

@@ -23,18 +23,17 @@ def environment(**settings: str) -> dict[str, str]:
     return {**plain, **{f"HOURGLASS_{name.upper()}": value for name, value in settings.items()}}
 
 
-def run(**settings: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run the command until it ends by itself."""
-    return subprocess.run(
-        [sys.executable, "-m", "app"], env=environment(**settings), capture_output=True, text=True, timeout=60
-    )
+    command = [sys.executable, "-m", "app", *arguments]
+    return subprocess.run(command, env=environment(**settings), capture_output=True, text=True, timeout=60)
 
 
 @contextmanager
-def serving(**settings: str) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
+def serving(*arguments: str, **settings: str) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
     """Start the command; give the process, its address and the lines of its log, once it listens."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "app"],
+        [sys.executable, "-m", "app", *arguments],
         env=environment(**{"port": "0", "drain_seconds": "0", **settings}),
         stderr=subprocess.PIPE,
         text=True,
