@@ -8,12 +8,12 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
+from app.distribution import installed_version
 from app.errors import HourglassError
 from app.setting_options import SettingOptions, name_origins, similar_option, typed_settings
-from app.settings import Settings, unknown_variables, variable
+from app.settings import MODELS, Settings, default_models_dir, unknown_variables, variable
 
 TERMINATED_EXIT_CODE = 143
 """Exit code of a command that SIGTERM ends before it is finished."""
@@ -90,7 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="Serve a model repository, import models into it, or check it.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=version("hourglass"))
+    parser.add_argument("--version", action="version", version=installed_version())
     commands = parser.add_subparsers(prog="hourglass", metavar="COMMAND", title="commands", required=True)
     serve = commands.add_parser(
         SERVE,
@@ -114,7 +114,7 @@ def _import_parser(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--encoder", type=Path, required=True, metavar="FILE", help="ONNX graph: samples to latents")
     parser.add_argument("--decoder", type=Path, required=True, metavar="FILE", help="ONNX graph: latents to samples")
     parser.add_argument("--name", required=True, help="name of the model")
-    _models_dir_option(parser)
+    _models_dir_option(parser, MODELS, "models")
     parser.add_argument(
         "--range", nargs=2, type=float, metavar=("LOW", "HIGH"), help="smallest and largest number of a sample"
     )
@@ -149,7 +149,7 @@ def _run_key(options: argparse.Namespace) -> int:
 def _check_parser(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_run_check)
     parser.add_argument("model", nargs="?", metavar="MODEL", help="check only NAME or NAME/VERSION")
-    _models_dir_option(parser)
+    _models_dir_option(parser, default_models_dir(), "models if it holds a version, otherwise the bundled models")
 
 
 def _key_parser(parser: argparse.ArgumentParser) -> None:
@@ -158,14 +158,14 @@ def _key_parser(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--control", action="store_true", help="let the key load and unload models, and nothing else")
 
 
-def _models_dir_option(parser: argparse.ArgumentParser) -> None:
-    default = Path(os.environ.get(variable("models_dir")) or Settings.model_fields["models_dir"].default)
+def _models_dir_option(parser: argparse.ArgumentParser, default: Path, meaning: str) -> None:
+    named = os.environ.get(variable("models_dir"))
     parser.add_argument(
         "--models-dir",
         type=Path,
-        default=default,
+        default=Path(named) if named else default,
         metavar="DIR",
-        help="model repository (default: HOURGLASS_MODELS_DIR, or models)",
+        help=f"model repository (default: {variable('models_dir')}, or {meaning})",
     )
 
 

@@ -83,6 +83,7 @@ def _add_option(parser: argparse.ArgumentParser, *names: str, **about: object) -
     field = Settings.model_fields[name]
     if about.get("metavar") in ("str", "int", "float", "Path"):
         about["metavar"] = name.rpartition("_")[2].upper()
-    default = "empty" if field.default == "" else NONE if field.default is None else field.default
+    value = field.default if field.default_factory is None else "models"
+    default = "empty" if value == "" else NONE if value is None else value
     about["help"] = f"{field.description} [{default}] {variable(name)}".replace("%", "%%")
     parser.add_argument(*names, **about)  # type: ignore[arg-type]

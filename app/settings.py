@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from app.distribution import bundled_models
+
 PREFIX = "HOURGLASS_"
 TRAINING_VARIABLES = {"HOURGLASS_DATA_DIR", "HOURGLASS_CACHE_DIR"}
 """Variables that only `hourglass-train` reads."""
@@ -18,6 +20,9 @@ SERVICE_VARIABLE = re.compile(r"HOURGLASS_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+
 SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
 """Kubernetes sets such variables in each container for a service whose name begins with `hourglass`."""
 
+MODELS = Path("models")
+VERSION = re.compile(r"[^.].*/[1-9][0-9]{0,8}")
+"""The folder of a version in a model repository, `<name>/<version>`."""
 MEBIBYTE = 1024 * 1024
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -48,6 +53,15 @@ RootPath = Annotated[
 ]
 
 
+def default_models_dir() -> Path:
+    """Return `models` in the working folder if that holds a version, otherwise the bundled models, if there are any."""
+    if any(VERSION.fullmatch(f"{path.parent.name}/{path.name}") and path.is_dir() for path in MODELS.glob("*/*")):
+        return MODELS
+    if MODELS.is_dir() and not os.access(MODELS, os.R_OK | os.X_OK):
+        return MODELS  # its error says so
+    return bundled_models() or MODELS
+
+
 class Variables(EnvSettingsSource):
     """The environment variables, without Kubernetes' address of a service: HOURGLASS_PORT=tcp://10.0.0.1:8000."""
 
@@ -66,7 +80,11 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on; the image sets 0.0.0.0.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on; 0: a free one.")
-    models_dir: Path = Field(Path("models"), description="Model repository: a folder with `<name>/<version>/`.")
+    models_dir: Path = Field(
+        default_factory=default_models_dir,
+        description="Model repository: a folder with `<name>/<version>/`. By default `models` in the working folder, "
+        "or the bundled models if that holds no version.",
+    )
     reload_seconds: Annotated[float, Field(ge=0, le=86_400)] = Field(
         2, description="Seconds between two looks for changes in the model repository; 0: none, only on request."
     )

@@ -10,11 +10,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
+
+DEVELOPED = (sys.executable, "-m", "app")
+"""The command as the code in this repository."""
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -25,16 +28,27 @@ def environment(**settings: str) -> dict[str, str]:
 
 def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run the command until it ends by itself."""
-    command = [sys.executable, "-m", "app", *arguments]
-    return subprocess.run(command, env=environment(**settings), capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        [*DEVELOPED, *arguments], env=environment(**settings), capture_output=True, text=True, timeout=60
+    )
 
 
 @contextmanager
 def serving(*arguments: str, **settings: str) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
     """Start the command; give the process, its address and the lines of its log, once it listens."""
+    variables = environment(**{"port": "0", "drain_seconds": "0", **settings})
+    with listening([*DEVELOPED, *arguments], variables) as server:
+        yield server
+
+
+@contextmanager
+def listening(
+    command: Sequence[str], variables: Mapping[str, str]
+) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
+    """Start a command that serves; give the process, its address and the lines of its log, once it listens."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "app", *arguments],
-        env=environment(**{"port": "0", "drain_seconds": "0", **settings}),
+        command,
+        env=variables,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,  # so that worker processes can be ended with it
