@@ -8,7 +8,7 @@ RUN python -m venv --without-pip /opt/venv
 COPY pyproject.toml constraints.txt docker/requirements.py ./
 RUN python requirements.py pyproject.toml > requirements.txt \
  && pip --python /opt/venv/bin/python install --constraint constraints.txt --requirement requirements.txt
-COPY README.md LICENSE ./
+COPY README.md LICENSE setup.py hourglass_entry.py ./
 COPY app app
 RUN pip --python /opt/venv/bin/python install --no-deps . \
  && rm /opt/venv/bin/hourglass-train
