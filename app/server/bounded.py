@@ -34,6 +34,8 @@ class BoundedConnection(HttpToolsProtocol):
     """The bytes that the budget counts for what waits here: part of a head, the pipeline, a small unread answer."""
     queued = 0
     """The bytes of the requests in the pipeline."""
+    unparsed = b""
+    """Data that waits until the pipeline is shorter."""
 
     def progress(self) -> tuple[Phase, object]:
         """Return what the connection waits for, and a mark that differs after any progress."""
@@ -52,7 +54,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def count_held(self, *, may_refuse: bool) -> None:
         """Count in the budget what waits here. Raises Overloaded if that may be refused, and is too much."""
-        size = self.queued + min(self.transport.get_write_buffer_size(), HIGH_WATER_LIMIT)
+        size = self.queued + len(self.unparsed) + min(self.transport.get_write_buffer_size(), HIGH_WATER_LIMIT)
         if not self.refused:
             size += self.limits.max_head_bytes - self.head_bytes_left
         if may_refuse:
