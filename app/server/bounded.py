@@ -16,6 +16,8 @@ from app.server.limits import ConnectionLimits, ConnectionWatch, Phase, reset_on
 from app.server.problems import problem_application, problem_bytes
 from app.server.refusals import REFUSAL, Refusal, RequestTimeout
 
+UNREFUSED_BYTES = 4096
+"""A connection that holds no more is never refused, so that probes are answered even if they come in pieces."""
 MAX_LINGER_BYTES = 1024 * 1024
 """Bytes that are read and dropped after a refusal."""
 
@@ -57,7 +59,7 @@ class BoundedConnection(HttpToolsProtocol):
         size = self.queued + len(self.unparsed) + min(self.transport.get_write_buffer_size(), HIGH_WATER_LIMIT)
         if not self.refused:
             size += self.limits.max_head_bytes - self.head_bytes_left
-        if may_refuse:
+        if may_refuse and size > UNREFUSED_BYTES:
             self.budget.change(self.held, size)
         else:
             self.budget.add(size - self.held)
