@@ -12,29 +12,39 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib.metadata import version
 
 import httptools
 from starlette.types import Send
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from app.errors import MalformedRequest, Overloaded
 from app.server.bounded import BoundedConnection
 from app.server.heads import check_head, head_too_large, head_without_offer, origin_form, refusal
-from app.server.limits import WATCH, ConnectionLimits, ConnectionWatch
+from app.server.limits import WATCH, ConnectionLimits, ConnectionWatch, unsent_bytes
 
 KNOWN_VERSIONS = ("0.54.",)
 """Versions of uvicorn whose request-response cycle `write_response` matches."""
 
 UVICORN_VERSION = version("uvicorn")
 
+TLS_PIECE_BYTES = 256 * 1024
+POLL_SECONDS = 0.05
+
 QUEUED_REQUEST_BYTES = 4096
 """The memory of a request without a body that waits in a pipeline."""
-MAX_PIPELINED = 64
+MAX_PIPELINED = 16
 """Requests that wait behind another one before the rest of the data is left unparsed."""
-PIECE_BYTES = 16 * 1024
-"""Bytes that are parsed at once: fewer than those of some hundred heads."""
+PIECE_BYTES, HEADS_PIECE_BYTES = 16 * 1024, 2 * 1024
+"""Bytes that are parsed at once, within a body and elsewhere: fewer than those of a hundred heads."""
+
+
+class Flow(FlowControl):
+    """uvicorn's flow control, which also tells an answer that its connection is lost."""
+
+    lost = False
 
 
 class Connection(BoundedConnection):
@@ -43,6 +53,7 @@ class Connection(BoundedConnection):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request, unless too many connections are open."""
         super().connection_made(transport)
+        self.flow: Flow = Flow(transport)
         self.watch = self.app_state.get(WATCH) or ConnectionWatch(ConnectionLimits())
         self.limits = limits = self.watch.limits
         self.budget = self.watch.budget
@@ -55,6 +66,7 @@ class Connection(BoundedConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         super().connection_lost(exc)
+        self.flow.lost = True
         self.watch.remove(self)
         self.budget.add(-self.held)
         self.held = 0
@@ -158,7 +170,8 @@ class Connection(BoundedConnection):
                 self.flow.pause_reading()
                 self.unparsed = bytes(rest)
                 return None
-            piece = rest[: min(self.head_bytes_left, PIECE_BYTES)]
+            in_body = self.cycle is not None and self.cycle.more_body
+            piece = rest[: min(self.head_bytes_left, PIECE_BYTES if in_body else HEADS_PIECE_BYTES)]
             rest = rest[len(piece) :]
             self.head_bytes_left -= len(piece)
             self._parse(piece)
@@ -205,16 +218,28 @@ def write_response(
     return True
 
 
-async def wait_until_read(send: Send) -> None:
+async def send_large(send: Send, content: bytes, *, more: bool = False) -> None:
     """
-    Wait until the kernel has the whole answer that was written last: the process holds all of it until then.
+    Send a large body, or a part of it, and wait until the kernel has all of it: the process holds it until then.
 
-    It returns at once if the connection is lost, or is not one of uvicorn's.
+    A transport of TLS encrypts all that it is given, and does not say what the client has not read of it. So it gets
+    one piece after another, and the kernel's queue shows whether the last one is read.
     """
     cycle = getattr(send, "__self__", None)
-    if isinstance(cycle, RequestResponseCycle) and cycle.transport.get_write_buffer_size():
-        cycle.transport.set_write_buffer_limits(0)
-        try:
+    if not isinstance(cycle, RequestResponseCycle):
+        return await send({"type": "http.response.body", "body": content, "more_body": more})
+    encrypted = cycle.scope["scheme"] == "https"
+    step = TLS_PIECE_BYTES if encrypted else len(content)
+    for start in range(0, len(content), step):
+        last = start + step >= len(content)
+        await send({"type": "http.response.body", "body": content[start : start + step], "more_body": more or not last})
+    if encrypted:
+        sock, flow = cycle.transport.get_extra_info("socket"), cycle.flow
+        while isinstance(flow, Flow) and not flow.lost and unsent_bytes(sock):
+            await asyncio.sleep(POLL_SECONDS)
+    elif cycle.transport.get_write_buffer_size():
+        with suppress(RuntimeError):  # uvloop's, if the connection is closed
+            cycle.transport.set_write_buffer_limits(0)
             await cycle.flow.drain()
-        finally:
             cycle.transport.set_write_buffer_limits(HIGH_WATER_LIMIT)
+    return None

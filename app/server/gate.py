@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import InternalError, ServiceError, ShuttingDown
 from app.server.budget import UNCOUNTED_BYTES, Budget
-from app.server.connection import wait_until_read, write_response
+from app.server.connection import send_large, write_response
 from app.server.disconnects import DisconnectWatcher
 from app.server.facts import RequestFacts
 from app.server.ids import new_request_id
@@ -81,14 +81,13 @@ class Exchange(RequestFacts):
         self.bytes_out = len(content)
         if self._lifecycle.draining:
             headers.append(CLOSE)
-        elif write_response(self._send, headers, content, together=others_wait):
-            if large:
-                await wait_until_read(self._send)
+        elif not large and write_response(self._send, headers, content, together=others_wait):
             return
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
-        await self._send({"type": "http.response.body", "body": content})
         if large:
-            await wait_until_read(self._send)
+            await send_large(self._send, content)
+        else:
+            await self._send({"type": "http.response.body", "body": content})
 
     async def fail(self, error: ServiceError) -> None:
         """Send the problem document of an error."""
@@ -129,8 +128,7 @@ class Exchange(RequestFacts):
     async def _send_large(self, message: Message, size: int) -> None:
         """Send a large part of an answer that has begun, and count it until it is read."""
         self.hold_more(size)
-        await self._send(message)
-        await wait_until_read(self._send)
+        await send_large(self._send, message["body"], more=message.get("more_body", False))
         self.hold_more(-size)
 
     def begin(self, status: int) -> bytes:
