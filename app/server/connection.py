@@ -70,6 +70,10 @@ class Connection(BoundedConnection):
         self.watch.remove(self)
         self.budget.add(-self.held)
         self.held = 0
+        self.unparsed = b""  # the garbage collector may take minutes to find the connection
+        self.pipeline.clear()
+        if self.cycle is not None:
+            self.cycle.body = bytearray()
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrives, in pieces in which a head must end: a head is refused before it is whole."""
