@@ -26,6 +26,7 @@ from app.server.gate import Gate
 from app.server.limits import WATCH, ConnectionLimits, ConnectionWatch
 from app.server.metrics import Metrics
 from app.server.request_log import RequestLog
+from app.server.traces.start import start_traces
 from app.settings import Settings
 
 PROTOCOL = Connection
@@ -40,12 +41,18 @@ def create_app(settings: Settings | None = None, metrics: Metrics | None = None)
 def build_app(state: State) -> Gate:
     """Return the application over a state: the gate, then the short way to the tasks, then FastAPI."""
 
+    traces = start_traces(state.settings.traces, version("hourglass"), state.settings.root_path)
+    if traces is not None:
+        state.metrics.add_counter("hourglass_spans_dropped", "Spans that were not exported.", lambda: traces.dropped)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
         state.start()
         state.metrics.start()
         yield {WATCH: ConnectionWatch(connection_limits(state.settings))}
         state.close()
+        if traces is not None:
+            traces.close()
         state.metrics.stop()
         flush_log()
 
@@ -56,6 +63,8 @@ def build_app(state: State) -> Gate:
         redoc_url=None,
         openapi_url=None,  # pages.install adds the route
         redirect_slashes=False,
+        # the gate has the spans: those of FastAPI would be a second one for each request, and none for the tasks
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.hourglass = state
     tasks, infer = v1.task_endpoints(state), InferEndpoint(state)
@@ -67,7 +76,7 @@ def build_app(state: State) -> Gate:
     write_line = line_writer()
     request_log = RequestLog(write_line) if write_line else None
     guarded_app = guarded(Shortcut(app, tasks, infer), state.settings)
-    return Gate(guarded_app, problems.translate, state.lifecycle, state.metrics, request_log)
+    return Gate(guarded_app, problems.translate, state.lifecycle, state.metrics, request_log, traces)
 
 
 def connection_limits(settings: Settings) -> ConnectionLimits:

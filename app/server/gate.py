@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,6 +26,9 @@ from app.server.metrics import Metrics, Parts
 from app.server.problems import NOSNIFF, PROBLEM_JSON, problem_document
 from app.server.request_log import UNKNOWN, RequestLog, route_template
 from app.times import REQUEST_TIMES, RequestTimes, now
+
+if TYPE_CHECKING:
+    from app.server.traces.spans import RequestSpan, Traces
 
 log = structlog.get_logger(__name__)
 
@@ -76,6 +79,8 @@ class Exchange:
     status: int = 0
     """The status of the answer; 0 before it has begun."""
     error_code: str | None = None
+    span: RequestSpan | None = None
+    """The request's span, if traces are on."""
     parts: Parts = (0.0, 0.0, 0.0, 0.0, 0.0)
     """The seconds of each part, once the answer has begun."""
 
@@ -152,6 +157,8 @@ class Exchange:
             max(0.0, times.encoded - times.computed),
             now() - times.start,
         )
+        if self.span is not None:
+            self.extra_headers.append(self.span.response_header)
         if self.route is None:
             self.route = route_template(self._scope)
         unknown = "" if self.task is None else UNKNOWN
@@ -183,6 +190,7 @@ class Gate:
         lifecycle: Lifecycle,
         metrics: Metrics | None = None,
         request_log: RequestLog | None = None,
+        traces: Traces | None = None,
     ) -> None:
         self.app: Any = app
         """The application inside."""
@@ -190,6 +198,7 @@ class Gate:
         self.metrics = metrics or Metrics()
         self._translate = translate
         self._request_log = request_log
+        self._traces = traces
         self._watcher = DisconnectWatcher()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -198,6 +207,8 @@ class Gate:
             return await self.app(scope, receive, send)  # type: ignore[no-any-return]
         scope[EXCHANGE] = exchange = Exchange(scope, send, self._watcher, self.lifecycle, self.metrics)
         REQUEST_TIMES.set(exchange.times)
+        if self._traces is not None:
+            exchange.span = self._traces.begin(scope, exchange)
         try:
             await self.app(scope, receive, exchange.send)
         except CancelledError:
@@ -215,6 +226,8 @@ class Gate:
             self._watcher.remove()
             await exchange.fail(self._service_error(scope, exchange, error))
         finally:
+            if exchange.span is not None:
+                exchange.span.end(exchange)
             if self._request_log is not None:
                 self._request_log.add(scope, exchange)
         return None
