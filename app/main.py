@@ -6,7 +6,9 @@ import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import fields
+from functools import partial
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
@@ -25,9 +27,13 @@ from app.server.counters import Counters, inherited_folder
 from app.server.gate import Gate
 from app.server.limits import WATCH, ConnectionLimits, ConnectionWatch
 from app.server.metrics import Metrics
+from app.server.refusals import Refusal
 from app.server.request_log import RequestLog
 from app.server.traces.start import start_traces
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.server.traces.spans import Traces
 
 PROTOCOL = Connection
 """The HTTP protocol class for uvicorn."""
@@ -41,20 +47,22 @@ def create_app(settings: Settings | None = None, metrics: Metrics | None = None)
 def build_app(state: State) -> Gate:
     """Return the application over a state: the gate, then the short way to the tasks, then FastAPI."""
 
-    traces = start_traces(state.settings.traces, version("hourglass"), state.settings.root_path)
-    if traces is not None:
-        state.metrics.add_counter("hourglass_spans_dropped", "Spans that were not exported.", lambda: traces.dropped)
+    traces = counted_traces(state)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
         state.start()
         state.metrics.start()
-        yield {WATCH: ConnectionWatch(connection_limits(state.settings))}
+        yield {WATCH: ConnectionWatch(connection_limits(state.settings), state.budget, record)}
         state.close()
         if traces is not None:
             traces.close()
         state.metrics.stop()
         flush_log()
+
+    write_line = line_writer()
+    request_log = RequestLog(write_line) if write_line else None
+    record = partial(record_refusal, state.metrics, request_log)
 
     app = FastAPI(
         title="Hourglass",
@@ -73,10 +81,23 @@ def build_app(state: State) -> Gate:
     v2.install(app, infer)
     app.include_router(health.router)
     pages.install(app, state, version("hourglass"))
-    write_line = line_writer()
-    request_log = RequestLog(write_line) if write_line else None
     guarded_app = guarded(Shortcut(app, tasks, infer), state.settings)
-    return Gate(guarded_app, problems.translate, state.lifecycle, state.metrics, request_log, traces)
+    return Gate(guarded_app, problems.translate, state.lifecycle, state.metrics, request_log, state.budget, traces)
+
+
+def counted_traces(state: State) -> Traces | None:
+    """Start traces if the settings ask for them, and register the spans that they lose as a metric."""
+    traces = start_traces(state.settings.traces, version("hourglass"), state.settings.root_path)
+    if traces is not None:
+        state.metrics.add_counter("hourglass_spans_dropped", "Spans that were not exported.", lambda: traces.dropped)
+    return traces
+
+
+def record_refusal(metrics: Metrics, request_log: RequestLog | None, refusal: Refusal) -> None:
+    """Count a request that a connection refused, and log it."""
+    metrics.count_refused(refusal.error)
+    if request_log is not None:
+        request_log.add_refusal(refusal)
 
 
 def connection_limits(settings: Settings) -> ConnectionLimits:

@@ -19,10 +19,8 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from app.server.disconnects import DisconnectWatcher
-from app.server.gate import Exchange
+from app.server.gate import Exchange, Gate
 from app.server.lifecycle import Lifecycle
-from app.server.metrics import Metrics
 from app.server.traces.export import SpanExport
 from app.server.traces.spans import Traces
 from app.times import now
@@ -41,9 +39,9 @@ class EncodingExporter(SpanExporter):
         return SpanExportResult.SUCCESS
 
 
-def exchange_of(scope: dict[str, Any], metrics: Metrics) -> Exchange:
+def exchange_of(scope: dict[str, Any], gate: Gate) -> Exchange:
     """Return the exchange of an answered request."""
-    exchange = Exchange(scope, _send, DisconnectWatcher(), Lifecycle(), metrics)
+    exchange = Exchange(scope, _send, gate)
     exchange.route, exchange.task, exchange.rows, exchange.status = "/v1/models/{model}/encode", "encode", 1, 200
     exchange.model = SimpleNamespace(name="mnist-vae", version=1)
     times = exchange.times
@@ -65,12 +63,12 @@ def microseconds(headers: list[tuple[bytes, bytes]], traced: bool) -> float:
         "scheme": "http",
         "http_version": "1.1",
     }
-    metrics, best = Metrics(), float("inf")
+    gate, best = Gate(_application, lambda *_: None, Lifecycle()), float("inf")
     for _ in range(ROUNDS):
         traces = Traces(SpanExport("1", EncodingExporter()))
         begin = time.process_time()
         for _ in range(CALLS):
-            exchange = exchange_of(scope, metrics)
+            exchange = exchange_of(scope, gate)
             if traced and (span := traces.begin(scope, exchange)):
                 span.end(exchange)
         traces.close()
@@ -87,6 +85,10 @@ def main() -> int:
         cost = microseconds(headers, traced=True) - microseconds(headers, traced=False)
         sys.stdout.write(f"| {name} | {cost:.0f} |\n")
     return 0
+
+
+async def _application(*_: Any) -> None:
+    raise AssertionError("no request reaches an application here")
 
 
 async def _send(message: Any) -> None:

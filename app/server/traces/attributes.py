@@ -14,7 +14,8 @@ from starlette.types import Scope
 
 from app.server.gate import DISCONNECTED_STATUS
 from app.server.guard.hosts import HOST, MAX_HOST_BYTES
-from app.server.request_log import UNKNOWN, request_bytes
+from app.server.metrics import UNKNOWN
+from app.server.request_log import request_bytes
 
 if TYPE_CHECKING:
     from app.server.gate import Exchange

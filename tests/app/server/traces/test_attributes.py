@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.server.disconnects import DisconnectWatcher
-from app.server.gate import Exchange
+from app.server.gate import Exchange, Gate
 from app.server.lifecycle import Lifecycle
-from app.server.metrics import Metrics
 from app.server.traces.attributes import answer_attributes, error_type, request_attributes, span_name
 
 ROUTE = "/v1/models/{model}/encode"
@@ -26,9 +24,13 @@ async def send(_: object) -> None:
     """Send nothing."""
 
 
+async def app(*_: object) -> None:
+    """Answer nothing."""
+
+
 def exchange_of(request: dict[str, Any], status: int = 200, **fields: Any) -> Exchange:
     """Return an exchange that ended with a status."""
-    exchange = Exchange(request, send, DisconnectWatcher(), Lifecycle(), Metrics())
+    exchange = Exchange(request, send, Gate(app, lambda *_: None, Lifecycle()))
     vars(exchange).update(fields, status=status)
     return exchange
 
