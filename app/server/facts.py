@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from app.server.budget import Budget
 from app.server.metrics import NO_PARTS, Parts
+
+if TYPE_CHECKING:
+    from app.server.traces.spans import RequestSpan
 
 
 class Model(Protocol):
@@ -47,6 +50,8 @@ class RequestFacts:
     error_code: str | None = None
     parts: Parts = NO_PARTS
     """The seconds of each part, once the answer has begun."""
+    span: RequestSpan | None = None
+    """The request's span, if traces are on."""
     held: int = 0
     """The bytes that the request holds: what has come of its body, then its rows, then its answer."""
 
@@ -59,3 +64,19 @@ class RequestFacts:
         """Hold more bytes, or fewer, also beyond the limit: those of an answer that has begun."""
         self.budget.add(count)
         self.held += count
+
+
+def server_timing(parts: Parts) -> bytes:
+    """
+    Return the value of the header Server-Timing, in milliseconds.
+
+    Source: W3C, "Server Timing", section 2.1.
+    """
+    decode, queue, compute, encode, total = parts
+    return b"decode;dur=%.3f, queue;dur=%.3f, compute;dur=%.3f, encode;dur=%.3f, total;dur=%.3f" % (
+        decode * 1e3,
+        queue * 1e3,
+        compute * 1e3,
+        encode * 1e3,
+        total * 1e3,
+    )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,7 +21,7 @@ from app.errors import InternalError, ServiceError, ShuttingDown
 from app.server.budget import UNCOUNTED_BYTES, Budget
 from app.server.connection import send_large, write_response
 from app.server.disconnects import DisconnectWatcher
-from app.server.facts import RequestFacts
+from app.server.facts import RequestFacts, server_timing
 from app.server.ids import new_request_id
 from app.server.lifecycle import Lifecycle
 from app.server.metrics import UNKNOWN, Metrics
@@ -29,6 +29,9 @@ from app.server.problems import NOSNIFF, PROBLEM_JSON, problem_document
 from app.server.refusals import REFUSAL, Refusal
 from app.server.request_log import RequestLog, route_template
 from app.times import REQUEST_TIMES, RequestTimes, now
+
+if TYPE_CHECKING:
+    from app.server.traces.spans import Traces
 
 log = structlog.get_logger(__name__)
 
@@ -132,11 +135,7 @@ class Exchange(RequestFacts):
         self.hold_more(-size)
 
     def begin(self, status: int) -> bytes:
-        """
-        Count the request, whose answer begins now, and return the value of Server-Timing, in milliseconds.
-
-        Source: W3C, "Server Timing", section 2.1.
-        """
+        """Count the request, whose answer begins now, and return the value of the header Server-Timing."""
         self.started, self.status, times = True, status, self.times
         self.parts = parts = (
             max(0.0, times.decoded - times.received),
@@ -145,19 +144,14 @@ class Exchange(RequestFacts):
             max(0.0, times.encoded - times.computed),
             now() - times.start,
         )
+        if self.span is not None:
+            self.extra_headers.append(self.span.response_header)
         if self.route is None:
             self.route = route_template(self._scope)
         unknown = "" if self.task is None else UNKNOWN
         name = self.model.name if self.model is not None else unknown
         self._metrics.count_request(self.route, name, status, parts, answered_task=status == 200 and name != "")
-        decode, queue, compute, encode, total = parts
-        return b"decode;dur=%.3f, queue;dur=%.3f, compute;dur=%.3f, encode;dur=%.3f, total;dur=%.3f" % (
-            decode * 1e3,
-            queue * 1e3,
-            compute * 1e3,
-            encode * 1e3,
-            total * 1e3,
-        )
+        return server_timing(parts)
 
 
 class Gate:
@@ -177,6 +171,7 @@ class Gate:
         metrics: Metrics | None = None,
         request_log: RequestLog | None = None,
         budget: Budget | None = None,
+        traces: Traces | None = None,
     ) -> None:
         self.app: Any = app
         """The application inside."""
@@ -185,6 +180,7 @@ class Gate:
         self.budget = budget or Budget()
         self._translate = translate
         self._request_log = request_log
+        self._traces = traces
         self.watcher = DisconnectWatcher()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -193,6 +189,8 @@ class Gate:
             return await self.app(scope, receive, send)  # type: ignore[no-any-return]
         scope[EXCHANGE] = exchange = Exchange(scope, send, self)
         REQUEST_TIMES.set(exchange.times)
+        if self._traces is not None:
+            exchange.span = self._traces.begin(scope, exchange)
         failure: ServiceError | None = None
         try:
             await self.app(scope, receive, exchange.send)
@@ -213,8 +211,8 @@ class Gate:
         finally:
             if exchange.held:
                 exchange.hold(0)
-            if failure is None and self._request_log is not None:
-                self._request_log.add(scope, exchange)
+            if failure is None:
+                self._end(scope, exchange)
         return None if failure is None else await self._fail(scope, exchange, failure)
 
     async def _fail(self, scope: Scope, exchange: Exchange, error: ServiceError) -> None:
@@ -226,8 +224,13 @@ class Gate:
             else:
                 exchange.record(refusal)
         finally:
-            if self._request_log is not None:
-                self._request_log.add(scope, exchange)
+            self._end(scope, exchange)
+
+    def _end(self, scope: Scope, exchange: Exchange) -> None:
+        if exchange.span is not None:
+            exchange.span.end(exchange)
+        if self._request_log is not None:
+            self._request_log.add(scope, exchange)
 
     def _service_error(self, scope: Scope, exchange: Exchange, error: Exception) -> ServiceError:
         translated = error if isinstance(error, ServiceError) else self._translate(scope, error)

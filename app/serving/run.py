@@ -9,6 +9,7 @@ import structlog
 from app.distribution import bundled_models
 from app.server.counters import shared_folder
 from app.server.tls import check_certificate
+from app.server.traces.start import check_traces
 from app.serving.listener import bind, url
 from app.serving.signals import SignalThread
 from app.serving.supervisor import Supervisor
@@ -21,6 +22,7 @@ log = structlog.get_logger(__name__)
 def serve(settings: Settings) -> int:
     """Bind the socket, load the models, then listen. Return the exit code. Raises StartupError before it listens."""
     check_certificate(settings.ssl_certfile, settings.ssl_keyfile)
+    check_traces(settings.traces)
     listeners = bind(settings.host, settings.port)
     models = settings.models_dir.resolve()
     log.info("model repository", path=str(models), bundled=models == bundled_models())
