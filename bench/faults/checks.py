@@ -1,0 +1,51 @@
+"""
+The rows of another program that prints the same kind of table: DIR/faults.py beside DIR/traffic.py.
+
+Its mixture asks /readyz too, and counts each 5xx as lost. During a drain 503 is the right answer to /readyz, so its
+mixture is used without /readyz: whatever it then counts as lost is a request of a client.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.faults.row import Row
+from bench.faults.server import Bench
+
+PROGRAM = """
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+import traffic
+mixture = traffic.mixture
+traffic.mixture = lambda *arguments: [pair for pair in mixture(*arguments) if b"/readyz" not in pair[1][:20]]
+import faults
+faults.main()
+"""
+ENVIRONMENT = {"HOURGLASS_DRAIN_SECONDS": "1"}
+"""One of its rows allows 6 s for a drain and 3 s of work."""
+
+
+def rows_of_checks(bench: Bench, folder: Path, word: str) -> Iterator[Row]:
+    """Run the program, and yield its rows as they come."""
+    rounds = max(2, bench.rounds // 6)
+    command = [sys.executable, "-c", PROGRAM, str(folder), "--command", bench.command, "--models", str(bench.models)]
+    command += ["--scratch", str(bench.scratch / "checks"), "--rounds", str(rounds), "--only", word]
+    environment = {**os.environ, **ENVIRONMENT}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if row := parse(line):
+                yield row
+
+
+def parse(line: str) -> Row | None:
+    """Return the row of a line, or None for the head of the table and for anything else."""
+    cells = [cell.strip() for cell in line.strip().strip("|").split(" | ")]
+    if len(cells) != 4 or cells[0] == "injected":
+        return None
+    injected, expected, seen, verdict = cells
+    return Row(injected, expected, seen, verdict == "PASS")
