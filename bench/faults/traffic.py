@@ -137,7 +137,7 @@ class Outcomes:
         """Return a summary for the table."""
         parts = [f"{self.answers} answers, {self.lost} lost"]
         parts += [f"{self.counts[name]} {name}" for name in LOST if self.counts[name]]
-        parts += [f"{count} × {status} not expected" for status, count in sorted(self.unexpected.items())]
+        parts += [f"{count} with status {status}, not expected" for status, count in sorted(self.unexpected.items())]
         return ", ".join(parts)
 
 

@@ -54,7 +54,7 @@ def restarts(
             longest = max(longest, time.monotonic() - begin)
             outcomes.update(load.stop())
     return Row(
-        f"SIGTERM × {rounds}, {workers} worker(s), requests from 16 connections {words}",
+        f"SIGTERM {rounds} times, {workers} worker(s), requests from 16 connections {words}",
         "0 lost, exit code 0",
         f"{outcomes.text()}; exit codes {dict(codes)}; at most {longest:.1f} s",
         outcomes.are_right and set(codes) == {0},
@@ -156,7 +156,7 @@ def early(bench: Bench) -> Iterator[Row]:
             codes[server.wait(20)] += 1
             slowest = max(slowest, time.monotonic() - begin)
     yield Row(
-        f"SIGTERM to process 1, {delays[0]:.1f} to {delays[-1]:.1f} s after its start, × {len(delays)}",
+        f"SIGTERM to process 1, {delays[0]:.1f} to {delays[-1]:.1f} s after its start, {len(delays)} times",
         "ends, exit code 0 or 143",
         f"exit codes {dict(codes)}, at most {slowest:.1f} s",
         set(codes) <= {0, 143},

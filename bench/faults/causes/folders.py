@@ -20,6 +20,7 @@ from bench.faults.traffic import Load, Outcomes
 MODEL = "mnist-ae"
 RELOAD_SECONDS = 0.5
 SETTLE_SECONDS = 2.0
+WARM_UP_RELOADS = 30
 MEMORY_MIB = 5
 """More memory after many reloads than before, at most."""
 
@@ -73,7 +74,7 @@ def reloads(bench: Bench) -> Iterator[Row]:
     for workers in (1, 2):
         models = bench.copy_models(f"reloads-{workers}")
         with bench.serve(models, workers=workers, reload_seconds=0.1) as server:
-            _, before, _ = swap_under_load(server, models, 10)  # so that caches are filled
+            _, before, _ = swap_under_load(server, models, WARM_UP_RELOADS)  # so that caches are filled
             done, after, outcomes = swap_under_load(server, models, count)
             peak = server.resident_mib("VmHWM")
         yield Row(
@@ -95,10 +96,10 @@ def swap_under_load(server: Server, models: Path, count: int) -> tuple[int, floa
     return done, server.resident_mib(), outcomes
 
 
-def swap(server: Server, models: Path, count: int) -> int:
-    """Add and remove a version in turn, and return how often every worker noticed."""
+def swap(server: Server, models: Path, count: int, first: int = 0) -> int:
+    """Add and remove a version in turn, and return how often every worker noticed. An odd first one removes it."""
     workers = len(server.workers())
-    for number in range(count):
+    for number in range(first, first + count):
         event = "version removed" if number % 2 else "version loaded"
         before = server.log().count(event)
         if number % 2:
@@ -106,19 +107,21 @@ def swap(server: Server, models: Path, count: int) -> int:
         else:
             write_version(models, 2)
         if not wait_until(lambda e=event, b=before: server.log().count(e) >= b + workers, 30):  # type: ignore[misc]
-            return number
+            return number - first
     return count
 
 
 def bomb() -> bytes:
     """Return golden samples whose array claims and has 8 GiB once it is decompressed."""
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        with archive.open("samples.npy", "w", force_zip64=True) as file:
-            header = {"descr": "<f4", "fortran_order": False, "shape": (2**31, 1)}
-            np.lib.format.write_array_header_1_0(file, header)  # type: ignore[arg-type]
-            for _ in range(2048):
-                file.write(bytes(4 * 2**20))
+    with (
+        zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("samples.npy", "w", force_zip64=True) as file,
+    ):
+        header = {"descr": "<f4", "fortran_order": False, "shape": (2**31, 1)}
+        np.lib.format.write_array_header_1_0(file, header)
+        for _ in range(2048):
+            file.write(bytes(4 * 2**20))
     return stream.getvalue()
 
 

@@ -5,17 +5,24 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 from bench.faults.row import Row
 from bench.faults.server import Bench
 from bench.faults.traffic import get, run_load
 
-READ_ONLY = ("unshare", "-m", "sh", "-c", 'mount --bind / / && mount -o remount,bind,ro / && HOME=/nonexistent exec "$0" "$@"')
+READ_ONLY = (
+    "unshare",
+    "-m",
+    "sh",
+    "-c",
+    'mount --bind / / && mount -o remount,bind,ro / && HOME=/nonexistent exec "$0" "$@"',
+)
 
 
 def log(bench: Bench) -> Iterator[Row]:
     """Let the log's disk be full, its reader be dead, and its reader be stuck."""
-    with open("/dev/full", "wb") as full, bench.serve(log_to=full) as server:
+    with Path("/dev/full").open("wb") as full, bench.serve(log_to=full) as server:
         outcomes = run_load(server.address, bench.seconds(4))
         yield Row("the log's disk is full", "served", outcomes.text(), outcomes.are_right)
     reader, writer = os.pipe()
@@ -27,7 +34,7 @@ def log(bench: Bench) -> Iterator[Row]:
     reader, writer = os.pipe()
     with bench.serve(log_to=writer) as server:
         os.close(writer)
-        outcomes = run_load(server.address, bench.seconds(8))
+        outcomes = run_load(server.address, bench.seconds(40), questions=[get("/v1/models/none", 404)])
         dropped = metric(server.get_text("/metrics"), "hourglass_log_lines_dropped_total")
         threading.Thread(target=drain, args=(reader,), daemon=True).start()
         later = run_load(server.address, 1, questions=[get("/livez")])

@@ -6,9 +6,11 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 from bench.faults.row import Row
-from bench.faults.server import Bench, is_alive, wait_until
+from bench.faults.server import Bench, Server, is_alive, wait_until
 from bench.faults.traffic import Load, get, run_load
 
 CONNECTIONS = 16
@@ -25,10 +27,7 @@ def workers(bench: Bench) -> Iterator[Row]:
             time.sleep(1)
             begin = time.monotonic()
             os.kill(before[0], number)
-            is_replaced = wait_until(
-                lambda: before[0] not in server.workers() and server.log().count("startup complete") == 3,
-                SILENT_SECONDS,
-            )
+            is_replaced = wait_until(partial(has_replaced, server, before[0]), SILENT_SECONDS)
             seconds = time.monotonic() - begin
             time.sleep(1)
             outcomes = load.stop()
@@ -38,6 +37,11 @@ def workers(bench: Bench) -> Iterator[Row]:
                 f"{'replaced' if is_replaced else 'NOT replaced'} after {seconds:.1f} s; {outcomes.text()}",
                 is_replaced and outcomes.lost <= CONNECTIONS and not outcomes.unexpected,
             )
+
+
+def has_replaced(server: Server, pid: int) -> bool:
+    """Return True once a third worker serves in place of one of the first two."""
+    return pid not in server.workers() and server.log().count("startup complete") == 3
 
 
 def parent(bench: Bench) -> Iterator[Row]:
@@ -86,7 +90,7 @@ def start(bench: Bench) -> Iterator[Row]:
 
 def kubernetes(bench: Bench) -> Iterator[Row]:
     """Start with the variables that Kubernetes injects for a service of the same name."""
-    variables = {
+    variables: dict[str, Any] = {
         "service_host": "10.0.0.1",
         "service_port": "8000",
         "port_8000_tcp": "tcp://10.0.0.1:8000",

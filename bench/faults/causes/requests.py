@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import time
 import zlib
@@ -19,7 +20,7 @@ SECTIONS: dict[str, tuple[bytes, int]] = {
     "3.2, no Host": (b"GET /livez HTTP/1.1\r\n\r\n", 400),
     "3.2, two Hosts": (b"GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
     "2.3, HTTP/2.0": (b"GET /livez HTTP/2.0\r\n" + HOST + b"\r\n", 505),
-    "2.3, HTTP/0.9": (b"GET /livez\r\n\r\n", 400),
+    "2.3, HTTP/0.9": (b"GET /livez\r\n\r\n", 505),
     "2.3, no HTTP at all": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
     "3, a space in the path": (b"GET /live z HTTP/1.1\r\n" + HOST + b"\r\n", 400),
     "5, a space before the colon": (b"GET /livez HTTP/1.1\r\nHost : a\r\n\r\n", 400),
@@ -46,12 +47,13 @@ def heads(bench: Bench) -> Iterator[Row]:
             connection = server.connect(content + b"GET /v1/models/hidden HTTP/1.1\r\n" + HOST + b"\r\n")
             answers = read_all(connection, 3)
             status = int(answers.split(b" ")[1]) if answers.startswith(b"HTTP/1.1 ") else 0
+            count = len(re.findall(rb"HTTP/1\.1 \d{3} ", answers))
             hidden = answers.count(b"unknown-model") + server.log().count("hidden")
             yield Row(
                 f"RFC 9112, section {name}, and a hidden request",
                 f"{expected}, one answer",
-                f"{status}, {answers.count(b'HTTP/1.1 ')} answers, {hidden} hidden requests answered",
-                status == expected and not hidden and answers.count(b"HTTP/1.1 ") == 1,
+                f"{status}, {count} answers, {hidden} hidden requests answered",
+                status == expected and not hidden and count == 1,
             )
 
 
@@ -79,8 +81,8 @@ def bodies(bench: Bench) -> Iterator[Row]:
         ),
         "a member with a name of 15 MB": (post(path, b'{"%b": 0}' % (b"a" * 15_000_000), **as_json).content, 422),
         "lists in lists, 100 000 deep": (post(path, b'{"samples": ' + b"[" * 100_000, **as_json).content, 400),
-        "a number of 1 MB": (post(path, b'{"samples": [[' + b"1" * 2**20 + b"]]}", **as_json).content, 422),
-        "NaN in JSON": (post(path, b'{"samples": [[NaN]]}', **as_json).content, 400),
+        "a number of 1 MB": (post(path, b'{"samples": [[' + b"1" * 2**20 + b"]]}", **as_json).content, 400),
+        "NaN in JSON": (post(path, b'{"samples": [[NaN]]}', **as_json).content, 422),
         "a PNG of 1.39 million empty chunks": (post(path, chunk_flood(), content_type="image/png").content, 422),
         "a model name of 60 000 bytes": (post(f"/v1/models/{'a' * 60_000}/encode", b"{}", **as_json).content, 404),
     }
