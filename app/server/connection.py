@@ -1,5 +1,5 @@
 """
-Connections on uvicorn: the only file that knows its insides, as of 0.54.
+Connections on uvicorn: with `app.server.bounded` the only file that knows its insides, as of 0.54.
 
 Unlike uvicorn's own protocol, it limits heads, bodies and the reading of answers (`app.server.limits`), answers what it
 refuses with a problem document, and ignores offers of other protocols. And it writes a complete answer in one step,
@@ -17,39 +17,31 @@ from importlib.metadata import version
 import httptools
 from starlette.types import Send
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from app.errors import MalformedRequest, Overloaded, ServiceError
+from app.errors import MalformedRequest, Overloaded
+from app.server.bounded import BoundedConnection
 from app.server.heads import check_head, head_too_large, head_without_offer, origin_form, refusal
-from app.server.ids import new_request_id
-from app.server.limits import WATCH, ConnectionLimits, ConnectionWatch, Phase, reset_on_close, unsent_bytes
-from app.server.problems import problem_application, problem_bytes
-from app.server.refusals import RequestTimeout
+from app.server.limits import WATCH, ConnectionLimits, ConnectionWatch
 
 KNOWN_VERSIONS = ("0.54.",)
 """Versions of uvicorn whose request-response cycle `write_response` matches."""
 
 UVICORN_VERSION = version("uvicorn")
 
-MAX_LINGER_BYTES = 1024 * 1024
-"""Bytes that are read and dropped after a refusal."""
+QUEUED_REQUEST_BYTES = 4096
+"""The memory of a request without a body that waits in a pipeline."""
 
 
-class Connection(HttpToolsProtocol):
+class Connection(BoundedConnection):
     """A connection to one client."""
-
-    watch: ConnectionWatch
-    limits: ConnectionLimits
-    refused = False
-    """True once a request was refused: whatever follows is dropped."""
-    head_bytes_left: int
-    """Bytes in which the current head must end; or, within a body, the line of a chunk or the trailers."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request, unless too many connections are open."""
         super().connection_made(transport)
         self.watch = self.app_state.get(WATCH) or ConnectionWatch(ConnectionLimits())
         self.limits = limits = self.watch.limits
+        self.budget = self.watch.budget
         self.head_bytes_left = limits.max_head_bytes
         self.url = b""
         if not self.watch.admit(self):
@@ -60,19 +52,25 @@ class Connection(HttpToolsProtocol):
         """Forget the connection."""
         super().connection_lost(exc)
         self.watch.remove(self)
+        self.budget.add(-self.held)
+        self.held = 0
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrives, in pieces in which a head must end: a head is refused before it is whole."""
         if self.refused:
-            return self._drop(data)
+            return self.drop(data)
         try:
             if len(data) >= self.head_bytes_left:
-                return self._parse_pieces(data)
-            self.head_bytes_left -= len(data)
-            self._parse(data)
+                self._parse_pieces(data)
+            else:
+                self.head_bytes_left -= len(data)
+                self._parse(data)
+            if self.held or self.queued or self.head_bytes_left < self.limits.max_head_bytes:
+                self.count_held(may_refuse=True)
         except httptools.HttpParserError as error:
-            self.logger.warning("Invalid HTTP request received.")
             self.refuse(refusal(error))
+        except Overloaded as error:
+            self.refuse(error)
         return None
 
     def on_headers_complete(self) -> None:
@@ -87,6 +85,9 @@ class Connection(HttpToolsProtocol):
         if self.url[:1] != b"/":
             self.url, self.headers[:] = origin_form(self.url, parser.get_method(), self.headers)
         super().on_headers_complete()
+        if self.pipeline:
+            self.queued += QUEUED_REQUEST_BYTES
+            self.count_held(may_refuse=True)
         self.headers = []  # trailers do not join the headers that the application has
 
     def on_body(self, body: bytes) -> None:
@@ -94,6 +95,8 @@ class Connection(HttpToolsProtocol):
         self.head_bytes_left, cycle = self.limits.max_head_bytes, self.cycle
         if not cycle.response_complete:
             cycle.body += body
+            if self.pipeline:
+                self.queued += len(body)
             if len(cycle.body) > HIGH_WATER_LIMIT:
                 self.flow.pause_reading()
             cycle.message_event.set()
@@ -110,58 +113,10 @@ class Connection(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.flow.resume_reading()
             if self.pipeline:
-                self._start_asgi_task(*self.pipeline.pop())
-
-    def progress(self) -> tuple[Phase, object]:
-        """Return what the connection waits for, and a mark that differs after any progress."""
-        unread, cycle = self.transport.get_write_buffer_size(), self.cycle
-        if unread or self.transport.is_closing():
-            return Phase.ANSWER, unread + unsent_bytes(self.transport.get_extra_info("socket"))
-        if self.refused:
-            return (Phase.OTHER if self._owes_answer() else Phase.REFUSED), None
-        if cycle is None or cycle.scope is not self.scope:
-            return Phase.HEAD, cycle
-        if cycle.more_body and not self.flow.read_paused:
-            return Phase.BODY, cycle
-        return (Phase.IDLE if cycle.response_complete else Phase.OTHER), cycle
-
-    def expire(self, phase: Phase) -> None:
-        """End the connection, with a problem document if that is still possible."""
-        in_head = self.scope is not None and (self.cycle is None or self.cycle.scope is not self.scope)
-        if phase is Phase.HEAD and in_head:
-            self.refuse(RequestTimeout(f"expected a whole head within {self.limits.head_seconds:g} s"))
-        elif phase is Phase.BODY and not self.cycle.response_complete:
-            self.refuse(RequestTimeout(f"expected a whole body within {self.limits.body_seconds:g} s"))
-        elif phase is Phase.ANSWER:
-            self._reset()
-        elif phase is Phase.REFUSED:
-            self.transport.abort()
-        else:
-            self.transport.close()
-
-    def refuse(self, error: ServiceError) -> None:
-        """
-        Answer with a problem document and close: nothing that follows can be understood.
-
-        If earlier requests wait for their answers, the connection ends with the last of those instead.
-        """
-        self.refused = True
-        cycle = self.cycle
-        if self._owes_answer():
-            if self.pipeline or not cycle.more_body:
-                cycle.keep_alive = False
-                if self.pipeline and cycle.more_body:
-                    self.pipeline[0] = (cycle, problem_application(error, new_request_id()))  # type: ignore[assignment]
-                return None
-            cycle.disconnected = True
-            cycle.message_event.set()
-            if cycle.response_started:
-                return self._reset()
-        self.flow.resume_reading()
-        self.transport.write(problem_bytes(error, new_request_id(), self.server_state.default_headers))
-        lingers = self.transport.can_write_eof() and self.watch.may_linger(self)
-        self.transport.write_eof() if lingers else self.transport.close()
-        return None
+                cycle, app = self.pipeline.pop()
+                self.queued -= QUEUED_REQUEST_BYTES + len(cycle.body)
+                self._start_asgi_task(cycle, app)
+                self.count_held(may_refuse=False)
 
     def _parse(self, data: bytes | memoryview) -> None:
         """
@@ -190,29 +145,9 @@ class Connection(HttpToolsProtocol):
                 return self.refuse(head_too_large(self.url, self.headers, self.limits.max_head_bytes))
         return None
 
-    def _reset(self) -> None:
-        """Close without sending what the client did not read, so that the kernel frees it, too."""
-        reset_on_close(self.transport.get_extra_info("socket"))
-        self.transport.abort()
-
-    def is_answering(self) -> bool:
-        """Return True if a request has arrived and its answer is not complete."""
-        return self.cycle is not None and not self.cycle.response_complete
-
     def is_reading_head(self) -> bool:
         """Return True before the first request of a connection, and in the middle of the head of any other."""
         return self.cycle is None or self.scope is not self.cycle.scope
-
-    def _owes_answer(self) -> bool:
-        return self.is_answering() and not self.cycle.disconnected
-
-    def _drop(self, data: bytes) -> None:
-        if self._owes_answer():
-            return self.flow.pause_reading()
-        self.head_bytes_left -= len(data)
-        if self.head_bytes_left < -MAX_LINGER_BYTES:
-            self.transport.abort()
-        return None
 
 
 def write_response(
@@ -247,3 +182,18 @@ def write_response(
     cycle.message_event.set()
     cycle.on_response()
     return True
+
+
+async def wait_until_read(send: Send) -> None:
+    """
+    Wait until the kernel has the whole answer that was written last: the process holds all of it until then.
+
+    It returns at once if the connection is lost, or is not one of uvicorn's.
+    """
+    cycle = getattr(send, "__self__", None)
+    if isinstance(cycle, RequestResponseCycle) and cycle.transport.get_write_buffer_size():
+        cycle.transport.set_write_buffer_limits(0)
+        try:
+            await cycle.flow.drain()
+        finally:
+            cycle.transport.set_write_buffer_limits(HIGH_WATER_LIMIT)
