@@ -1,7 +1,7 @@
 """
 The size of a server for a load: requests a second, memory and latency of several models; a Markdown table to stdout.
 
-    .venv/bin/python -m bench.sizing [--models-dir DIR] [--seconds 2]
+    .venv/bin/python -m bench.sizing [--models-dir DIR] [--model NAME] [--page docs/guides/sizing.md]
 
 The models are the bundled ones and two untrained ones: a table of 20 columns, and colour images of 64 by 64 pixels,
 convolutional. With `--models-dir`, those of a repository of your own are measured in their place. It needs wrk and
@@ -29,6 +29,7 @@ from PIL import Image
 
 from bench.faults.server import Bench, Server
 from bench.serving.loads import JSON, Request, rows_as_json, rows_as_npy
+from bench.serving.report import fill
 from bench.serving.wrk import REPORT, Wrk, lua_script
 from bench.sizing_models import write_models
 
@@ -145,6 +146,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models-dir", type=Path, help="model repository to measure")
     parser.add_argument("--model", action="append", help="measure only this model; may be repeated")
+    parser.add_argument("--page", type=Path, help="Markdown page whose blocks bench:sizing-… get the tables")
     parser.add_argument("--seconds", type=float, default=1.5, help="time of one measurement (1.5)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="hourglass-sizing-") as scratch:
@@ -152,16 +154,33 @@ def main() -> int:
         models = options.models_dir or write_models(folder / "models")
         bench = Bench(folder, models=models.resolve())
         names = options.model or sorted(path.parent.parent.name for path in models.glob("*/1/model.json"))
-        for line in starts(bench, names):
-            sys.stdout.write(line)
-            sys.stdout.flush()
-        sys.stdout.write(f"\n{HEADER}")
-        for name in names:
-            for workers in WORKERS:
-                for size in sizes(bench, name, workers, options.seconds):
-                    sys.stdout.write(size.markdown())
-                    sys.stdout.flush()
+        tables = {
+            "sizing-starts": print_lines(starts(bench, names)),
+            "sizing-loads": print_lines(loads(bench, names, options.seconds)),
+        }
+    if options.page:
+        options.page.write_text(fill(options.page.read_text(), tables))
     return 0
+
+
+def loads(bench: Bench, names: list[str], seconds: float) -> Iterator[str]:
+    """Yield the lines of the second table."""
+    yield HEADER
+    for name in names:
+        for workers in WORKERS:
+            for size in sizes(bench, name, workers, seconds):
+                yield size.markdown()
+
+
+def print_lines(lines: Iterator[str]) -> str:
+    """Print lines as they come, and return them without the last line's end."""
+    table = ""
+    for line in lines:
+        table += line
+        sys.stdout.write(line)
+        sys.stdout.flush()
+    sys.stdout.write("\n")
+    return table.rstrip("\n")
 
 
 if __name__ == "__main__":
