@@ -16,6 +16,8 @@ from app.server.limits import ConnectionLimits, ConnectionWatch, Phase, reset_on
 from app.server.problems import problem_application, problem_bytes
 from app.server.refusals import REFUSAL, Refusal, RequestTimeout
 
+UNREFUSED_BYTES = 4096
+"""A connection that holds no more is never refused, so that probes are answered even if they come in pieces."""
 MAX_LINGER_BYTES = 1024 * 1024
 """Bytes that are read and dropped after a refusal."""
 
@@ -34,6 +36,8 @@ class BoundedConnection(HttpToolsProtocol):
     """The bytes that the budget counts for what waits here: part of a head, the pipeline, a small unread answer."""
     queued = 0
     """The bytes of the requests in the pipeline."""
+    unparsed = b""
+    """Data that waits until the pipeline is shorter."""
 
     def progress(self) -> tuple[Phase, object]:
         """Return what the connection waits for, and a mark that differs after any progress."""
@@ -52,10 +56,10 @@ class BoundedConnection(HttpToolsProtocol):
 
     def count_held(self, *, may_refuse: bool) -> None:
         """Count in the budget what waits here. Raises Overloaded if that may be refused, and is too much."""
-        size = self.queued + min(self.transport.get_write_buffer_size(), HIGH_WATER_LIMIT)
+        size = self.queued + len(self.unparsed) + min(self.transport.get_write_buffer_size(), HIGH_WATER_LIMIT)
         if not self.refused:
             size += self.limits.max_head_bytes - self.head_bytes_left
-        if may_refuse:
+        if may_refuse and size > UNREFUSED_BYTES:
             self.budget.change(self.held, size)
         else:
             self.budget.add(size - self.held)

@@ -31,6 +31,10 @@ UVICORN_VERSION = version("uvicorn")
 
 QUEUED_REQUEST_BYTES = 4096
 """The memory of a request without a body that waits in a pipeline."""
+MAX_PIPELINED = 64
+"""Requests that wait behind another one before the rest of the data is left unparsed."""
+PIECE_BYTES = 16 * 1024
+"""Bytes that are parsed at once: fewer than those of some hundred heads."""
 
 
 class Connection(BoundedConnection):
@@ -59,8 +63,10 @@ class Connection(BoundedConnection):
         """Parse what arrives, in pieces in which a head must end: a head is refused before it is whole."""
         if self.refused:
             return self.drop(data)
+        if self.unparsed:
+            data, self.unparsed = self.unparsed + data, b""
         try:
-            if len(data) >= self.head_bytes_left:
+            if len(data) >= self.head_bytes_left or len(data) > PIECE_BYTES:
                 self._parse_pieces(data)
             else:
                 self.head_bytes_left -= len(data)
@@ -116,6 +122,8 @@ class Connection(BoundedConnection):
                 cycle, app = self.pipeline.pop()
                 self.queued -= QUEUED_REQUEST_BYTES + len(cycle.body)
                 self._start_asgi_task(cycle, app)
+                if self.unparsed and len(self.pipeline) < MAX_PIPELINED:
+                    self.loop.call_soon(self._parse_rest)
                 self.count_held(may_refuse=False)
 
     def _parse(self, data: bytes | memoryview) -> None:
@@ -133,11 +141,24 @@ class Connection(BoundedConnection):
                 method, http = self.parser.get_method(), self.parser.get_http_version()
                 self.parser.feed_data(head_without_offer(method, self.url, http, self.headers))
 
+    def _parse_rest(self) -> None:
+        """Parse data that waited for the pipeline, unless new data was faster."""
+        if self.unparsed and not self.transport.is_closing():
+            self.data_received(b"")
+
     def _parse_pieces(self, data: bytes) -> None:
-        """Parse data that may contain more than the rest of a head, and refuse a head that is too large."""
+        """
+        Parse data that may contain more than the rest of a head, and refuse a head that is too large.
+
+        Heads take a hundred times their bytes once they are parsed, so what follows a long pipeline waits as bytes.
+        """
         rest = memoryview(data)
-        while rest:
-            piece = rest[: self.head_bytes_left]
+        while rest and not self.refused:
+            if len(self.pipeline) >= MAX_PIPELINED:
+                self.flow.pause_reading()
+                self.unparsed = bytes(rest)
+                return None
+            piece = rest[: min(self.head_bytes_left, PIECE_BYTES)]
             rest = rest[len(piece) :]
             self.head_bytes_left -= len(piece)
             self._parse(piece)
