@@ -35,6 +35,7 @@ FAULTS: dict[str, Fault] = {
     "workers": processes.workers,
     "parent": processes.parent,
     "start": processes.start,
+    "metrics": processes.metrics,
     "kubernetes": processes.kubernetes,
     "folder-changes": folders.changes,
     "reloads": folders.reloads,

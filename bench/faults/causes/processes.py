@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.faults.row import Row
 from bench.faults.server import Bench, Server, is_alive, wait_until
-from bench.faults.traffic import Load, get, run_load
+from bench.faults.traffic import Load, get, mixture, run_load
 
 CONNECTIONS = 16
 SILENT_SECONDS = 40
@@ -86,6 +86,28 @@ def start(bench: Bench) -> Iterator[Row]:
         f"exit code {code}: {log[-160:]}",
         code == 1 and is_served and "cannot listen" in log and "version loaded" not in log and log.count("\n") == 0,
     )
+
+
+def metrics(bench: Bench) -> Iterator[Row]:
+    """Count requests at the clients and at the server."""
+    for workers in (2, 4):
+        with bench.serve(workers=workers) as server:
+            questions = [question for question in mixture() if b" /readyz " not in question.content]
+            outcomes = run_load(server.address, bench.seconds(8), questions=questions)
+            totals = {total_requests(server.get_text("/metrics")) for _ in range(20)}
+        yield Row(
+            f"{workers} workers under full load, then /metrics 20 times",
+            "what the clients counted, whichever worker answers",
+            f"clients {outcomes.answers}, metrics {sorted(totals)}",
+            totals == {outcomes.answers} and outcomes.are_right,
+        )
+
+
+def total_requests(page: str) -> int:
+    """Return the requests of all routes except /metrics, and /readyz by which the bench waited."""
+    lines = [line for line in page.splitlines() if line.startswith("hourglass_requests_total{")]
+    routes = ('route="/metrics"', 'route="/readyz"')
+    return round(sum(float(line.split()[-1]) for line in lines if not any(route in line for route in routes)))
 
 
 def kubernetes(bench: Bench) -> Iterator[Row]:
