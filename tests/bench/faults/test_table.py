@@ -41,6 +41,13 @@ def test_the_other_program_runs_without_readyz_in_its_mixture(tmp_path: Path) ->
     assert rows == [Row("x", "none lost", "1 of word", True), Row("y", "z", "3 lost", False)]
 
 
+def test_a_verdict_that_asks_for_something_else_is_explained() -> None:
+    row = parse("| every model thread runs a graph that does not end | x | /livez 200 | FAIL |")
+    assert row is not None
+    assert row.is_expected
+    assert row.seen.startswith("/livez 200. It asks")
+
+
 def seen(bench: Bench) -> Iterator[Row]:
     """Yield a row."""
     yield Row("a fault", "nothing", "nothing", is_expected=True)
