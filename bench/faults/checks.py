@@ -27,7 +27,7 @@ faults.main()
 """
 EXPLANATIONS = {
     "every model thread runs a graph that does not end": "It asks that /livez fails after 14 s. Here the run is "
-    "stopped at HOURGLASS_RUN_SECONDS (60) and its request gets 504; /livez fails if a run goes on 10 s longer than that.",
+    "stopped at HOURGLASS_RUN_SECONDS (60) and its request gets 504; /livez fails only if a run goes on 10 s longer.",
 }
 """Rows, by their beginning, whose verdict asks for something else than this server does on purpose, and why."""
 ENVIRONMENT = {"HOURGLASS_DRAIN_SECONDS": "1"}
