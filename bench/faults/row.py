@@ -15,8 +15,11 @@ class Row:
     expected: str
     seen: str
     is_expected: bool
+    explanation: str = ""
+    """The reason why the server does on purpose something else than the row asks for."""
 
     def markdown(self) -> str:
         """Return the row as a line of the table."""
-        cells = (self.injected, self.expected, self.seen, "as expected" if self.is_expected else "**NOT AS EXPECTED**")
+        verdict = self.explanation or ("as expected" if self.is_expected else "**NOT AS EXPECTED**")
+        cells = (self.injected, self.expected, self.seen, verdict)
         return "| " + " | ".join(" ".join(cell.replace("|", "/").split()) for cell in cells) + " |\n"
