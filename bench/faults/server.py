@@ -276,3 +276,29 @@ def read_answer(connection: socket.socket, seconds: float = 30) -> tuple[int, by
             body += part
         return (int(content.split(b" ")[1]), body) if content else (0, b"")
     return (int(content.split(b" ")[1]) if b" " in content else 0, b"")
+
+
+PROBES = """
+import select, socket, sys, time
+connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+slowest = 0.0
+while not select.select([sys.stdin], [], [], 0.02)[0]:
+    begin = time.monotonic()
+    connection.sendall(b"GET /livez HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n")
+    connection.recv(4096)
+    slowest = max(slowest, time.monotonic() - begin)
+print(slowest)
+"""
+
+
+class Probes:
+    """A process that asks for /livez all the time, since the threads of a load keep each other waiting."""
+
+    def __init__(self, port: int) -> None:
+        command = [sys.executable, "-c", PROBES, str(port)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def stop(self) -> float:
+        """Return the seconds of the slowest answer."""
+        output, _ = self._process.communicate(input="\n", timeout=60)
+        return float(output)

@@ -47,7 +47,7 @@ def changes(bench: Bench) -> Iterator[Row]:
         "a version appears whose encoder is garbage": (lambda: write_version(models, 3, {ENCODER: b"garbage"}), [1, 2]),
         "a version appears without a manifest": (lambda: (models / MODEL / "4").mkdir(), [1, 2]),
         "the newest valid version is removed": (lambda: shutil.rmtree(models / MODEL / "2"), [1]),
-        "the whole repository vanishes": (lambda: shutil.rmtree(models), [1]),
+        "the whole repository vanishes at once": (lambda: models.rename(bench.scratch / "vanished"), [1]),
     }
     with bench.serve(models, reload_seconds=RELOAD_SECONDS) as server:
         load = Load(server.address, 16, rate=100)

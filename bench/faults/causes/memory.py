@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from bench.faults.causes.endings import UNREAD
 from bench.faults.row import Row
-from bench.faults.server import Bench, read_answer
+from bench.faults.server import Bench, Probes, read_answer
 from bench.faults.traffic import noise, post, run_load
 from bench.serving.loads import rows_as_json, rows_as_npy
 
@@ -57,14 +57,12 @@ def together(bench: Bench) -> Iterator[Row]:
                 threading.Thread(target=hold, args=(server.connect, content, "nobody reads" in name, statuses))
                 for _ in range(connections)
             ]
+            probes = Probes(server.port)
             for thread in threads:
                 thread.start()
-            slowest = 0.0
-            while any(thread.is_alive() for thread in threads):
-                begin = time.monotonic()
-                server.status("/livez", 60)
-                slowest = max(slowest, time.monotonic() - begin)
-                time.sleep(0.1)
+            for thread in threads:
+                thread.join()
+            slowest = probes.stop()
             peak = server.resident_mib("VmHWM")
             time.sleep(HOLD_SECONDS)
             after = server.resident_mib()
