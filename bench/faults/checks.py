@@ -26,6 +26,10 @@ import faults
 faults.main()
 """
 EXPLANATIONS = {
+    **dict.fromkeys(
+        ("SIGHUP, 1 worker(s)", "SIGHUP, 2 worker(s)"),
+        "It asks for other processes. Here each process reloads its models and goes on (decision 16).",
+    ),
     "60 requests to 2 workers, then /v2 statistics 20 times": "The statistics of /v2 are those of the process that "
     "answers, as the guide says. /metrics adds up all workers.",
     "every model thread runs a graph that does not end": "It asks that /livez fails after 14 s. Here the run is "
@@ -51,8 +55,8 @@ def rows_of_checks(bench: Bench, folder: Path, word: str) -> Iterator[Row]:
 
 def parse(line: str) -> Row | None:
     """Return the row of a line, or None for the head of the table and for anything else."""
-    cells = [cell.strip() for cell in line.strip().strip("|").split(" | ")]
-    if len(cells) != 4 or cells[0] == "injected":
+    cells = [cell.strip() for cell in line.strip().removeprefix("|").removesuffix("|").split("|")]
+    if len(cells) != 4 or cells[0] == "injected" or not cells[0].strip("-"):
         return None
     injected, expected, seen, verdict = cells
     if verdict != "PASS" and injected in EXPLANATIONS:

@@ -29,6 +29,12 @@ def test_a_row_is_one_line_with_four_cells() -> None:
     )
 
 
+def test_a_fault_that_the_other_program_could_not_cause_is_a_row() -> None:
+    assert parse("| machine | | the test itself failed: OSError | ? |") == Row(
+        "machine", "", "the test itself failed: OSError", is_expected=False
+    )
+
+
 @pytest.mark.parametrize("line", ["", "|---|---|---|---|", "| injected | x | y | verdict |", "exit 0"])
 def test_other_lines_are_not_rows(line: str) -> None:
     assert parse(line) is None
