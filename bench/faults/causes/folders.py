@@ -172,7 +172,9 @@ def at_start(bench: Bench) -> Iterator[Row]:
         yield Row(
             f"at the start: {name}",
             "refused with one line in the log; the others are served; at most 400 MiB",
-            f"{'ready' if is_ready else 'NOT ready'}, versions {versions}, peak {peak:.0f} MiB; log: {reasons}"[:330],
+            f"{'ready' if is_ready else 'NOT ready'}, versions {versions}, peak {peak:.0f} MiB; log: {reasons}".replace(
+                str(models), ""
+            )[:330],
             is_ready and versions == [1] and len(reasons) == 1 and peak < 400,
         )
 
