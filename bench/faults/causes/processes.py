@@ -122,7 +122,7 @@ def kubernetes(bench: Bench) -> Iterator[Row]:
     with bench.serve(**variables) as server:
         outcomes = run_load(server.address, 1, questions=[get("/livez")])
     yield Row(
-        "HOURGLASS_SERVICE_HOST, HOURGLASS_PORT_8000_TCP and others that Kubernetes injects",
+        "the variables that Kubernetes injects for a service named hourglass",
         "passed over, not reported as unknown",
         f"{outcomes.text()}; {len(server.events('unknown setting ignored'))} warnings",
         outcomes.are_right and not server.events("unknown setting ignored"),
