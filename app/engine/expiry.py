@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from typing import TypeAlias
+from weakref import WeakMethod
 
 from app.times import now
 
@@ -19,7 +20,8 @@ class Expiry:
     """
     A timer on the event loop, armed only while something waits.
 
-    It holds no reference to what it expires while it is not armed, so that an unloaded model goes at once.
+    It holds only a weak reference to what it expires, so that an unloaded model goes at once, though its last timer
+    has not run out: whatever waits is held by its caller.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -28,14 +30,15 @@ class Expiry:
         """The loop on which the timer is armed."""
 
     def arm(self, loop: asyncio.AbstractEventLoop, expire: Expire) -> None:
-        """Make sure that the timer runs, since something waits."""
+        """Make sure that the timer runs, since something waits; `expire` is a method of its owner."""
         if self._loop is not loop and self._seconds < float("inf"):
             self._loop = loop
-            loop.call_later(self._seconds, self._fire, loop, expire)
+            loop.call_later(self._seconds, self._fire, loop, WeakMethod(expire))
 
-    def _fire(self, loop: asyncio.AbstractEventLoop, expire: Expire) -> None:
-        oldest = expire(now() - self._seconds)
+    def _fire(self, loop: asyncio.AbstractEventLoop, method: WeakMethod[Expire]) -> None:
+        expire = method()
+        oldest = expire(now() - self._seconds) if expire else None
         if oldest is None:
             self._loop = None
         else:
-            loop.call_later(max(MIN_DELAY_SECONDS, oldest + self._seconds - now()), self._fire, loop, expire)
+            loop.call_later(max(MIN_DELAY_SECONDS, oldest + self._seconds - now()), self._fire, loop, method)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import weakref
 from typing import Any
 
 import pytest
@@ -94,3 +95,14 @@ def test_another_event_loop_has_its_own_timer() -> None:
 
     asyncio.run(leave())
     asyncio.run(asyncio.wait_for(wait(), 10))
+
+
+def test_the_owner_of_a_timer_goes_before_the_timer_runs_out() -> None:
+    async def scenario() -> None:
+        line, expiry = Line(), Expiry(60)
+        expiry.arm(asyncio.get_running_loop(), line.expire)
+        reference = weakref.ref(line)
+        del line
+        assert reference() is None
+
+    asyncio.run(scenario())

@@ -1,0 +1,1 @@
+"""Faults that are caused on a running server, and the table of what was seen."""
