@@ -1,11 +1,14 @@
 // orval's functions have one media type each: a target for each that is wanted, and a document with only that one.
 
+/** Leave one media type of bodies and one of answers, and no operation whose body cannot have the first. */
 function only(request, answer) {
   return (document) => {
-    for (const operation of Object.values(document.paths).flatMap(Object.values)) {
-      const bodies = [operation.requestBody, operation.responses["200"]];
-      for (const [body, type] of [[bodies[0], request], [bodies[1], answer]]) {
-        if (body?.content[type]) body.content = { [type]: body.content[type] };
+    for (const methods of Object.values(document.paths)) {
+      for (const [method, { requestBody, responses }] of Object.entries(methods)) {
+        if (requestBody && !requestBody.content[request]) delete methods[method];
+        for (const [body, type] of [[requestBody, request], [responses["200"], answer]]) {
+          if (body?.content[type]) body.content = { [type]: body.content[type] };
+        }
       }
     }
     return document;
