@@ -173,9 +173,10 @@ def test_fewer_and_more_servers_lose_nothing(scaled: Scaled) -> None:
     assert min(shares) > 0  # the new ones answer, too, without a reload of nginx
 
 
-def test_a_server_that_is_killed_loses_nothing(scaled: Scaled) -> None:
+def test_a_server_that_is_killed_loses_at_most_what_it_held(scaled: Scaled) -> None:
+    """An answer whose head nginx has passed on cannot be asked for again; each client waits for one answer at most."""
     with load() as outcomes:
         wait_for_requests(outcomes, 100)
         run("docker", "kill", scaled.replicas()[0])
-        wait_for_requests(outcomes, 100)
-    assert outcomes == {200: outcomes.total()}
+        wait_for_requests(outcomes, 300)
+    assert outcomes.total() - outcomes[200] <= CLIENTS, outcomes
