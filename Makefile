@@ -77,7 +77,7 @@ bench: $(VENV)/.dev $(RIVALS:%=.bench/%/.installed) ## compare the server with o
 
 .PHONY: clean
 clean: ## delete everything that was installed or built, except models and runs
-	rm -rf $(VENV) .bench build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*
+	rm -rf $(VENV) .bench .system build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*
 	find app training tests bench docker examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

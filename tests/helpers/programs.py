@@ -1,7 +1,7 @@
 """
-Programs that tests in tests/system/ need, and the packages of Debian that have them.
+Programs that tests in tests/system/ need, and the packages that have them.
 
-`python -m tests.helpers.programs` prints the packages of those that are missing here.
+`python -m tests.helpers.programs` prints the packages of Debian whose programs are missing here.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from pathlib import Path
 
 PACKAGES = {
     "chromium": "chromium",
@@ -21,14 +22,20 @@ PACKAGES = {
     "prometheus": "prometheus",
     "promtool": "prometheus",
 }
-"""The package of each program that `@pytest.mark.needs` may name."""
+"""Debian's package of each program that `@pytest.mark.needs` may name."""
 OTHER_NAMES = {"chromium": ("chromium-browser", "google-chrome")}
-PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
+TOOLS = Path(__file__).parents[2] / ".system"
+"""The folder into which tests/system/install.sh puts what Debian does not have."""
+SCHEMAS = TOOLS / "schemas"
+"""The schemas of Kubernetes and of those who extend it, as packages of Python."""
+PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", str(TOOLS / "bin")])
 """Folders to search: Debian has servers in one that a user's own path may lack."""
 
 
 def find_program(name: str) -> str | None:
-    """Return a program's path, or None if it is missing."""
+    """Return the path of a program or of the schemas, or None if it is missing."""
+    if name == "schemas":
+        return str(SCHEMAS) if SCHEMAS.exists() else None
     paths = (shutil.which(each, path=PATH) for each in (name, *OTHER_NAMES.get(name, ())))
     return next(filter(None, paths), None)
 
@@ -38,6 +45,11 @@ def program(name: str) -> str:
     path = find_program(name)
     assert path is not None, f"mark the test: @pytest.mark.needs({name!r})"
     return path
+
+
+def remedy(name: str) -> str:
+    """Return the way to get a program."""
+    return f"install Debian's package {PACKAGES[name]}" if name in PACKAGES else "run tests/system/install.sh"
 
 
 def missing_packages() -> list[str]:
