@@ -38,7 +38,6 @@ test: $(VENV)/.dev ## run every check that needs only Python: ruff, mypy, the te
 .PHONY: test-system
 test-system: $(VENV)/.dev ## run the checks that need a browser, nginx, Docker and others (ALLOW_MISSING=1 skips what is not there)
 	tests/system/install.sh
-	PYTHON=$(BIN)/python tests/system/clients/install.sh
 	$(BIN)/python -m pytest tests/system $(ARGS)
 	tests/system/docker.sh $(IMAGE)
 

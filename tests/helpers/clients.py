@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = ROOT / "tests" / "system" / "clients"
-INSTALLED = ROOT / ".clients"
+INSTALLED = ROOT / ".system" / "clients"
 PATHS = [INSTALLED / "venv" / "bin", INSTALLED / "node_modules" / ".bin"]
 QUIET = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
 """Variables that keep the tools from asking their makers' hosts."""

@@ -47,3 +47,4 @@ install_kubectl() {
 install_packages
 install_schemas
 install_kubectl
+PYTHON=$python tests/system/clients/install.sh

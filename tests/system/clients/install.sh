@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Install the generators and linters of package-lock.json and requirements.txt into .clients/, which git ignores.
+# Install the generators and linters of package-lock.json and requirements.txt into .system/clients.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
-here=tests/system/clients folder=.clients
+here=tests/system/clients folder=.system/clients
 
 stamp=$(cat $here/package-lock.json $here/requirements.txt constraints.txt | cksum)
 [ "$(cat $folder/installed 2> /dev/null)" != "$stamp" ] || exit 0
@@ -11,7 +11,7 @@ if ! command -v npm > /dev/null; then
   exit 0 # they fail, and say so; the others can run
 fi
 rm -rf $folder
-mkdir $folder
+mkdir -p $folder
 cp $here/package.json $here/package-lock.json $here/.npmrc $folder/
 npm --prefix $folder ci --silent --no-audit --no-fund
 "${PYTHON:-python3}" -m venv $folder/venv
