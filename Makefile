@@ -28,12 +28,18 @@ serve: $(VENV)/.serve ## serve the models on http://127.0.0.1:8000 (options: ARG
 	@exec $(BIN)/hourglass $(ARGS)
 
 .PHONY: test
-test: $(VENV)/.dev ## run every check: ruff, mypy, the tests with coverage
+test: $(VENV)/.dev ## run every check that needs only Python: ruff, mypy, the tests with coverage
 	@$(MAKE) lint
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+.PHONY: test-system
+test-system: $(VENV)/.dev ## run the checks that need a browser, nginx, Docker and others (ALLOW_MISSING=1 skips what is not there)
+	tests/system/install.sh
+	$(BIN)/python -m pytest tests/system $(ARGS)
+	tests/system/docker.sh $(IMAGE)
 
 .PHONY: train
 train: $(VENV)/.train ## train, evaluate and export a model: make train CONFIG=mnist-vae ARGS=--max-minutes=30
@@ -70,7 +76,7 @@ bench: $(VENV)/.dev $(RIVALS:%=.bench/%/.installed) ## compare the server with o
 
 .PHONY: clean
 clean: ## delete everything that was installed or built, except models and runs
-	rm -rf $(VENV) .bench build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*
+	rm -rf $(VENV) .bench .system build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*
 	find app training tests bench docker examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -10,7 +10,7 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from app.files import hash_file, read_file
 
@@ -34,10 +34,10 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FilePath = Annotated[str, Field(pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
 
 
-class Contract(BaseModel):
+class Contract(
+    BaseModel, extra="forbid", frozen=True, allow_inf_nan=False, json_schema_serialization_defaults_required=True
+):
     """A frozen part of the manifest that refuses unknown members and numbers that JSON cannot hold."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ValueRange(Contract):
@@ -62,7 +62,7 @@ class ImageInput(Contract):
     """Samples are images. 0..255 of an 8-bit file map linearly to `value_range`."""
 
     kind: Literal["image"] = "image"
-    shape: tuple[Dimension, Dimension, Dimension]
+    shape: Annotated[tuple[Dimension, ...], Field(min_length=3, max_length=3)]
     """(channels, height, width)"""
     channel_order: Literal["channels-first"] = "channels-first"
     value_range: ValueRange
@@ -78,7 +78,7 @@ class VectorInput(Contract):
     """Samples are rows of a table."""
 
     kind: Literal["vector"] = "vector"
-    shape: tuple[Dimension]
+    shape: Annotated[tuple[Dimension, ...], Field(min_length=1, max_length=1)]
     """(features,)"""
     value_range: ValueRange | None = None
     """None: any finite number."""

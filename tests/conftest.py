@@ -15,6 +15,15 @@ from app.settings import Settings
 from tests.helpers import tiny
 
 ROOT = Path(__file__).parent.parent
+SYSTEM = ROOT / "tests" / "system"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the tests that need more than Python, unless the command names them."""
+    if collection_path != SYSTEM:
+        return None
+    named = [(config.invocation_params.dir / argument.partition("::")[0]).resolve() for argument in config.args]
+    return None if any(path.is_relative_to(SYSTEM) for path in named) else True
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.helpers.browser import CHROMIUM, browse
 from tests.helpers.process import environment, serving
 
 ROOT = Path(__file__).parent.parent
@@ -70,28 +69,6 @@ def test_the_notebook_trains_serves_and_encodes_a_csv_file(tmp_path: Path) -> No
     agreement = re.search(r"the same diagnosis for (\d+)% of the rows", output)
     assert agreement is not None
     assert int(agreement.group(1)) > 85  # 63 % of the rows are benign
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
-def test_the_page_shows_generated_digits(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, str(EXAMPLES / "serve_page.py")],
-        env={**environment(port="0", models_dir=str(ROOT / "models")), "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    try:
-        lines = (re.search(r"Uvicorn running on (http://[\d.]+:\d+)", line) for line in process.stderr)
-        listening = next(filter(None, lines))
-        document = browse(listening.group(1), tmp_path / "profile", "--dump-dom")
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-        process.stderr.close()
-    assert re.search(r'<p id="seed"[^>]*>Seed: \d+</p>', document)  # set once the picture is decoded
-    assert re.search(r'<img id="picture"[^>]* src="blob:', document)
 
 
 def test_the_collector_prints_the_parts_of_a_request(monkeypatch: pytest.MonkeyPatch) -> None:

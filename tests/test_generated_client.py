@@ -36,7 +36,7 @@ def address(tiny_models: Path) -> Iterator[str]:
 def generated(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     """Generate the client with the guide's configuration; give its folder and the generator's output."""
     folder = tmp_path_factory.mktemp("generated")
-    guide = (ROOT / "docs/guides/serving.md").read_text()
+    guide = (ROOT / "docs/guides/clients.md").read_text()
     shown = re.findall(r"```yaml\n(content_type_overrides:.*?)```", guide, re.DOTALL)
     assert len(shown) == 1
     (folder / "client.yaml").write_text(shown[0])

@@ -14,6 +14,7 @@ from tests.helpers.source import (
     docstrings,
     functions,
     has_logic,
+    imported_names,
     imported_test_files,
     line_count,
     parse,
@@ -27,6 +28,8 @@ MAX_MODULE_LINES = 250
 MAX_FUNCTION_LINES = 40
 CODE = python_files("app", "training")
 TESTS = python_files("tests")
+STARTERS = ("tests.helpers.browser.", "tests.helpers.nginx.", "tests.helpers.programs.")
+"""Names that a test imports to start a program that `make test` must do without."""
 
 
 def at(path: Path, line: int | None = None) -> str:
@@ -83,6 +86,12 @@ def test_every_module_with_logic_has_a_test_file_of_its_name() -> None:
 def test_no_test_file_imports_another_test_file() -> None:
     imports = {at(path): imported_test_files(parse(path)) for path in TESTS}
     assert {name: files for name, files in imports.items() if files} == {}
+
+
+def test_only_tests_in_the_folder_system_need_other_programs() -> None:
+    others = [path for path in TESTS if path.parent.name not in ("system", "helpers")]
+    needy = [path for path in others if any(name.startswith(STARTERS) for name in imported_names(parse(path)))]
+    assert [at(path) for path in needy] == []
 
 
 def test_no_test_uses_a_private_name() -> None:

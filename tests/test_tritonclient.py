@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import inspect
-import json
 import re
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from tritonclient.http import InferInput, InferRequestedOutput, InferResult
 from tritonclient.utils import InferenceServerException
 
 from tests.helpers.images import encoded
-from tests.helpers.process import run_shell, serving, use_address
+from tests.helpers.process import serving
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = np.array([[0.25, 0.75, 0.5, 0], [1, 1, 1, 1]], np.float32)
@@ -275,18 +274,10 @@ def test_another_client_may_send_the_bodies(address: str) -> None:
     assert result.get_response()["id"] == "7"
 
 
-def test_the_guides_program_and_commands_give_its_output() -> None:
+def test_the_program_of_the_guide_gives_its_output() -> None:
     guide = (ROOT / "docs/guides/open-inference-protocol.md").read_text()
     (program,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
-    pairs = re.findall(r"```sh\n(curl [^`]*)```\n+```json\n([^`]*)```", guide)
-    assert len(pairs) == 2
     with serving(models_dir=str(ROOT / "models")) as (_, url, _):
-        for command, shown in pairs:
-            answer, expected = json.loads(run_shell(use_address(command, url), ROOT)), json.loads(shown)
-            if "outputs" in expected and "data" in expected["outputs"][0]:
-                got, shown_numbers = (document["outputs"][0].pop("data") for document in (answer, expected))
-                np.testing.assert_allclose(got, shown_numbers, rtol=1e-3)
-            assert answer == expected
         program = program.replace("127.0.0.1:8000", url.removeprefix("http://"))
         ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
     assert ended.stdout.splitlines() == re.findall(r"^print\(.*\)  # (.*)$", program, re.MULTILINE)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+from tests.helpers.programs import program
+
 OPTIONS = [
     "--headless",
     "--no-sandbox",
@@ -24,5 +24,5 @@ OPTIONS = [
 
 def browse(address: str, profile: Path, *more: str) -> str:
     """Open a page and return what the browser prints, such as the document with `--dump-dom`."""
-    command = [str(CHROMIUM), *OPTIONS, f"--user-data-dir={profile}", *more, address]
+    command = [program("chromium"), *OPTIONS, f"--user-data-dir={profile}", *more, address]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout

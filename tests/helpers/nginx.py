@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
 import time
@@ -10,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+from tests.helpers.programs import program
+
 CONFIGURATION = """
 user root; daemon off; worker_processes 1; error_log stderr; pid {folder}/pid;
 events {{ worker_connections 64; }}
@@ -31,7 +31,9 @@ def nginx(folder: Path, server: str) -> Iterator[str]:
     configuration = folder / "nginx.conf"
     configuration.write_text(CONFIGURATION.format(folder=folder, port=port, server=server))
     process = subprocess.Popen(
-        [str(NGINX), "-e", "stderr", "-p", str(folder), "-c", str(configuration)], stderr=subprocess.PIPE, text=True
+        [program("nginx"), "-e", "stderr", "-p", str(folder), "-c", str(configuration)],
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stderr is not None
     try:

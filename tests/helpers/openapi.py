@@ -30,6 +30,15 @@ def assert_that_the_examples_work(client: TestClient, document: dict[str, Any], 
         Draft202012Validator(schema).validate(response.json())
 
 
+def responses(document: dict[str, Any], operation: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the responses of an operation by status, each in place of a reference to it."""
+    shared = document["components"]["responses"]
+    return {
+        status: shared[response["$ref"].rpartition("/")[2]] if "$ref" in response else response
+        for status, response in operation["responses"].items()
+    }
+
+
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each operation under /v1 and /v2, with its path."""
     for path, methods in document["paths"].items():

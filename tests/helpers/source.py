@@ -59,15 +59,20 @@ def place_of_tests(path: Path) -> Path:
     return ROOT / "tests" / relative.with_name(f"test_{relative.name}")
 
 
-def imported_test_files(tree: ast.AST) -> list[str]:
-    """Return the test files that a module imports, or imports from."""
+def imported_names(tree: ast.AST) -> list[str]:
+    """Return the full name of everything that a module imports."""
     names: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             names += [f"{node.module}.{alias.name}" for alias in node.names]
-    return [name for name in names if re.search(r"\btests\.(\w+\.)*test_\w+", name)]
+    return names
+
+
+def imported_test_files(tree: ast.AST) -> list[str]:
+    """Return the test files that a module imports, or imports from."""
+    return [name for name in imported_names(tree) if re.search(r"\btests\.(\w+\.)*test_\w+", name)]
 
 
 def is_private(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.api.docs.errors import GUARD_ERRORS, RESPONSE_REF
 from app.server.guard.guard import HEALTH, required_scope
 from app.settings import Settings
 
@@ -11,13 +12,15 @@ SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A key in the header Authorization."},
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "A key in the header X-API-Key."},
 }
-UNAUTHORIZED = {"$ref": "#/components/responses/Unauthorized"}
-FORBIDDEN = {"$ref": "#/components/responses/Forbidden"}
-TOO_MANY_REQUESTS = {"$ref": "#/components/responses/TooManyRequests"}
+UNAUTHORIZED, FORBIDDEN, TOO_MANY_REQUESTS = ({"$ref": RESPONSE_REF.format(error.__name__)} for error in GUARD_ERRORS)
 
 
 def describe_access(document: dict[str, Any], settings: Settings) -> None:
-    """Add the server's address, its scheme of keys if it has any, and the errors of keys and of limits."""
+    """
+    Add the server's address, its scheme of keys if it has any, and the errors of keys and of limits.
+
+    Responses that no operation refers to are removed.
+    """
     document["servers"] = [{"url": settings.root_path or "/", "description": "This server."}]
     document["security"] = [{name: []} for name in SCHEMES] if settings.keys_file else []
     if settings.keys_file:
@@ -28,6 +31,9 @@ def describe_access(document: dict[str, Any], settings: Settings) -> None:
                 operation["responses"] |= _refusals(method.upper(), path, settings, operation["responses"])
             elif settings.keys_file:
                 operation["security"] = []
+    responses = document["components"]["responses"]
+    for name in [name for name in responses if f"'{RESPONSE_REF.format(name)}'" not in str(document["paths"])]:
+        del responses[name]
 
 
 def _refusals(method: str, path: str, settings: Settings, answers: dict[str, Any]) -> dict[str, Any]:

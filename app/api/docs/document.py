@@ -11,17 +11,15 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
 
 from app.api.docs.access import describe_access
-from app.api.docs.errors import ANYWHERE, Problem, codes, error_examples, error_responses
+from app.api.docs.errors import REFUSAL, RESPONSE_REF, codes, error_examples, error_responses, responses_anywhere
 from app.api.docs.examples import example_model, parameter_examples
-from app.api.docs.operations import SCHEMA_REF, infer_operations, task_operations
-from app.api.v1.schemas import ImageFiles, ImagesIn, LatentsIn, SamplesIn, answer_models
-from app.api.v2.schemas import InferenceAnswer
+from app.api.docs.operations import infer_operations, task_operations
+from app.api.docs.schemas import add_schemas
 from app.engine.catalog import Catalog
 from app.engine.served import ServedModel
+from app.errors import MalformedRequest
 from app.settings import Settings
 from app.tasks import TASKS
 
@@ -67,7 +65,12 @@ HEADERS: dict[str, dict[str, Any]] = {
     "Allow": {"description": "The methods of the address.", "schema": {"type": "string"}},
 }
 COMMON_HEADERS = ("X-Request-ID", "Server-Timing")
-STATUS_HEADERS = {"401": "WWW-Authenticate", "405": "Allow", "429": "Retry-After", "503": "Retry-After"}
+STATUS_HEADERS = {
+    "401": ("WWW-Authenticate",),
+    "429": ("Retry-After",),
+    "503": ("Retry-After",),
+    "default": ("Allow", "Retry-After", "WWW-Authenticate"),
+}
 Operation = dict[str, Any]
 
 
@@ -78,6 +81,7 @@ def build_document(app: FastAPI, catalog: Catalog, version: str, settings: Setti
         version=version,
         description=DESCRIPTION,
         routes=app.routes,
+        contact={"name": "The Hourglass authors"},
         license_info={"name": "MIT", "identifier": "MIT"},
         tags=[{"name": name, "description": description} for name, description in TAGS.items()],
     )
@@ -89,18 +93,25 @@ def build_document(app: FastAPI, catalog: Catalog, version: str, settings: Setti
     components = document["components"]
     components["examples"] = error_examples()
     components["headers"] = HEADERS
-    components["responses"] = {error.__name__: _response_anywhere(error.code) for error in ANYWHERE}
-    _add_schemas(document)
+    components["responses"] = _responses_anywhere(document)
+    add_schemas(document)
     describe_access(document, settings)
     return document
 
 
-def _response_anywhere(code: str) -> dict[str, Any]:
-    """Return the response of an error that any address can answer."""
-    responses = error_responses([code])
-    _document_headers(responses, draws=False)
-    (response,) = responses.values()
-    return dict(response)
+def _responses_anywhere(document: dict[str, Any]) -> dict[str, Any]:
+    """
+    Return `components/responses`, and let each operation refer to those that any address can answer.
+
+    They are the `default`: some generators of clients cannot read a range, such as `4XX`.
+    """
+    for _, operation in _operations(document):
+        operation["responses"].setdefault("400", {"$ref": RESPONSE_REF.format(MalformedRequest.__name__)})
+        operation["responses"]["default"] = {"$ref": RESPONSE_REF.format(REFUSAL)}
+    responses = responses_anywhere()
+    for status, response in responses.values():
+        _document_headers({status: response}, draws=False)
+    return {name: response for name, (_, response) in responses.items()}
 
 
 def _all_paths(routes: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
@@ -133,15 +144,16 @@ def _document_parameters(operation: Operation, model: ServedModel | None) -> Non
     parameters = operation.get("parameters", [])
     names = {parameter["name"] for parameter in parameters}
     for parameter in parameters:
-        if parameter["name"] in examples:
-            parameter["example"] = examples[parameter["name"]]
         if parameter["name"] == "version" and "name" not in names:
             parameter["schema"] = WHOLE_NUMBER
+        if parameter["name"] in examples:
+            example = examples[parameter["name"]]
+            parameter["example"] = str(example) if parameter["schema"]["type"] == "string" else example
 
 
 def _document_headers(answers: dict[str, Any], *, draws: bool) -> None:
     for status, answer in answers.items():
-        more = [STATUS_HEADERS[status]] if status in STATUS_HEADERS else ["X-Seed"] if draws and status == "200" else []
+        more = ("X-Seed",) if draws and status == "200" else STATUS_HEADERS.get(status, ())
         headers = answer.setdefault("headers", {})
         for name in (*more, *COMMON_HEADERS):
             headers.setdefault(name, {"$ref": f"#/components/headers/{name}"})
@@ -149,15 +161,3 @@ def _document_headers(answers: dict[str, Any], *, draws: bool) -> None:
 
 def _has_parameter(operation: Operation, name: str) -> bool:
     return any(parameter["name"] == name for parameter in operation.get("parameters", ()))
-
-
-def _add_schemas(document: dict[str, Any]) -> None:
-    """Add the schemas of bodies, answers and errors, and remove those that nothing refers to."""
-    schemas = document["components"]["schemas"]
-    models: list[type[BaseModel]] = [SamplesIn, LatentsIn, ImagesIn, ImageFiles, Problem, InferenceAnswer]
-    models += answer_models().values()
-    _, ours = models_json_schema([(model, "validation") for model in models], ref_template=SCHEMA_REF)
-    schemas.update(ours["$defs"])
-    while unused := {name for name in schemas if f"'{SCHEMA_REF.format(model=name)}'" not in str(document)}:
-        for name in unused:
-            del schemas[name]

@@ -24,7 +24,8 @@ from app.errors import (
 from app.server import refusals
 from app.server.problems import PROBLEM_JSON, problem_document
 
-STATUSES = {
+STATUSES: dict[int | str, str] = {
+    "default": "The request was refused before it reached an operation.",
     400: "The body is not what its content type says.",
     401: "The key is missing or unknown.",
     403: "The server does not do this, or not for this key.",
@@ -61,6 +62,11 @@ ANYWHERE = (
     refusals.UnsupportedVersion,
 )
 """Errors that any address can answer."""
+GUARD_ERRORS = (Unauthorized, Forbidden, TooManyRequests)
+"""Those of ANYWHERE that depend on the settings."""
+REFUSAL = "Refusal"
+"""The name of the response that stands for all errors of ANYWHERE."""
+RESPONSE_REF = "#/components/responses/{}"
 
 EXAMPLE_REQUEST_ID = b"8c1f0e5a92b4-1d"
 DETAILS = {
@@ -195,7 +201,15 @@ def service_errors(base: type[ServiceError] = ServiceError) -> Iterator[type[Ser
         yield from service_errors(child)
 
 
-def _response(status: int, answered: list[str]) -> dict[str, Any]:
+def responses_anywhere() -> dict[str, tuple[str, Any]]:
+    """Return the statuses and responses, by name, of errors that any address can answer: some alone, all together."""
+    alone = (MalformedRequest, *GUARD_ERRORS)
+    responses = {error.__name__: (str(error.status), _response(error.status, [error.code])) for error in alone}
+    responses[REFUSAL] = ("default", _response("default", [error.code for error in ANYWHERE]))
+    return responses
+
+
+def _response(status: int | str, answered: list[str]) -> dict[str, Any]:
     content = {
         "schema": {"$ref": "#/components/schemas/Problem"},
         "examples": {code: {"$ref": f"#/components/examples/{code}"} for code in answered},

@@ -8,11 +8,12 @@ from pydantic import BaseModel
 
 from app.api.docs.errors import INFER_CODES, codes, error_responses
 from app.api.docs.examples import body_examples, example_model, infer_examples
+from app.api.docs.schemas import SCHEMA_REF, forbid_null
 from app.api.negotiation import FORM, JSON, NPY
 from app.api.v1.body import request_types
 from app.api.v1.reply import response_types
 from app.api.v1.routes import ModelName, VersionNumber
-from app.api.v1.schemas import LatentsIn, SamplesIn, answer_name
+from app.api.v1.schemas import LatentsIn, SamplesBody, SamplesIn, answer_name
 from app.api.v2.routes import TAG, Name, Version
 from app.api.v2.schemas import INFERENCE_BODY, INFERENCE_HEADER, InferenceAnswer
 from app.engine.catalog import Catalog
@@ -23,7 +24,6 @@ from app.tasks import TASKS, InputName, Task
 
 Operation = dict[str, Any]
 
-SCHEMA_REF = "#/components/schemas/{model}"
 BINARY = {"type": "string", "format": "binary"}
 BODIES: dict[InputName, type[BaseModel]] = {"samples": SamplesIn, "latents": LatentsIn}
 
@@ -102,9 +102,8 @@ def _body(task: Task, media_types: set[str], model: ServedModel | None) -> dict[
     the Content-Type of all.
     """
     assert task.takes
-    numbers = _ref(BODIES[task.takes].__name__)
     images = FORM in media_types
-    schema = {"anyOf": [numbers, _ref("ImagesIn")]} if images else numbers
+    schema = _ref(SamplesBody.__name__ if images else BODIES[task.takes].__name__)
     examples = body_examples(model, task)
     if not images:
         examples.pop("images", None)
@@ -134,10 +133,7 @@ def _query_parameters(options: type[Options]) -> list[dict[str, Any]]:
     """Return the options as parameters of the query. None of them is null: an unset option is left out."""
     parameters = []
     for name, schema in options.model_json_schema()["properties"].items():
-        if "anyOf" in schema:
-            schema |= next(kind for kind in schema.pop("anyOf") if kind != {"type": "null"})
-        if schema.get("default", ...) is None:
-            del schema["default"]
+        forbid_null(schema)
         description = schema["description"]
         parameters.append(
             {"name": name, "in": "query", "required": False, "schema": schema, "description": description}

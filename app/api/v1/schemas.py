@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
+from pydantic import BaseModel, ConfigDict, Field, RootModel, WithJsonSchema, create_model
 
 from app.arrays import ARRAYS
 from app.arrays import Row as RowKind
@@ -21,10 +21,20 @@ Item = TypeVar("Item")
 NonEmpty = Annotated[list[Item], Field(min_length=1)]
 FILE = WithJsonSchema({"type": "string", "format": "binary"})
 
-ROWS: dict[RowKind, Any] = {"sample": list[Row] | list[Image], "latent vector": list[Row], "number": list[float]}
-"""The JSON of an array, by the kind of its rows."""
 ANSWER_NAMES = {"reconstruct": "Reconstructions", "denoise": "Denoised"}
 """Names of answers with further arrays; by default `<Task>Answer`."""
+
+
+class InputSamples(RootModel[NonEmpty[Row] | NonEmpty[Plane] | NonEmpty[Image]]):
+    """Rows of numbers; images of one channel as [row][column]; or images as [channel][row][column]."""
+
+
+class OutputSamples(RootModel[NonEmpty[Row] | NonEmpty[Image]]):
+    """Rows of numbers; or images as [channel][row][column]."""
+
+
+ROWS: dict[RowKind, Any] = {"sample": OutputSamples, "latent vector": list[Row], "number": list[float]}
+"""The JSON of an array, by the kind of its rows."""
 
 
 class Body(BaseModel):
@@ -36,7 +46,7 @@ class Body(BaseModel):
 class SamplesIn(Body):
     """Samples, all nested as the model's input shape, without the channel axis if there is one channel, or flat."""
 
-    samples: NonEmpty[Row] | NonEmpty[Plane] | NonEmpty[Image]
+    samples: InputSamples
 
 
 class LatentsIn(Body):
@@ -49,6 +59,10 @@ class ImagesIn(Body):
     """Samples, each an image of any size and colour, for models of images."""
 
     images: NonEmpty[EncodedImage]
+
+
+class SamplesBody(RootModel[SamplesIn | ImagesIn]):
+    """Samples as numbers, or as images in base64."""
 
 
 class ImageFiles(BaseModel):

@@ -164,6 +164,7 @@ class InferenceAnswer(BaseModel):
 
 NAME = {"type": "string"}
 PARAMETERS = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
+SCHEMA_REF = "#/components/schemas/{}"
 INPUT = {
     "type": "object",
     "required": ["name", "shape", "datatype"],
@@ -192,15 +193,21 @@ REQUEST = {
     "properties": {
         "id": {"type": "string", "description": "The answer repeats it."},
         "parameters": {**PARAMETERS, "description": "Options of the task, `binary_data_output`, `timeout` in µs."},
-        "inputs": {"type": "array", "items": INPUT},
-        "outputs": {"type": "array", "items": OUTPUT, "description": "The wanted outputs; by default all."},
+        "inputs": {"type": "array", "items": {"$ref": SCHEMA_REF.format("InferenceInput")}},
+        "outputs": {
+            "type": "array",
+            "items": {"$ref": SCHEMA_REF.format("InferenceOutput")},
+            "description": "The wanted outputs; by default all.",
+        },
     },
 }
+INFERENCE_SCHEMAS = {"InferenceRequest": REQUEST, "InferenceInput": INPUT, "InferenceOutput": OUTPUT}
+"""The schemas of a request, by their names in the document."""
 INFERENCE_BODY: dict[str, Any] = {
     "required": True,
     "description": "JSON, or JSON and bytes: the header Inference-Header-Content-Length decides, not the content type.",
     "content": {
-        JSON: {"schema": REQUEST},
+        JSON: {"schema": {"$ref": SCHEMA_REF.format("InferenceRequest")}},
         OCTETS: {"schema": {"type": "string", "format": "binary"}},
     },
 }

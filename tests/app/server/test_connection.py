@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -20,7 +19,7 @@ from app.main import create_app
 from app.server.bounded import MAX_LINGER_BYTES
 from app.server.connection import KNOWN_VERSIONS, Connection, write_response
 from app.settings import Settings
-from tests.helpers.process import run_shell, serving
+from tests.helpers.process import serving
 from tests.helpers.wire import ask as ask_server
 from tests.helpers.wire import connect
 
@@ -484,12 +483,3 @@ def test_a_client_that_goes_on_after_a_refusal_is_cut_off(app: ASGIApp) -> None:
         assert wire.closed
 
     play(scenario, app)
-
-
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_curl_gets_its_answer_although_it_offers_http2(tiny_server: str, tmp_path: Path) -> None:
-    command = (
-        f"curl --http2 --silent --fail -H 'Content-Type: application/json' -d '{ROW.decode()}' "
-        f"{tiny_server}/v1/models/tiny-ae/encode"
-    )
-    assert json.loads(run_shell(command, tmp_path))["latents"]

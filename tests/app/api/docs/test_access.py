@@ -64,6 +64,7 @@ def test_keys_are_documented_where_they_are_needed(tiny_models: Path, keys_file:
         for operation in methods.values():
             assert ("security" in operation) == (path in HEALTH)
             assert ("401" in operation["responses"]) == (path not in HEALTH)
+    assert "WWW-Authenticate" in described["components"]["responses"]["Unauthorized"]["headers"]
     encode = described["paths"]["/v1/models/{model}/encode"]["post"]["responses"]
     assert encode["403"] == {"$ref": "#/components/responses/Forbidden"}
     assert "403" not in described["paths"]["/v1/models"]["get"]["responses"]
@@ -72,6 +73,8 @@ def test_keys_are_documented_where_they_are_needed(tiny_models: Path, keys_file:
 
 
 def test_a_rate_limit_is_documented(tiny_models: Path) -> None:
-    paths = document(tiny_models, rate_limit="1000/second")["paths"]
+    described = document(tiny_models, rate_limit="1000/second")
+    paths, headers = described["paths"], described["components"]["responses"]["TooManyRequests"]["headers"]
+    assert "Retry-After" in headers
     assert "429" in paths["/v1/models"]["get"]["responses"]
     assert "429" not in paths["/livez"]["get"]["responses"]

@@ -6,10 +6,11 @@ import re
 from typing import Any
 
 import pytest
+from jsonschema_rs import Draft202012Validator
 from openapi_spec_validator import validate
 from starlette.testclient import TestClient
 
-from tests.helpers.openapi import TASKS, operations
+from tests.helpers.openapi import TASKS, operations, responses
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +38,9 @@ def test_pictures_are_documented_as_binary(document: dict[str, Any]) -> None:
 def test_the_headers_of_answers_are_documented(document: dict[str, Any]) -> None:
     drawn = set()
     for path, operation in operations(document):
-        for status, answer in operation["responses"].items():
+        for status, answer in responses(document, operation).items():
             assert {"X-Request-ID", "Server-Timing"} <= answer["headers"].keys()
-            assert ("Retry-After" in answer["headers"]) == (status == "503")
+            assert ("Retry-After" in answer["headers"]) == (status in ("503", "default"))
             if "X-Seed" in answer["headers"]:
                 drawn.add((path.rpartition("/")[2], status))
     assert drawn == {("encode", "200"), ("denoise", "200"), ("generate", "200")}
@@ -51,6 +52,24 @@ def test_options_are_never_null(document: dict[str, Any]) -> None:
         for parameter in operation.get("parameters", ()):
             assert isinstance(parameter["schema"]["type"], str)
             assert parameter["in"] != "path" or "example" in parameter
+
+
+def test_examples_of_parameters_are_valid(document: dict[str, Any]) -> None:
+    for _, operation in operations(document):
+        for parameter in operation.get("parameters", ()):
+            if "example" in parameter:
+                Draft202012Validator(parameter["schema"]).validate(parameter["example"])
+
+
+def test_every_operation_has_an_error_of_the_client_and_a_default(document: dict[str, Any]) -> None:
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            assert "400" in operation["responses"], path
+            assert operation["responses"]["default"] == {"$ref": "#/components/responses/Refusal"}
+
+
+def test_the_document_names_its_authors(document: dict[str, Any]) -> None:
+    assert document["info"]["contact"] == {"name": "The Hourglass authors"}  # as LICENSE does
 
 
 def test_operation_ids_are_names_and_differ(document: dict[str, Any]) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import re
 import shutil
 import subprocess
 import threading
@@ -18,18 +16,14 @@ import httpx
 import pytest
 import yaml
 
+from tests.helpers.deploy import ALERTS, ALERTS_FILE, DASHBOARD, DEPLOY, THRESHOLD
 from tests.helpers.process import free_port, serving, wait_until_ready
+from tests.helpers.programs import program
 from tests.helpers.v1 import SAMPLE
 
-DEPLOY = Path(__file__).parent.parent / "deploy"
-PROMETHEUS, PROMTOOL = shutil.which("prometheus"), shutil.which("promtool")
-DASHBOARD = json.loads((DEPLOY / "grafana" / "dashboards" / "hourglass.json").read_text())
-ALERTS = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text())["groups"][0]["rules"]
-THRESHOLD = re.compile(r"(==|<|>) [\d.]+$")
-"""The end of an alert's expression."""
 QUERY_SECONDS = 60
 
-needs_prometheus = pytest.mark.skipif(not PROMETHEUS or not PROMTOOL, reason="needs Debian's package prometheus")
+pytestmark = pytest.mark.needs("prometheus", "promtool")
 
 
 def dashboard_queries() -> list[str]:
@@ -43,40 +37,14 @@ def alert_queries() -> list[str]:
     return [THRESHOLD.sub(lambda end: end[0].replace(end[1], f"{end[1]} bool"), rule["expr"]) for rule in ALERTS]
 
 
-def test_every_alert_ends_in_its_threshold_and_says_what_to_do() -> None:
-    for rule in ALERTS:
-        assert THRESHOLD.search(rule["expr"]), rule["alert"]
-        assert {"summary", "description"} == rule["annotations"].keys()
-
-
-def test_the_dashboard_is_whole() -> None:
-    ids = [panel["id"] for panel in DASHBOARD["panels"]]
-    assert len(ids) == len(set(ids))
-    places = [panel["gridPos"] for panel in DASHBOARD["panels"]]
-    cells = [
-        (x, y)
-        for place in places
-        for x in range(place["x"], place["x"] + place["w"])
-        for y in range(place["y"], place["y"] + place["h"])
-    ]
-    assert len(cells) == len(set(cells))  # no panel lies on another
-    assert max(x for x, _ in cells) < 24
-
-
-def test_the_compose_file_mounts_what_is_there() -> None:
-    services = yaml.safe_load((DEPLOY.parent / "docker-compose.yml").read_text())["services"]
-    for name in ("prometheus", "grafana"):
-        assert services[name]["profiles"] == ["monitoring"]
-        folders = [volume.split(":")[0] for volume in services[name]["volumes"] if volume.startswith("./")]
-        assert folders
-        assert all((DEPLOY.parent / folder).is_dir() for folder in folders)
-
-
-@needs_prometheus
 def test_promtool_accepts_the_configuration() -> None:
     for command in (["config", "prometheus.yml"], ["rules", "alerts.yml"]):
         ended = subprocess.run(
-            [str(PROMTOOL), "check", *command], cwd=DEPLOY / "prometheus", capture_output=True, text=True, check=False
+            [program("promtool"), "check", *command],
+            cwd=DEPLOY / "prometheus",
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert ended.returncode == 0, ended.stdout + ended.stderr
 
@@ -101,7 +69,6 @@ FIRING: dict[str, tuple[dict[str, str], str]] = {
 """Series a minute apart, in promtool's notation, and the time at which an alert fires over them."""
 
 
-@needs_prometheus
 @pytest.mark.parametrize("alert", FIRING)
 def test_an_alert_fires_when_it_should(alert: str, tmp_path: Path) -> None:
     series, at = FIRING[alert]
@@ -112,9 +79,9 @@ def test_an_alert_fires_when_it_should(alert: str, tmp_path: Path) -> None:
         "input_series": [{"series": name, "values": values} for name, values in series.items()],
         "promql_expr_test": [{"expr": query, "eval_time": at, "exp_samples": [{"labels": "{}", "value": 1}]}],
     }
-    document = {"rule_files": [str(DEPLOY / "prometheus" / "alerts.yml")], "tests": [test]}
+    document = {"rule_files": [str(ALERTS_FILE)], "tests": [test]}
     (tmp_path / "test.yml").write_text(yaml.safe_dump(document))
-    command = [str(PROMTOOL), "test", "rules", str(tmp_path / "test.yml")]
+    command = [program("promtool"), "test", "rules", str(tmp_path / "test.yml")]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, (rule, ended.stdout + ended.stderr)
 
@@ -128,12 +95,12 @@ def prometheus_over(address: str, folder: Path) -> Iterator[str]:
     del scraping["dns_sd_configs"]
     scraping["static_configs"] = [{"targets": [address.removeprefix("http://")]}]
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-    shutil.copy(DEPLOY / "prometheus" / "alerts.yml", folder)
+    shutil.copy(ALERTS_FILE, folder)
     port = free_port()
     options = [f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [str(PROMETHEUS), *options, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log
+            [program("prometheus"), *options, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log
         )
     try:
         wait_until_ready(f"http://127.0.0.1:{port}", "/-/ready")
@@ -172,7 +139,6 @@ def ask(address: str, query: str) -> list[Any]:
     return [float(series["value"][1]) for series in answer["data"]["result"]]
 
 
-@needs_prometheus
 def test_every_query_has_data_while_a_server_is_loaded(tiny_models: Path, tmp_path: Path) -> None:
     with (
         serving(models_dir=str(tiny_models), workers="2") as (_, address, _lines),

@@ -21,12 +21,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.state import State
 from app.main import build_app
 from app.settings import Settings
-from tests.helpers.browser import CHROMIUM, browse
+from tests.helpers.browser import browse
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
-
+pytestmark = pytest.mark.needs("chromium")
 
 TASKS = ["encode", "decode", "reconstruct", "denoise", "generate", "interpolate"]
 ELEMENTS = {

@@ -10,13 +10,13 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 
-from tests.helpers.browser import CHROMIUM, browse
-from tests.helpers.nginx import NGINX, nginx
+from tests.helpers.browser import browse
+from tests.helpers.nginx import nginx
 from tests.helpers.process import serving
 
-pytestmark = pytest.mark.skipif(NGINX is None, reason="no nginx here")
+pytestmark = pytest.mark.needs("nginx")
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 ROOT_PATH = "/ai/hourglass"
 INJECTION = """
     proxy_set_header Accept-Encoding "";
@@ -76,7 +76,7 @@ def test_the_addresses_of_the_document_lead_to_the_server(address: str) -> None:
         assert client.get(urljoin(str(page.url), "docs/assets/swagger-ui.css")).status_code == 200
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+@pytest.mark.needs("chromium")
 def test_try_it_out_succeeds_under_the_policy_of_the_page(address: str, tmp_path: Path) -> None:
     dom = browse(f"{address}{ROOT_PATH}/docs", tmp_path / "profile", "--dump-dom")
     title = dom.partition("<title>")[2].partition("</title>")[0]
