@@ -1,5 +1,5 @@
 """
-Connections on uvicorn: with `app.server.bounded` the only file that knows its insides, as of 0.54.
+Connections on uvicorn. Only this file and `app.server.bounded` know its insides, as of 0.54.
 
 Unlike uvicorn's own protocol, it limits heads, bodies and the reading of answers (`app.server.limits`), answers what it
 refuses with a problem document, and ignores offers of other protocols. And it writes a complete answer in one step,
@@ -31,7 +31,9 @@ KNOWN_VERSIONS = ("0.54.",)
 UVICORN_VERSION = version("uvicorn")
 
 TLS_PIECE_BYTES = 256 * 1024
+"""Bytes of an answer that are encrypted at once."""
 POLL_SECONDS = 0.05
+"""Time between two looks at what a client over TLS has not read."""
 
 QUEUED_REQUEST_BYTES = 4096
 """The memory of a request without a body that waits in a pipeline."""
