@@ -1,7 +1,7 @@
 """
 The bounds of connections on uvicorn: what they wait for, what they hold, and how they are refused.
 
-With `app.server.connection` it is the only file that knows uvicorn's insides, as of 0.54.
+Only this file and `app.server.connection` know its insides, as of 0.54.
 """
 
 from __future__ import annotations

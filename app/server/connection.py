@@ -1,5 +1,5 @@
 """
-Connections on uvicorn: with `app.server.bounded` the only file that knows its insides, as of 0.54.
+Connections on uvicorn. Only this file and `app.server.bounded` know its insides, as of 0.54.
 
 Unlike uvicorn's own protocol, it limits heads, bodies and the reading of answers (`app.server.limits`), answers what it
 refuses with a problem document, and ignores offers of other protocols. And it writes a complete answer in one step,
@@ -30,8 +30,8 @@ KNOWN_VERSIONS = ("0.54.",)
 
 UVICORN_VERSION = version("uvicorn")
 
-TLS_PIECE_BYTES = 256 * 1024
-POLL_SECONDS = 0.05
+TLS_PIECE_BYTES, TLS_POLL_SECONDS = 256 * 1024, 0.05
+"""Bytes of an answer that are encrypted at once, and the time between two looks at what its client has not read."""
 
 QUEUED_REQUEST_BYTES = 4096
 """The memory of a request without a body that waits in a pipeline."""
@@ -240,7 +240,7 @@ async def send_large(send: Send, content: bytes, *, more: bool = False) -> None:
     if encrypted:
         sock, flow = cycle.transport.get_extra_info("socket"), cycle.flow
         while isinstance(flow, Flow) and not flow.lost and unsent_bytes(sock):
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(TLS_POLL_SECONDS)
     elif cycle.transport.get_write_buffer_size():
         with suppress(RuntimeError):  # uvloop's, if the connection is closed
             cycle.transport.set_write_buffer_limits(0)
