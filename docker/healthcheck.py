@@ -1,8 +1,8 @@
 """
 Exit 0 when the server in this container is ready: the image has no curl.
 
-The server's port may come from a variable or an option, so this looks for the sockets on which a process of this user
-listens. Docker runs this every few seconds, so it imports little.
+The server's address may come from a variable or an option, so this looks for the sockets on which a process of this
+user listens. Docker runs this every few seconds, so it imports little: not even pathlib.
 """
 
 from __future__ import annotations
@@ -11,56 +11,64 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 LISTENING = "0A"
 """The state of a socket that accepts connections. Source: Linux, include/net/tcp_states.h"""
-SECONDS = 2.0
+SECONDS = 1.0
 REQUEST = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nUser-Agent: healthcheck\r\nConnection: close\r\n\r\n"
 READY = b"HTTP/1.1 200 "
 
+Address = tuple[socket.AddressFamily, str, int]
+"""A family, a host and a port."""
 
-def listening_sockets(processes: Path) -> dict[str, tuple[int, int]]:
-    """Return the family and port of each TCP socket that listens here, by its inode."""
+
+def parse_address(family: socket.AddressFamily, text: str) -> Address:
+    """
+    Return an address in the notation of /proc/net/tcp, such as 0100007F:1F40 for 127.0.0.1:8000.
+
+    Any address, such as 0.0.0.0, becomes the loopback address. Source: Linux, proc_pid_net(5)
+    """
+    digits, _, port = text.partition(":")
+    words = [int(digits[start : start + 8], 16).to_bytes(4, sys.byteorder) for start in range(0, len(digits), 8)]
+    packed = b"".join(words)
+    loopback = "::1" if family == socket.AF_INET6 else "127.0.0.1"
+    return family, socket.inet_ntop(family, packed) if any(packed) else loopback, int(port, 16)
+
+
+def listening_sockets(processes: str) -> dict[str, Address]:
+    """Return the address of each TCP socket that listens in this container, by its inode."""
     found = {}
     for name, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
         try:
-            lines = (processes / "self" / "net" / name).read_text().splitlines()[1:]
+            with open(f"{processes}/self/net/{name}") as file:
+                lines = file.readlines()[1:]
         except OSError:  # a system without IPv6
             continue
-        for line in lines:
-            (
-                _,
-                address,
-                _,
-                state,
-                *_,
-            ) = line.split()
-            if state == LISTENING:
-                found[line.split()[9]] = (int(family), int(address.rpartition(":")[2], 16))
+        for fields in map(str.split, lines):
+            if fields[3] == LISTENING:
+                found[fields[9]] = parse_address(family, fields[1])
     return found
 
 
-def servers(processes: Path) -> Iterator[tuple[int, int]]:
-    """Yield the family and port of each listening socket of this user's processes, the first process first."""
+def servers(processes: str) -> Iterator[Address]:
+    """Yield the address of each listening socket of this user's processes; the first process comes first."""
     sockets = listening_sockets(processes)
-    for process in sorted(
-        (path for path in processes.iterdir() if path.name.isdecimal()), key=lambda path: int(path.name)
-    ):
+    for number in sorted(int(name) for name in os.listdir(processes) if name.isdecimal()):
+        folder = f"{processes}/{number}/fd"
         try:
-            links = [os.readlink(link) for link in (process / "fd").iterdir()]
+            links = [os.readlink(f"{folder}/{name}") for name in os.listdir(folder)]
         except OSError:  # another user's, or it has ended
             continue
         for link in links:
-            if link.startswith("socket:[") and link[8:-1] in sockets:
-                yield sockets.pop(link[8:-1])
+            if address := sockets.pop(link.removeprefix("socket:[").removesuffix("]"), None):
+                yield address
 
 
-def ask(family: int, port: int, *, tls: bool) -> bytes:
+def ask(address: Address, *, tls: bool) -> bytes:
     """Return the status line of /readyz. Raises OSError."""
-    host = "::1" if family == socket.AF_INET6 else "127.0.0.1"
-    with socket.socket(socket.AddressFamily(family)) as plain:
-        plain.settimeout(SECONDS / 2)
+    family, host, port = address
+    with socket.socket(family) as plain:
+        plain.settimeout(SECONDS)
         plain.connect((host, port))
         if not tls:
             plain.sendall(REQUEST)
@@ -74,19 +82,20 @@ def ask(family: int, port: int, *, tls: bool) -> bytes:
             return secure.recv(100)
 
 
-def problem(processes: Path = Path("/proc")) -> str:
+def problem(processes: str = "/proc") -> str:
     """Return why the server is not ready, or nothing if it is."""
     reason = "no process listens"
-    for family, port in servers(processes):
+    for address in servers(processes):
+        place = f"{address[1]} port {address[2]}"
         for tls in (False, True):
             try:
-                answer = ask(family, port, tls=tls)
+                answer = ask(address, tls=tls)
             except OSError as error:
-                answer, reason = b"", f"port {port}: {error}"
+                answer, reason = b"", f"{place}: {error}"
             if answer.startswith(READY):
                 return ""
             if answer.startswith(b"HTTP/"):
-                reason = f"port {port}: {answer.splitlines()[0].decode(errors='replace')}"
+                reason = f"{place}: {answer.splitlines()[0].decode(errors='replace')}"
                 break
     return reason
 

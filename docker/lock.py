@@ -1,7 +1,7 @@
 """
 Write the hashed requirements of the image: `make lock`.
 
-`docker/requirements.txt` pins what the server needs, and `docker/requirements-build.txt` what the build stage needs. The
+`docker/requirements.txt` pins what the server needs, `docker/requirements-build.txt` what the build stage needs. The
 versions are those of `constraints.txt`, the hashes those of the wheels that pip would take for the image's Python.
 """
 
@@ -36,9 +36,8 @@ class NotLocked(Exception):
 
 def pinned_versions(constraints: str) -> dict[str, str]:
     """Return the version of each package in constraints.txt, by canonical name."""
-    return {
-        str(canonicalize_name(name)): version for name, version in re.findall(r"^([\w.-]+)==(\S+)$", constraints, re.M)
-    }
+    lines = re.findall(r"^([\w.-]+)==(\S+)$", constraints, re.MULTILINE)
+    return {str(canonicalize_name(name)): version for name, version in lines}
 
 
 def marker_environment(machine: str) -> dict[str, str]:
@@ -111,12 +110,11 @@ def wheel_hashes(requirements: Iterable[str], machine: str) -> dict[str, str]:
         command += [f"--target={scratch}/none", f"--report={report}", f"--requirement={listed}"]
         subprocess.run(command, check=True)
         packages = json.loads(report.read_text())["install"]
-    return {
-        str(canonicalize_name(package["metadata"]["name"])): package["download_info"]["archive_info"]["hashes"][
-            "sha256"
-        ]
-        for package in packages
-    }
+    digests = {}
+    for package in packages:
+        name = str(canonicalize_name(package["metadata"]["name"]))
+        digests[name] = package["download_info"]["archive_info"]["hashes"]["sha256"]
+    return digests
 
 
 def locked(requirements: Iterable[str]) -> str:

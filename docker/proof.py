@@ -139,9 +139,14 @@ def try_model(port: int, key: str, manifest: dict[str, Any]) -> None:
     content = np.array(sample, "<f4").tobytes()
     header = json.dumps({"inputs": [{**tensor, "parameters": {"binary_data_size": len(content)}}]}).encode()
     headers = {HEADER_LENGTH: str(len(header)), **auth}
-    request(port, "POST", f"/v2/models/{manifest['name']}.encode/infer", header + content, **headers)
+    infer = f"/v2/models/{manifest['name']}.encode/infer"
+    request(port, "POST", infer, listed, Content_Type="application/json", **auth)
+    content = np.array(sample, "<f4").tobytes()
+    header = json.dumps({"inputs": [{**tensor, "parameters": {"binary_data_size": len(content)}}]}).encode()
+    headers = {HEADER_LENGTH: str(len(header)), **auth}
+    request(port, "POST", infer, header + content, **headers)
     if "generate" in manifest["tasks"]:
-        request(port, "POST", f"{at}/generate?count=4&seed=1", **auth)
+        request(port, "POST", f"{at}/generate?count=4&seed=1", None, **auth)
     if image:
         try_images(port, at, auth)
 
@@ -151,9 +156,8 @@ def try_images(port: int, at: str, auth: dict[str, str]) -> None:
     pictures = {f"image/{kind}": picture(kind) for kind in ("png", "jpeg", "webp")}
     for media_type, content in pictures.items():
         assert request(port, "POST", f"{at}/encode", content, Content_Type=media_type, **auth)
-    answer = request(
-        port, "POST", f"{at}/reconstruct", pictures["image/png"], Content_Type="image/png", Accept="image/png", **auth
-    )
+    headers = {"Content_Type": "image/png", "Accept": "image/png", **auth}
+    answer = request(port, "POST", f"{at}/reconstruct", pictures["image/png"], **headers)
     assert Image.open(io.BytesIO(answer)).format == "PNG"
     parts = [
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n'.encode() + content + b"\r\n"

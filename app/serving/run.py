@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from app.places import warn_of_misplaced_models
 from app.server.counters import shared_folder
 from app.server.tls import check_certificate
 from app.serving.listener import bind, url
@@ -17,6 +18,7 @@ def serve(settings: Settings) -> int:
     """Bind the socket, load the models, then listen. Return the exit code. Raises StartupError before it listens."""
     check_certificate(settings.ssl_certfile, settings.ssl_keyfile)
     listeners = bind(settings.host, settings.port)
+    warn_of_misplaced_models(settings.models_dir)
     address = url("https" if settings.ssl_certfile else "http", settings.host, listeners)
 
     def announce() -> None:

@@ -24,8 +24,8 @@ NAMED_LICENCES = {
 """SPDX's names of licences that packages name otherwise."""
 UNNAMED_LICENCES = {"pysimdjson": "MIT"}
 """Licences of packages whose metadata name none, as their texts have them."""
-CLASSIFIER = "License :: OSI Approved :: "
 BUNDLE_LICENCES = {"redoc": "MIT", "swagger-ui-dist": "Apache-2.0"}
+NO_EXTRA = {"extra": ""}
 COMMON_LICENCES = Path("/usr/share/common-licenses")
 """Debian's texts of licences, for packages that name a licence and have no text."""
 
@@ -72,19 +72,15 @@ def python_packages(packages: Path, application: str) -> list[Component]:
 
 
 def _needs(item: Distribution) -> Iterable[str]:
-    requirements = map(Requirement, item.requires or [])
-    return {
-        str(canonicalize_name(need.name))
-        for need in requirements
-        if not need.marker or need.marker.evaluate({"extra": ""})
-    }
+    needs = [Requirement(text) for text in item.requires or []]
+    return {str(canonicalize_name(need.name)) for need in needs if not need.marker or need.marker.evaluate(NO_EXTRA)}
 
 
 def licence_of(item: Distribution) -> str:
     """Return the licence that a package names, as an SPDX expression if possible. Raises UnknownLicence."""
-    fields = item.metadata
-    classifiers = [line.removeprefix(CLASSIFIER) for line in fields.get_all("Classifier", []) if CLASSIFIER in line]
-    for name in (fields.get("License-Expression"), fields.get("License"), *classifiers):
+    fields = ("License-Expression", "License")
+    names: list[str] = [value for field in fields for value in item.metadata.get_all(field, [])]
+    for name in names:
         if name and "\n" not in name:
             return NAMED_LICENCES.get(name, name)
     if item.name in UNNAMED_LICENCES:
