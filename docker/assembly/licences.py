@@ -7,9 +7,13 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from docker.assembly.components import Component, UnknownLicence
+from docker.assembly.components import COMMON_LICENCES, Component, UnknownLicence
 
 INDEX = "index.json"
+
+
+COMMON = "common"
+"""The folder of texts that several components share."""
 
 
 def write_licences(components: Iterable[Component], folder: Path) -> None:
@@ -18,25 +22,32 @@ def write_licences(components: Iterable[Component], folder: Path) -> None:
     for component in components:
         if not component.texts:
             raise UnknownLicence(f"{component.name} has no text of its licence")
-        target = folder / f"{component.name}-{component.version.replace('/', '_')}"
-        names = [_copy(text, target) for text in component.texts]
+        own = f"{component.name}-{component.version.replace('/', '_').replace(':', '_')}"
         index.append(
             {
                 "name": component.name,
                 "version": component.version,
                 "licence": component.licence,
-                "texts": [f"{target.name}/{name}" for name in names],
+                "texts": [_copy(text, folder, own) for text in component.texts],
             }
         )
     (folder / INDEX).write_text(json.dumps(index, indent=1) + "\n")
 
 
-def _copy(text: Path, folder: Path) -> str:
-    """Copy a text, under a name that no other text in the folder has, and return the name."""
-    folder.mkdir(parents=True, exist_ok=True)
+def _copy(text: Path, folder: Path, own: str) -> str:
+    """Copy a text to a component's own folder, or to the common one, and return its path in the whole folder."""
+    if text.is_relative_to(COMMON_LICENCES):
+        place, name = COMMON, text.name
+    else:
+        place, name = own, _free_name(folder / own, text)
+    (folder / place).mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(text, folder / place / name)
+    return f"{place}/{name}"
+
+
+def _free_name(folder: Path, text: Path) -> str:
     name, number = text.name, 1
     while (folder / name).exists():
         number += 1
         name = f"{text.stem}-{number}{text.suffix}"
-    shutil.copyfile(text, folder / name)
     return name
