@@ -54,14 +54,22 @@ def servers(processes: str) -> Iterator[Address]:
     """Yield the address of each listening socket of this user's processes; the first process comes first."""
     sockets = listening_sockets(processes)
     for number in sorted(int(name) for name in os.listdir(processes) if name.isdecimal()):
-        folder = f"{processes}/{number}/fd"
-        try:
-            links = [os.readlink(f"{folder}/{name}") for name in os.listdir(folder)]
-        except OSError:  # another user's, or it has ended
-            continue
-        for link in links:
+        for link in open_files(f"{processes}/{number}/fd"):
             if address := sockets.pop(link.removeprefix("socket:[").removesuffix("]"), None):
                 yield address
+
+
+def open_files(folder: str) -> Iterator[str]:
+    """Yield the targets of the links in a process's folder `fd`: nothing if the process is another user's."""
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return
+    for name in names:
+        try:
+            yield os.readlink(f"{folder}/{name}")
+        except OSError:  # it was closed a moment ago
+            continue
 
 
 def ask(address: Address, *, tls: bool) -> bytes:

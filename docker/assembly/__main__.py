@@ -15,7 +15,7 @@ from typing import NamedTuple
 from packaging.utils import canonicalize_name
 
 from docker.assembly import components, debian
-from docker.assembly.elf import elf_files, needed_libraries
+from docker.assembly.elf import elf_files, needed_libraries, remove_unloadable
 from docker.assembly.licences import write_licences
 from docker.assembly.removals import ENVIRONMENT, LIBRARY
 from docker.assembly.root import compile_bytecode, move, place, place_library, write_system_files
@@ -89,6 +89,7 @@ def write_system(system: Path, environment: Path, library: Path, program: Path) 
     """Write everything that is not in the environment, and return the names of the Debian packages in it."""
     copy = place_library(library, system)
     trim(copy, LIBRARY)
+    remove_unloadable(copy)
     while program.is_relative_to(environment):  # the first path outside: it may be a link, too
         program = program.parent / program.readlink()
     place(program, system)

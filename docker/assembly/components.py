@@ -92,7 +92,8 @@ def licence_texts(item: Distribution) -> list[Path]:
     """Return the files of a package's licences. Raises UnknownLicence if it has none, and Debian has none either."""
     files = [file for file in item.files or [] if file.suffix not in (".py", ".pyc")]
     texts = [file for file in files if LICENCE_FILE.match(file.name) or "licenses" in file.parts]
-    paths = [path for path in (Path(str(file.locate())) for file in texts) if path.is_file()]
+    own = [file for file in texts if file.parts[0].endswith(".dist-info")]
+    paths = [path for path in (Path(str(file.locate())) for file in own or texts) if path.is_file()]
     common = COMMON_LICENCES / licence_of(item)
     if not paths and common.is_file():
         paths = [common]

@@ -39,3 +39,12 @@ def needed_libraries(files: Iterable[Path]) -> set[Path]:
     return {
         Path(os.path.normpath(path)) for path in re.findall(r"^\s*(?:\S+ => )?(/\S+) \(0x", ended.stdout, re.MULTILINE)
     }
+
+
+def remove_unloadable(folder: Path) -> None:
+    """Remove the compiled modules below a folder that this system cannot load, such as one of Tk without Tk."""
+    for path in elf_files(folder):
+        try:
+            needed_libraries([path])
+        except MissingLibrary:
+            path.unlink()
