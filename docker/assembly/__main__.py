@@ -20,7 +20,15 @@ from docker.assembly.licences import write_licences
 from docker.assembly.removals import ENVIRONMENT, LIBRARY
 from docker.assembly.root import compile_bytecode, move, place, place_library, write_system_files
 from docker.assembly.sbom import bill_of_materials
-from docker.assembly.trim import keep_programs, remove, remove_unused_libraries, rewrite_records, strip_symbols, trim
+from docker.assembly.trim import (
+    keep_programs,
+    own_modules,
+    remove,
+    remove_unused_libraries,
+    rewrite_records,
+    strip_symbols,
+    trim,
+)
 
 COMMAND = "hourglass"
 PROGRAMS = ("python", COMMAND)
@@ -79,7 +87,7 @@ def trim_environment(environment: Path, packages: Path) -> None:
     """Remove what no run needs from an environment."""
     trim(packages, ENVIRONMENT)
     remove_unused_libraries(packages)
-    strip_symbols(packages)
+    strip_symbols(own_modules(packages))
     keep_programs(environment / "bin", PROGRAMS)
     for name in NOT_NEEDED:
         remove(environment / name)
@@ -96,6 +104,7 @@ def write_system(system: Path, environment: Path, library: Path, program: Path) 
     for path in needed_libraries([program.resolve(), *elf_files(copy), *elf_files(environment)]):
         if not path.is_relative_to(environment):
             place(path, system)
+    strip_symbols([*elf_files(copy), *system.rglob("libpython3.*.so.*")])  # Debian has stripped the others
     write_system_files(system, COPIED)
     compile_bytecode(copy, system)
     names = debian.owners([Path("/", path.relative_to(system)) for path in system.rglob("*") if path.is_file()])

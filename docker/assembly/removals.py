@@ -47,6 +47,8 @@ ENVIRONMENT = (
 
 LIBRARY = (
     Removal("test", "tests"),
+    Removal("*/test", "tests"),
+    Removal("*/tests", "tests"),
     Removal("idlelib", "an editor"),
     Removal("tkinter", "windows on a screen"),
     Removal("turtledemo", "drawings"),
@@ -54,6 +56,9 @@ LIBRARY = (
     Removal("lib2to3", "rewrites Python 2"),
     Removal("ensurepip", "installs pip"),
     Removal("venv", "makes environments"),
+    Removal("distutils", "makes packages"),
+    Removal("xmlrpc", "an old protocol"),
+    Removal("wsgiref", "a server for tests"),
     Removal("site-packages", "packages of the base image, such as pip"),
     Removal("dist-packages", "packages of the base image"),
     Removal("pydoc_data", "texts of help()"),

@@ -35,16 +35,20 @@ def remove(path: Path) -> None:
 def remove_unused_libraries(packages: Path) -> None:
     """Remove the shared libraries of wheels that no compiled module loads, directly or through others."""
     libraries = set(packages.glob(WHEEL_LIBRARIES))
-    loaded = needed_libraries(path for path in elf_files(packages) if path not in libraries)
-    for path in libraries - loaded:
+    for path in libraries - needed_libraries(own_modules(packages)):
         path.unlink()
 
 
-def strip_symbols(packages: Path) -> None:
-    """Remove the debug symbols of compiled modules: `strip` keeps what the loader needs."""
+def strip_symbols(files: Iterable[Path]) -> None:
+    """Remove the debug symbols of compiled files: `strip` keeps what the loader needs."""
+    if paths := list(files):
+        subprocess.run(["strip", "--strip-unneeded", "--preserve-dates", *paths], check=True)
+
+
+def own_modules(packages: Path) -> list[Path]:
+    """Return the compiled files of an environment, except the shared libraries of wheels."""
     libraries = set(packages.glob(WHEEL_LIBRARIES))
-    modules = [path for path in elf_files(packages) if path not in libraries]
-    subprocess.run(["strip", "--strip-unneeded", "--preserve-dates", *modules], check=True)
+    return [path for path in elf_files(packages) if path not in libraries]
 
 
 def keep_programs(folder: Path, names: Iterable[str]) -> None:
