@@ -10,7 +10,7 @@ RUN python -m venv --without-pip /opt/venv && python -m venv --without-pip /opt/
 COPY docker/requirements.txt docker/requirements-build.txt docker/
 RUN pip --python /opt/venv/bin/python install --require-hashes --only-binary :all: --requirement docker/requirements.txt \
  && pip --python /opt/tools/bin/python install --require-hashes --only-binary :all: --requirement docker/requirements-build.txt
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE setup.py hourglass_entry.py ./
 COPY app app
 RUN pip --python /opt/tools/bin/python wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
  && pip --python /opt/venv/bin/python install --no-deps --no-index /wheels/*.whl

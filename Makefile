@@ -24,8 +24,8 @@ help: ## list the targets
 		do printf '  make %-13s %s\n' "$$target" "$$text"; done
 
 .PHONY: serve
-serve: $(VENV)/.serve ## serve the models on http://127.0.0.1:8000 (HOURGLASS_PORT and others: docs/reference/settings.md)
-	@exec $(BIN)/hourglass
+serve: $(VENV)/.serve ## serve the models on http://127.0.0.1:8000 (options: ARGS="--port 9000")
+	@exec $(BIN)/hourglass $(ARGS)
 
 .PHONY: test
 test: $(VENV)/.dev ## run every check: ruff, mypy, the tests with coverage

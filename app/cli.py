@@ -7,43 +7,63 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 
-import structlog
-from pydantic import ValidationError
-
+from app.distribution import installed_version
 from app.errors import HourglassError
-from app.logs import configure_logging
-from app.serving.run import serve
-from app.settings import PREFIX, Settings, unknown_variables
+from app.setting_options import SettingOptions, name_origins, similar_option, typed_settings
+from app.settings import MODELS, Settings, default_models_dir, unknown_variables, variable
 
 TERMINATED_EXIT_CODE = 143
 """Exit code of a command that SIGTERM ends before it is finished."""
+SERVE, IMPORT, KEY, CHECK = COMMANDS = ("serve", "import", "key", "check")
+OPTIONS_OF_ALL = ("-h", "--help", "--version")
+"""Options that may stand first without being those of serve."""
+HELP_COLUMN = 30
+
+Command = Callable[[argparse.Namespace], int]
 
 
 def run_command(arguments: Sequence[str] | None) -> int:
     """Run a command and return its exit code: 0, or 1 and a message for an error that the user can correct."""
-    options = build_parser().parse_args(arguments)
+    options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
     if options.command is not serve_command:  # what it has half written must be removed
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED_EXIT_CODE))
-    command: Callable[[argparse.Namespace], int] = options.command
+    command: Command = options.command
     try:
         return command(options)
     except HourglassError as error:
-        print(f"hourglass: {error}", file=sys.stderr)
+        for line in name_origins(str(error), typed_settings(options)).splitlines():
+            print(f"hourglass: {line}", file=sys.stderr)
         return 1
 
 
-def serve_command(_: argparse.Namespace) -> int:
+def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the options of a command, which is serve if none is named. Exits with 2 if they are wrong."""
+    serve_is_left_out = not arguments or (arguments[0].startswith("-") and arguments[0] not in OPTIONS_OF_ALL)
+    parser = build_parser()
+    options, unknown = parser.parse_known_args([SERVE, *arguments] if serve_is_left_out else arguments)
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{_hint(unknown, options.command)}")
+    return options
+
+
+def _hint(unknown: Sequence[str], command: Command) -> str:
+    if misplaced := next((word for word in unknown if word in COMMANDS), None):
+        return f"; the command comes first: hourglass {misplaced}"
+    similar = similar_option(unknown[0]) if command is serve_command else None
+    return f"; did you mean {similar}?" if similar else ""
+
+
+def serve_command(options: argparse.Namespace) -> int:
     """Serve until a signal ends the server. Raises StartupError if it cannot start."""
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        for problem in error.errors():
-            name = PREFIX + str(problem["loc"][0]).upper()
-            print(f"hourglass: {name}: {problem['msg']}, got {problem['input']!r}", file=sys.stderr)
-        return 1
+    settings: Settings = options.settings.read(options)
+    import structlog  # --help need not wait for these
+
+    from app.logs import configure_logging
+    from app.serving.run import serve
+
     configure_logging(settings.log_level)
     for name in unknown_variables():
         structlog.get_logger(__name__).warning("unknown setting ignored", variable=name)
@@ -63,24 +83,29 @@ def _run_check(options: argparse.Namespace) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Build the parser. Serving has environment variables as options, which work alike in shells and containers."""
-    variables = "\n".join(
-        f"  {PREFIX + name.upper():32} {field.description} [{field.default}]"
-        for name, field in Settings.model_fields.items()
-    )
+    """Build the parser. Its help ends with the options of serve, which most users look for."""
     parser = argparse.ArgumentParser(
         prog="hourglass",
+        usage="hourglass [COMMAND] [OPTION ...]",
         description="Serve a model repository, import models into it, or check it.",
-        epilog=f"environment variables of serve:\n{variables}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=version("hourglass"))
-    parser.set_defaults(command=serve_command)
-    commands = parser.add_subparsers(metavar="COMMAND")
-    commands.add_parser("serve", help="serve the models (default)")
-    _import_parser(commands.add_parser("import", help="write a version from an encoder and a decoder in ONNX"))
-    _key_parser(commands.add_parser("key", help="make an API key"))
-    _check_parser(commands.add_parser("check", help="check the versions of a repository"))
+    parser.add_argument("--version", action="version", version=installed_version())
+    commands = parser.add_subparsers(prog="hourglass", metavar="COMMAND", title="commands", required=True)
+    serve = commands.add_parser(
+        SERVE,
+        help="serve the models (default)",
+        usage="hourglass [serve] [OPTION ...]",
+        description="An option wins over its environment variable. In brackets: the default.",
+        allow_abbrev=False,
+        formatter_class=partial(argparse.HelpFormatter, max_help_position=HELP_COLUMN),
+    )
+    serve.set_defaults(command=serve_command, settings=SettingOptions(serve))
+    _import_parser(commands.add_parser(IMPORT, help="write a version from an encoder and a decoder in ONNX"))
+    _key_parser(commands.add_parser(KEY, help="make an API key"))
+    _check_parser(commands.add_parser(CHECK, help="check the versions of a repository"))
+    _, _, options_of_serve = serve.format_help().partition("\n\n")
+    parser.epilog = f"serve: {options_of_serve}".replace("%", "%%")
     return parser
 
 
@@ -89,7 +114,7 @@ def _import_parser(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--encoder", type=Path, required=True, metavar="FILE", help="ONNX graph: samples to latents")
     parser.add_argument("--decoder", type=Path, required=True, metavar="FILE", help="ONNX graph: latents to samples")
     parser.add_argument("--name", required=True, help="name of the model")
-    _models_dir_option(parser)
+    _models_dir_option(parser, MODELS, "models")
     parser.add_argument(
         "--range", nargs=2, type=float, metavar=("LOW", "HIGH"), help="smallest and largest number of a sample"
     )
@@ -124,7 +149,7 @@ def _run_key(options: argparse.Namespace) -> int:
 def _check_parser(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_run_check)
     parser.add_argument("model", nargs="?", metavar="MODEL", help="check only NAME or NAME/VERSION")
-    _models_dir_option(parser)
+    _models_dir_option(parser, default_models_dir(), "models if it holds a version, otherwise the bundled models")
 
 
 def _key_parser(parser: argparse.ArgumentParser) -> None:
@@ -133,14 +158,14 @@ def _key_parser(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--control", action="store_true", help="let the key load and unload models, and nothing else")
 
 
-def _models_dir_option(parser: argparse.ArgumentParser) -> None:
-    default = Path(os.environ.get("HOURGLASS_MODELS_DIR") or Settings.model_fields["models_dir"].default)
+def _models_dir_option(parser: argparse.ArgumentParser, default: Path, meaning: str) -> None:
+    named = os.environ.get(variable("models_dir"))
     parser.add_argument(
         "--models-dir",
         type=Path,
-        default=default,
+        default=Path(named) if named else default,
         metavar="DIR",
-        help="model repository (default: HOURGLASS_MODELS_DIR, or models)",
+        help=f"model repository (default: {variable('models_dir')}, or {meaning})",
     )
 
 

@@ -6,7 +6,6 @@ import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import fields
-from importlib.metadata import version
 
 from fastapi import FastAPI
 
@@ -18,6 +17,7 @@ from app.api.state import State
 from app.api.v1 import routes as v1
 from app.api.v2 import routes as v2
 from app.api.v2.infer import InferEndpoint
+from app.distribution import installed_version
 from app.engine.process import limit_heap, return_memory
 from app.logs import flush_log, installed_writer, line_writer
 from app.server.connection import Connection
@@ -63,7 +63,7 @@ def build_app(state: State) -> Gate:
     v1.install(app, tasks)
     v2.install(app, infer)
     app.include_router(health.router)
-    pages.install(app, state, version("hourglass"))
+    pages.install(app, state, installed_version())
     write_line = line_writer()
     request_log = RequestLog(write_line) if write_line else None
     guarded_app = guarded(Shortcut(app, tasks, infer), state.settings)

@@ -1,4 +1,4 @@
-"""The settings of the server: every HOURGLASS_* variable, in one frozen class."""
+"""The settings of the server: every HOURGLASS_* variable, which is also an option, in one frozen class."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, Field
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from app.distribution import bundled_models
 
 PREFIX = "HOURGLASS_"
 TRAINING_VARIABLES = {"HOURGLASS_DATA_DIR", "HOURGLASS_CACHE_DIR"}
@@ -18,14 +20,11 @@ SERVICE_VARIABLE = re.compile(r"HOURGLASS_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+
 SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
 """Kubernetes sets such variables in each container for a service whose name begins with `hourglass`."""
 
-DEFAULT_PORT = 8000
+MODELS = Path("models")
+VERSION = re.compile(r"[^.].*/[1-9][0-9]{0,8}")
+"""The folder of a version in a model repository, `<name>/<version>`."""
 MEBIBYTE = 1024 * 1024
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-def _pass_over_service_address(port: object) -> object:
-    """Return the default port in place of Kubernetes' address of a service: HOURGLASS_PORT=tcp://10.0.0.1:8000."""
-    return DEFAULT_PORT if isinstance(port, str) and SERVICE_ADDRESS.match(port) else port
 
 
 def _items_like(item: str, separator: str, expected: str) -> AfterValidator:
@@ -54,16 +53,38 @@ RootPath = Annotated[
 ]
 
 
+def default_models_dir() -> Path:
+    """Return `models` in the working folder if that holds a version, otherwise the bundled models, if there are any."""
+    if any(VERSION.fullmatch(f"{path.parent.name}/{path.name}") and path.is_dir() for path in MODELS.glob("*/*")):
+        return MODELS
+    if MODELS.is_dir() and not os.access(MODELS, os.R_OK | os.X_OK):
+        return MODELS  # its error says so
+    return bundled_models() or MODELS
+
+
+class Variables(EnvSettingsSource):
+    """The environment variables, without Kubernetes' address of a service: HOURGLASS_PORT=tcp://10.0.0.1:8000."""
+
+    def __call__(self) -> dict[str, object]:
+        """Return the values of the fields that have a variable."""
+        values = super().__call__()
+        if SERVICE_ADDRESS.match(str(values.get("port"))):
+            del values["port"]
+        return values
+
+
 class Settings(BaseSettings):
-    """The settings of an operator. Each field is the variable HOURGLASS_<FIELD>."""
+    """The settings of an operator. Each field is the variable HOURGLASS_<FIELD>, and an option of `hourglass serve`."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
     host: str = Field("127.0.0.1", description="Address to listen on; the image sets 0.0.0.0.")
-    port: Annotated[int, Field(ge=0, le=65535), BeforeValidator(_pass_over_service_address)] = Field(
-        DEFAULT_PORT, description="Port to listen on; 0: a free one."
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on; 0: a free one.")
+    models_dir: Path = Field(
+        default_factory=default_models_dir,
+        description="Model repository: a folder with `<name>/<version>/`. By default `models` in the working folder, "
+        "or the bundled models if that holds no version.",
     )
-    models_dir: Path = Field(Path("models"), description="Model repository: a folder with `<name>/<version>/`.")
     reload_seconds: Annotated[float, Field(ge=0, le=86_400)] = Field(
         2, description="Seconds between two looks for changes in the model repository; 0: none, only on request."
     )
@@ -171,10 +192,27 @@ class Settings(BaseSettings):
         30, description="Seconds for accepted requests to finish after the drain; 0: none."
     )
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where values come from, the strongest first. Options are stronger than all of these."""
+        return init_settings, Variables(settings_cls)
+
+
+def variable(name: str) -> str:
+    """Return the environment variable of a field."""
+    return PREFIX + name.upper()
+
 
 def unknown_variables() -> list[str]:
     """Return the environment's HOURGLASS_* variables that are not settings: they may be misspelled ones."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields} | TRAINING_VARIABLES
+    known = {variable(name) for name in Settings.model_fields} | TRAINING_VARIABLES
     return sorted(
         name
         for name, value in os.environ.items()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from importlib.metadata import version
 from pathlib import Path
 
+from app.distribution import installed_version
 from training.commands import evaluate_command, export_command, train_command
 from training.config import OptimisationConfig, bundled_configs
 
@@ -16,7 +16,7 @@ DESCRIPTION = "Train, evaluate and export autoencoders. Progress goes to stderr,
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser; each command sets `command` to a function of the options."""
     parser = argparse.ArgumentParser(prog="hourglass-train", description=DESCRIPTION)
-    parser.add_argument("--version", action="version", version=version("hourglass"))
+    parser.add_argument("--version", action="version", version=installed_version())
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_train_options(commands.add_parser("train", help="train, evaluate and export a model"))
     _add_evaluate_options(commands.add_parser("evaluate", help="measure a model of the repository; JSON to stdout"))

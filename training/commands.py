@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 
 from pydantic import ValidationError
-from rich.console import Console
-from rich.table import Table
 
 from app.manifest import Manifest, Measurement
 from training.config import Config, EvaluationConfig, describe_problems, load_config
@@ -118,6 +116,9 @@ def evaluation_options(config: Config | None, options: argparse.Namespace) -> Ev
 
 def print_table(manifest: Manifest, measurements: tuple[Measurement, ...]) -> None:
     """Print the measurements as tables to stderr."""
+    from rich.console import Console
+    from rich.table import Table
+
     console = Console(stderr=True)
     for measurement in measurements:
         title = f"{manifest.name}/{manifest.version}: {measurement.data_set}"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 
+import structlog
+
+from app.distribution import bundled_models
 from app.places import warn_of_misplaced_models
 from app.server.counters import shared_folder
 from app.server.tls import check_certificate
@@ -13,12 +16,16 @@ from app.serving.supervisor import Supervisor
 from app.serving.worker import run_worker
 from app.settings import Settings
 
+log = structlog.get_logger(__name__)
+
 
 def serve(settings: Settings) -> int:
     """Bind the socket, load the models, then listen. Return the exit code. Raises StartupError before it listens."""
     check_certificate(settings.ssl_certfile, settings.ssl_keyfile)
     listeners = bind(settings.host, settings.port)
-    warn_of_misplaced_models(settings.models_dir)
+    models = settings.models_dir
+    log.info("model repository", path=str(models.resolve()), bundled=models == bundled_models())
+    warn_of_misplaced_models(models)
     address = url("https" if settings.ssl_certfile else "http", settings.host, listeners)
 
     def announce() -> None:

@@ -36,6 +36,8 @@ PROGRAMS = ("python", COMMAND)
 NOT_NEEDED = ("include", ".gitignore")
 """Other files of the environment."""
 COPIED = (Path("/etc/os-release"), Path("/etc/ld.so.conf"), Path("/etc/ld.so.conf.d"))
+STATIC = Path("api", "docs", "static")
+"""The place of the bundles of JavaScript in our package."""
 SBOM = "usr/share/sbom/hourglass.cdx.json"
 LICENCES = "usr/share/licenses/hourglass"
 
@@ -52,34 +54,33 @@ def assemble(environment: Path, models: Path, image: Path) -> None:
     rewrite_records(packages)
     found = components.python_packages(packages, application.name)
     ours = next(component for component in found if component.kind == "application")
-    code = packages / application.package
-    found += components.bundles(code / "api" / "docs" / "static")
+    for entry in application.entries:
+        found += components.bundles(entry / STATIC)
     found += components.models(models, ours.licence, ours.texts)
     found += [debian.python_component(library, program), *debian.packages(names)]
     write_licences(found, image / "about" / LICENCES)
     sbom = image / "about" / SBOM
     sbom.parent.mkdir(parents=True)
     sbom.write_text(bill_of_materials(found))
-    for path in (code, application.metadata, environment / "bin" / COMMAND):
+    for path in (*application.entries, environment / "bin" / COMMAND):
         move(path, image / "application")
     move(environment, image / "environment")
 
 
 class Application(NamedTuple):
-    """The distribution that has the command, its package, and the folder of its metadata."""
+    """The distribution that has the command, and its files and folders in site-packages."""
 
     name: str
-    package: str
-    metadata: Path
+    entries: tuple[Path, ...]
 
 
 def application_of(packages: Path) -> Application:
     """Return the distribution in an environment that has the command."""
     for item in distributions(path=[str(packages)]):
-        for script in item.entry_points.select(group="console_scripts", name=COMMAND):
+        if item.entry_points.select(group="console_scripts", name=COMMAND):
+            tops = {file.parts[0] for file in item.files or []} - {"..", "__pycache__"}
             name = str(canonicalize_name(item.name))
-            record = next(file for file in item.files or [] if file.name == "RECORD")
-            return Application(name, script.module.partition(".")[0], packages / record.parent)
+            return Application(name, tuple(packages / top for top in sorted(tops)))
     raise SystemExit(f"no distribution in {packages} has the command {COMMAND}")
 
 

@@ -105,3 +105,22 @@ def test_several_workers_give_the_same_samples_for_a_seed(tiny_models: Path) -> 
             answers = [client.post(f"{address}/v1/models/tiny-vae/generate?seed=3") for _ in range(12)]
         assert {answer.status_code for answer in answers} == {200}
         assert len({answer.text for answer in answers}) == 1
+
+
+def test_options_reach_all_workers(tiny_models: Path) -> None:
+    arguments = ("serve", "--workers=2", "--max-rows", "1", "--models-dir", str(tiny_models), "--no-batching")
+    with serving(*arguments, max_rows="2", workers="1", models_dir="missing") as (process, address, lines):
+        while sum("startup complete" in line for line in lines) < 2:
+            assert process.poll() is None
+            time.sleep(0.05)
+        with httpx.Client(limits=httpx.Limits(max_keepalive_connections=0)) as client:  # each may reach another worker
+            answers = [client.post(f"{address}/v1/models/tiny-vae/generate?count=2") for _ in range(12)]
+    assert {answer.json()["code"] for answer in answers} == {"too-many-rows"}
+
+
+def test_a_taken_port_names_the_option_that_was_typed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = run("--port", port)
+    assert ended.returncode == 1
+    assert ended.stderr.endswith("Address already in use; HOURGLASS_HOST and --port set both\n")

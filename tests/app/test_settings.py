@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from app.distribution import bundled_models
 from app.settings import Settings, unknown_variables
 
 
@@ -58,3 +59,23 @@ def test_variables_of_kubernetes_services_are_passed_over(monkeypatch: pytest.Mo
     monkeypatch.setenv("HOURGLASS_SERVICE", "x")
     assert Settings().port == 8000
     assert unknown_variables() == ["HOURGLASS_SERVICE"]
+
+
+def test_the_models_of_the_working_folder_come_before_the_bundled_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Settings().models_dir == bundled_models()
+    (tmp_path / "models" / "own" / "1").mkdir(parents=True)
+    assert Settings().models_dir == Path("models")
+    monkeypatch.setenv("HOURGLASS_MODELS_DIR", "elsewhere")
+    assert Settings().models_dir == Path("elsewhere")
+
+
+@pytest.mark.parametrize("path", ["user.py", "user/__init__.py", "own/1.txt", "own/0/x", "own/v1/x", ".own/1/x"])
+def test_a_folder_without_versions_is_no_repository(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "models" / path
+    file.parent.mkdir(parents=True)
+    file.touch()
+    assert Settings().models_dir == bundled_models()

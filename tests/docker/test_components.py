@@ -52,7 +52,8 @@ def packages(tmp_path: Path) -> Path:
         {"name": "itself", "version": "1.0", "purl": "pkg:pypi/fast@1.0"},
     ]
     texts = {f"{name}-1.0.dist-info/licenses/LICENSE": f"text of {name}" for name in ("hourglass", "fast", "Big_Lib")}
-    script = {"hourglass-1.0.dist-info/entry_points.txt": "[console_scripts]\nhourglass = app.__main__:main\n"}
+    script = {"hourglass-1.0.dist-info/entry_points.txt": "[console_scripts]\nhourglass = entry:main\n"}
+    script |= {"entry.py": "", "app/__init__.py": "", "app/main.py": ""}
     needs = ["Requires-Dist: fast>=1", "Requires-Dist: big.lib", "Requires-Dist: gone; extra == 'x'"]
     install(folder, "hourglass", "License-Expression: MIT", *needs, files=dict([*texts.items()][:1]) | script)
     sbom = {"fast-1.0.dist-info/sboms/fast.json": json.dumps({"components": crates})}
@@ -74,7 +75,8 @@ def test_packages_have_licences_requirements_and_parts(packages: Path) -> None:
 
 
 def test_the_application_is_the_package_with_the_command(packages: Path) -> None:
-    assert application_of(packages) == ("hourglass", "app", packages / "hourglass-1.0.dist-info")
+    entries = tuple(packages / name for name in ("app", "entry.py", "hourglass-1.0.dist-info"))
+    assert application_of(packages) == ("hourglass", entries)
     shutil.rmtree(packages / "hourglass-1.0.dist-info")
     with pytest.raises(SystemExit, match="no distribution"):
         application_of(packages)

@@ -10,11 +10,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
+
+DEVELOPED = (sys.executable, "-m", "app")
+"""The command as the code in this repository."""
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -23,19 +26,29 @@ def environment(**settings: str) -> dict[str, str]:
     return {**plain, **{f"HOURGLASS_{name.upper()}": value for name, value in settings.items()}}
 
 
-def run(**settings: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run the command until it ends by itself."""
     return subprocess.run(
-        [sys.executable, "-m", "app"], env=environment(**settings), capture_output=True, text=True, timeout=60
+        [*DEVELOPED, *arguments], env=environment(**settings), capture_output=True, text=True, timeout=60
     )
 
 
 @contextmanager
-def serving(**settings: str) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
+def serving(*arguments: str, **settings: str) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
     """Start the command; give the process, its address and the lines of its log, once it listens."""
+    variables = environment(**{"port": "0", "drain_seconds": "0", **settings})
+    with listening([*DEVELOPED, *arguments], variables) as server:
+        yield server
+
+
+@contextmanager
+def listening(
+    command: Sequence[str], variables: Mapping[str, str]
+) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
+    """Start a command that serves; give the process, its address and the lines of its log, once it listens."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "app"],
-        env=environment(**{"port": "0", "drain_seconds": "0", **settings}),
+        command,
+        env=variables,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,  # so that worker processes can be ended with it

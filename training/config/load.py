@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import Field, ValidationError
 
 from app.manifest import ModelName
@@ -51,6 +50,8 @@ def load_config(name_or_path: str) -> Config:
 
     Raises InvalidConfiguration, which names the file and each wrong option.
     """
+    import yaml  # one of the packages without which --help works
+
     path = Path(name_or_path)
     if not path.is_file():
         path = BUNDLED / f"{name_or_path}.yaml"

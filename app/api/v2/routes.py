@@ -6,7 +6,6 @@ Only `app.api.v2.infer` compresses answers: tritonclient's asyncio client cannot
 
 from __future__ import annotations
 
-from importlib.metadata import version as package_version
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Path, Request, Response
@@ -31,6 +30,7 @@ from app.api.v2.schemas import (
     ServerMetadata,
     Statistics,
 )
+from app.distribution import installed_version
 from app.server.gate import EXCHANGE
 
 EXTENSIONS = ["binary_tensor_data", "model_repository", "model_configuration", "statistics", "parameters"]
@@ -94,7 +94,7 @@ def documented(operation: str, summary: str, *statuses: int, answers: dict[int |
 @router.get("/", include_in_schema=False)
 async def server_metadata() -> ServerMetadata:
     """Return the server's name and version, and the extensions of the protocol that it supports."""
-    return ServerMetadata(name="hourglass", version=package_version("hourglass"), extensions=EXTENSIONS)
+    return ServerMetadata(name="hourglass", version=installed_version(), extensions=EXTENSIONS)
 
 
 @router.get("/health/live", **documented("get_server_live", "Check liveness"))
