@@ -58,7 +58,6 @@ LIBRARY = (
     Removal("venv", "makes environments"),
     Removal("distutils", "makes packages"),
     Removal("xmlrpc", "an old protocol"),
-    Removal("wsgiref", "a server for tests"),
     Removal("site-packages", "packages of the base image, such as pip"),
     Removal("dist-packages", "packages of the base image"),
     Removal("pydoc_data", "texts of help()"),
