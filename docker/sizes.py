@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 import subprocess
@@ -39,7 +38,7 @@ class Layer:
     files: dict[str, int] = field(default_factory=dict)
     """The bytes of each regular file."""
     compressed: int = 0
-    """The bytes of the layer as it is sent."""
+    """The bytes of the layer as it is sent. An engine may save it compressed; then it hardly shrinks again."""
     owners: dict[str, str] = field(default_factory=dict)
     """The package of each entry of the folder site-packages."""
 
@@ -57,10 +56,7 @@ def read_layers(archive: Path) -> list[Layer]:
         commands = [step["created_by"] for step in history if not step.get("empty_layer")]
         layers = []
         for command, name in zip(commands, manifest["Layers"], strict=True):
-            content = _member(saved, name).read()
-            if content.startswith(b"\x1f\x8b"):
-                content = gzip.decompress(content)
-            layers.append(_read_layer(command, content))
+            layers.append(_read_layer(command, _member(saved, name).read()))
     return [layer for layer in layers if layer.files]
 
 

@@ -96,6 +96,13 @@ def test_a_server_that_is_ready_is_healthy_on_any_port(ready: Server, processes:
     assert ready.requests[0].startswith(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n")
 
 
+def test_only_sockets_that_listen_are_asked(ready: Server, processes: Path) -> None:
+    with socket.create_connection(("127.0.0.1", ready.port)):
+        for name in ("tcp", "tcp6"):
+            (processes / "self" / "net" / name).write_text(Path("/proc/self/net", name).read_text())
+        assert {port for _, _, port in servers(str(processes))} == {ready.port}
+
+
 def test_a_server_on_ipv6_is_found(processes: Path) -> None:
     server = Server(b"HTTP/1.1 200 OK\r\n\r\n", socket.AF_INET6)
     server.start()
