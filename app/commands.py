@@ -59,13 +59,14 @@ def check_command(options: argparse.Namespace) -> int:
     configure_logging("warning")
     root: Path = options.models_dir
     name, _, number = (options.model or "").partition("/")
+    found = list(candidates(root))
     versions = [
         (folder, model, version)
-        for folder, model, version in candidates(root)
+        for folder, model, version in found
         if name in ("", model) and number in ("", str(version))
     ]
     if not versions:
-        if options.model:
+        if found:
             raise UnknownModel(f"{root.resolve()} holds no version of {options.model!r}: expected NAME or NAME/VERSION")
         raise NoModels(absence(root))
     broken = 0

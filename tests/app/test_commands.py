@@ -78,6 +78,8 @@ def test_check_names_a_missing_model_or_repository(
     assert (
         f"hourglass: no valid model in {tmp_path}, which is empty: set HOURGLASS_MODELS_DIR" in capsys.readouterr().err
     )
+    assert main(["check", "tiny"]) == 1
+    assert "which is empty" in capsys.readouterr().err
     tiny.write_version(tmp_path)
     assert main(["check"]) == 0
     assert main(["check", "tiny/2"]) == 1
