@@ -1,5 +1,5 @@
 """
-The first module of the command `hourglass`: signals are handled before anything else is imported.
+The start of the command `hourglass`: signals are handled before anything large is imported.
 
 The imports take a second. Process 1 of a container has no default handlers, so without these SIGTERM would be lost
 until the server listens, and the container would be killed in the end.

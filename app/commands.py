@@ -8,7 +8,6 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
-from app.distribution import install_command
 from app.engine.repository import candidates, load_version, next_version
 from app.errors import HourglassError, InvalidModel, NoModels, UnknownModel
 from app.logs import configure_logging
@@ -19,7 +18,7 @@ from app.server.guard.keys import InvalidKeys, key_line, new_key
 def import_command(options: argparse.Namespace) -> int:
     """Write a version from two ONNX graphs, and print its folder. A description of both goes to stderr."""
     if find_spec("onnx") is None:
-        raise HourglassError(f"import needs the package onnx, which this command installs: {install_command('import')}")
+        raise HourglassError("import needs the package onnx: pip install 'onnx>=1.19'")
     from app.importing.pair import read_pair
     from app.importing.request import ImportRequest
     from app.importing.writing import write_pair

@@ -10,7 +10,7 @@ from pathlib import Path
 
 NAME = "hourglass-autoencoders"
 """Its name in a package index, where `hourglass` is another author's."""
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).resolve().parent
 CHECKOUT = PACKAGE.parent
 """The repository, if the package is used from there."""
 

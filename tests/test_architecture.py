@@ -74,7 +74,6 @@ ALLOWED = {
     },
     "app.__main__": {"app.cli"},
     "app.commands": {
-        "app.distribution",
         "app.importing",
         "app.engine",
         "app.server.guard.keys",

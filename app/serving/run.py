@@ -23,8 +23,8 @@ def serve(settings: Settings) -> int:
     """Bind the socket, load the models, then listen. Return the exit code. Raises StartupError before it listens."""
     check_certificate(settings.ssl_certfile, settings.ssl_keyfile)
     listeners = bind(settings.host, settings.port)
-    models = settings.models_dir
-    log.info("model repository", path=str(models.resolve()), bundled=models == bundled_models())
+    models = settings.models_dir.resolve()
+    log.info("model repository", path=str(models), bundled=models == bundled_models())
     warn_of_misplaced_models(models)
     address = url("https" if settings.ssl_certfile else "http", settings.host, listeners)
 

@@ -46,7 +46,7 @@ BREAKAGES: list[tuple[str, Callable[[Path], object], str]] = [
 @pytest.fixture(autouse=True)
 def _logging_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep commands from configuring the log of the process, which here runs the tests."""
-    monkeypatch.setattr("app.cli.configure_logging", lambda _: None)
+    monkeypatch.setattr("app.logs.configure_logging", lambda _: None)
     monkeypatch.setattr("app.commands.configure_logging", lambda _: None)
 
 
@@ -103,7 +103,7 @@ def test_without_a_command_it_serves(arguments: list[str], monkeypatch: pytest.M
         served.append(settings)
         return 0
 
-    monkeypatch.setattr("app.cli.serve", serve)
+    monkeypatch.setattr("app.serving.run.serve", serve)
     assert main(arguments) == 0
     assert len(served) == 1
 
