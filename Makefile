@@ -60,6 +60,19 @@ format: $(VENV)/.dev ## format the code
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
+.PHONY: image
+image: ## build the image IMAGE, with its revision and time in its labels
+	docker build --tag $(IMAGE) --build-arg VERSION="$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" \
+		--build-arg REVISION="$$(git rev-parse HEAD)" --build-arg CREATED="$$(date -u +%Y-%m-%dT%H:%M:%SZ)" .
+
+.PHONY: image-sizes
+image-sizes: $(VENV)/.dev ## print the size of the image IMAGE by layer and by component
+	@$(BIN)/python -m docker.sizes $(IMAGE)
+
+.PHONY: lock
+lock: $(VENV)/.dev ## write the hashed requirements of the image after a change of constraints.txt
+	$(BIN)/python -m docker.lock
+
 .PHONY: test-docker
 test-docker: $(VENV)/.dev ## test the image named by IMAGE on the local Docker engine
 	HOURGLASS_IMAGE=$(IMAGE) $(BIN)/python -m pytest docker

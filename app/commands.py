@@ -11,6 +11,7 @@ from pathlib import Path
 from app.engine.repository import candidates, load_version, next_version
 from app.errors import HourglassError, InvalidModel, NoModels, UnknownModel
 from app.logs import configure_logging
+from app.places import absence
 from app.server.guard.keys import InvalidKeys, key_line, new_key
 
 
@@ -57,15 +58,16 @@ def check_command(options: argparse.Namespace) -> int:
     configure_logging("warning")
     root: Path = options.models_dir
     name, _, number = (options.model or "").partition("/")
+    found = list(candidates(root))
     versions = [
         (folder, model, version)
-        for folder, model, version in candidates(root)
+        for folder, model, version in found
         if name in ("", model) and number in ("", str(version))
     ]
     if not versions:
-        if options.model:
+        if found:
             raise UnknownModel(f"{root.resolve()} holds no version of {options.model!r}: expected NAME or NAME/VERSION")
-        raise NoModels(f"{root.resolve()} holds no version of any model: expected folders <name>/<version>/")
+        raise NoModels(absence(root))
     broken = 0
     for folder, model, version in versions:
         try:

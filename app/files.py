@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 CHUNK_BYTES = 1024 * 1024
@@ -28,6 +29,20 @@ def read_file(path: Path, max_bytes: int) -> bytes:
     return content
 
 
+def list_folder(folder: Path) -> list[Path]:
+    """Return the sorted entries of a folder, except hidden ones. Raises OSError unless all of them can be opened."""
+    entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    if not os.access(folder, os.X_OK):  # its names can be read, and nothing behind them
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+    return entries
+
+
+def read_problem(error: OSError) -> str:
+    """Return the end of a sentence about a file or folder that cannot be read, with the user if it is the reason."""
+    user = f" by user {os.getuid()}" if isinstance(error, PermissionError) and hasattr(os, "getuid") else ""
+    return f"cannot be read{user}: {error.strerror}"
+
+
 def hash_file(path: Path, max_bytes: int | None = None) -> tuple[str, int]:
     """Return the SHA-256 of a file, in hexadecimal digits, and its bytes. Raises OSError as `read_file` does."""
     _check_size(path, regular_size(path), max_bytes)
@@ -46,8 +61,9 @@ def irregular_files(folder: Path) -> list[Path]:
     for parent, _, names in os.walk(folder):
         for name in names:
             path = Path(parent, name)
-            if path.exists() and not path.is_file():
-                found.append(path)
+            with suppress(PermissionError):  # whoever reads it will report that
+                if path.exists() and not path.is_file():
+                    found.append(path)
     return found
 
 

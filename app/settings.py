@@ -55,8 +55,11 @@ RootPath = Annotated[
 
 def default_models_dir() -> Path:
     """Return `models` in the working folder if that holds a version, otherwise the bundled models, if there are any."""
-    if any(VERSION.fullmatch(f"{path.parent.name}/{path.name}") and path.is_dir() for path in MODELS.glob("*/*")):
-        return MODELS
+    try:
+        if any(VERSION.fullmatch(f"{path.parent.name}/{path.name}") and path.is_dir() for path in MODELS.glob("*/*")):
+            return MODELS
+    except PermissionError:
+        return MODELS  # its error says so
     if MODELS.is_dir() and not os.access(MODELS, os.R_OK | os.X_OK):
         return MODELS  # its error says so
     return bundled_models() or MODELS

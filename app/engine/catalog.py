@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from app.engine.repository import VERSION
 from app.engine.served import ServedModel
 from app.errors import MAX_REPEATED_CHARACTERS, UnknownModel, UnknownVersion
+from app.places import VERSION
 
 View = TypeVar("View")
 

@@ -13,10 +13,12 @@ from pydantic import ValidationError
 
 from app.engine.autoencoder import Autoencoder
 from app.engine.catalog import Catalog, Unavailable
-from app.engine.repository import VERSION, LoadOutcome, OnLoad, check_files, load_version
+from app.engine.repository import LoadOutcome, OnLoad, check_files, load_version
 from app.engine.served import ServedModel
 from app.errors import InvalidModel, NoModels, Refused, UnknownModel
-from app.manifest import MANIFEST, Manifest
+from app.files import list_folder, read_problem
+from app.manifest import Manifest
+from app.places import VERSION, absence
 
 log = structlog.get_logger(__name__)
 
@@ -86,10 +88,8 @@ class RepositoryReader:
         """Read every version. Raises NoModels if none is valid."""
         self.look(patient=False)
         if not self._models:
-            raise NoModels(
-                f"no valid model in {self._root.resolve()}: set HOURGLASS_MODELS_DIR to a folder that holds "
-                f"<name>/<version>/{MANIFEST}"
-            )
+            reasons = [f"{key.name}/{key.number}: {self._problems[key].reason}" for key in sorted(self._problems)]
+            raise NoModels(absence(self._root, reasons))
         return self.catalog
 
     def look(self, *, patient: bool = True, only: str | None = None) -> Catalog:
@@ -101,7 +101,7 @@ class RepositoryReader:
         try:
             listing = list_repository(self._root)
         except OSError as error:
-            self._warn({LogLine("repository not read", str(self._root), str(error.strerror))})
+            self._warn({LogLine("repository not read", str(self._root), read_problem(error))})
             return self.catalog
         before = dict(self._models)
         self._forget(listing)
@@ -195,13 +195,13 @@ def list_repository(root: Path) -> Listing:
     versions: dict[VersionKey, Fingerprint] = {}
     unreadable: dict[str, str] = {}
     others: set[str] = set()
-    for parent in sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")):
+    for parent in (path for path in list_folder(root) if path.is_dir()):
         try:
-            folders = sorted(path for path in parent.iterdir() if not path.name.startswith("."))
+            folders = list_folder(parent)
         except FileNotFoundError:  # it was removed a moment ago
             continue
         except OSError as error:
-            unreadable[parent.name] = str(error.strerror)
+            unreadable[parent.name] = read_problem(error)
             continue
         for folder in folders:
             if folder.is_dir() and VERSION.fullmatch(folder.name):

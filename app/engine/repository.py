@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,8 +15,9 @@ from app.engine.autoencoder import Autoencoder
 from app.engine.golden import check_golden
 from app.engine.run_limit import RunLimit
 from app.errors import InvalidModel, NoModels, RunTooLong, VersionTaken
-from app.files import irregular_files, regular_size
+from app.files import irregular_files, list_folder, read_problem, regular_size
 from app.manifest import MANIFEST, FileDigest, Manifest
+from app.places import VERSION, absence
 
 Written = TypeVar("Written")
 LoadOutcome = Literal["loaded", "refused"]
@@ -25,8 +25,6 @@ OnLoad: TypeAlias = Callable[[LoadOutcome], None]
 
 log = structlog.get_logger(__name__)
 
-VERSION = re.compile("[1-9][0-9]{0,8}")
-"""The name of a version's folder."""
 MAX_CHECK_SECONDS = 60.0
 """Seconds that the runs of the golden samples may take."""
 
@@ -42,7 +40,7 @@ def load_version(folder: Path, name: str, version: int, threads: int = 1) -> Aut
     except FileNotFoundError as error:
         raise InvalidModel(f"{MANIFEST} is missing") from error
     except OSError as error:
-        raise InvalidModel(f"{MANIFEST} cannot be read: {error.strerror}") from error
+        raise InvalidModel(f"{MANIFEST} {read_problem(error)}") from error
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise InvalidModel(f"{MANIFEST}: {problems}") from error
@@ -83,7 +81,7 @@ def check_files(folder: Path, manifest: Manifest) -> None:
         except FileNotFoundError as error:
             raise InvalidModel(f"{name} is missing") from error
         except OSError as error:
-            raise InvalidModel(f"{name} cannot be read: {error.strerror}") from error
+            raise InvalidModel(f"{name} {read_problem(error)}") from error
         if actual != digest:
             raise InvalidModel(f"{name} is not the file that the manifest names: its checksum differs")
 
@@ -95,18 +93,17 @@ def load_repository(root: Path, threads: int = 1) -> list[Autoencoder]:
     Raises NoModels if no version is valid.
     """
     models: list[Autoencoder] = []
+    reasons: list[str] = []
     for folder, name, version in candidates(root):
         try:
             models.append(load_version(folder, name, version, threads))
         except InvalidModel as error:
             log.warning("version skipped", model=name, version=version, reason=str(error))
+            reasons.append(f"{name}/{version}: {error}")
         else:
             log.info("version loaded", model=name, version=version)
     if not models:
-        raise NoModels(
-            f"no valid model in {root.resolve()}: set HOURGLASS_MODELS_DIR to a folder that holds "
-            f"<name>/<version>/{MANIFEST}"
-        )
+        raise NoModels(absence(root, reasons))
     return models
 
 
@@ -123,9 +120,9 @@ def candidates(root: Path) -> Iterator[tuple[Path, str, int]]:
 def _entries(folder: Path) -> list[Path]:
     """Return the sorted entries of a folder, except hidden ones; if it cannot be read, log that and return none."""
     try:
-        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        return list_folder(folder)
     except OSError as error:
-        log.warning("folder skipped", path=str(folder), reason=error.strerror)
+        log.warning("folder skipped", path=str(folder), reason=read_problem(error))
         return []
 
 

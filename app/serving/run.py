@@ -7,6 +7,7 @@ import logging
 import structlog
 
 from app.distribution import bundled_models
+from app.places import warn_of_misplaced_models
 from app.server.counters import shared_folder
 from app.server.tls import check_certificate
 from app.server.traces.start import check_traces
@@ -26,6 +27,7 @@ def serve(settings: Settings) -> int:
     listeners = bind(settings.host, settings.port)
     models = settings.models_dir.resolve()
     log.info("model repository", path=str(models), bundled=models == bundled_models())
+    warn_of_misplaced_models(models)
     address = url("https" if settings.ssl_certfile else "http", settings.host, listeners)
 
     def announce() -> None:

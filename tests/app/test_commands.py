@@ -75,7 +75,9 @@ def test_check_names_a_missing_model_or_repository(
 ) -> None:
     monkeypatch.setenv("HOURGLASS_MODELS_DIR", str(tmp_path))
     assert main(["check"]) == 1
-    assert f"hourglass: {tmp_path} holds no version of any model" in capsys.readouterr().err
+    assert f"hourglass: no valid model in {tmp_path}, which is empty: set " in capsys.readouterr().err
+    assert main(["check", "tiny"]) == 1
+    assert "which is empty" in capsys.readouterr().err
     tiny.write_version(tmp_path)
     assert main(["check"]) == 0
     assert main(["check", "tiny/2"]) == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.files import CHUNK_BYTES, hash_file, irregular_files, read_file, regular_size
+from app.files import CHUNK_BYTES, hash_file, irregular_files, list_folder, read_file, read_problem, regular_size
 
 
 @pytest.fixture
@@ -59,3 +59,22 @@ def test_irregular_files_are_found_at_any_depth(file: Path) -> None:
     (folder / "link").symlink_to(file)
     (folder / "nowhere").symlink_to(folder / "missing")
     assert irregular_files(folder) == [folder / "figures" / "pipe"]
+
+
+def test_hidden_entries_are_not_listed(tmp_path: Path) -> None:
+    for name in ("b", ".hidden", "a"):
+        (tmp_path / name).touch()
+    assert [path.name for path in list_folder(tmp_path)] == ["a", "b"]
+
+
+def test_a_folder_whose_entries_cannot_be_opened_is_not_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # as for mode 0744 and another user
+    with pytest.raises(PermissionError, match="Permission denied"):
+        list_folder(tmp_path)
+
+
+def test_a_problem_of_permissions_names_the_user() -> None:
+    assert read_problem(PermissionError(13, "Permission denied")) == (
+        f"cannot be read by user {os.getuid()}: Permission denied"
+    )
+    assert read_problem(FileNotFoundError(2, "No such file")) == "cannot be read: No such file"

@@ -80,6 +80,22 @@ def test_the_models_of_the_working_folder_come_before_the_bundled_ones(
     assert Settings().models_dir == Path("elsewhere")
 
 
+def test_a_model_of_the_working_folder_that_cannot_be_opened_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models" / "own" / "1").mkdir(parents=True)
+    is_dir = Path.is_dir
+
+    def is_folder(path: Path) -> bool:
+        if path.name == "1":  # as for mode 0744 and another user
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_dir(path)
+
+    monkeypatch.setattr(Path, "is_dir", is_folder)
+    assert Settings().models_dir == Path("models")
+
+
 @pytest.mark.parametrize("path", ["user.py", "user/__init__.py", "own/1.txt", "own/0/x", "own/v1/x", ".own/1/x"])
 def test_a_folder_without_versions_is_no_repository(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -156,23 +156,47 @@ def test_a_folder_that_cannot_be_read_is_reported(tmp_path: Path, monkeypatch: p
 
     def iterdir(folder: Path) -> Iterator[Path]:
         if folder.name == "lost+found":  # root, who runs some tests, may read anything
-            raise PermissionError(13, "Permission denied")
+            raise PermissionError(13, "Permission denied", str(folder))
         return listed(folder)
 
     monkeypatch.setattr(Path, "iterdir", iterdir)
     with capture_logs() as lines:
         models = load_repository(tmp_path)
     assert [model.manifest.name for model in models] == ["tiny"]
-    assert [line["reason"] for line in lines if line["event"] == "folder skipped"] == ["Permission denied"]
+    reason = f"cannot be read by user {os.getuid()}: Permission denied"
+    assert [line["reason"] for line in lines if line["event"] == "folder skipped"] == [reason]
 
 
-@pytest.mark.parametrize("exists", [True, False])
-def test_a_repository_without_valid_models_is_refused_in_one_sentence(tmp_path: Path, exists: bool) -> None:
+def test_a_repository_without_valid_models_is_refused_in_one_sentence(tmp_path: Path) -> None:
     root = tmp_path / "models"
-    if exists:
-        root.mkdir()
-    with pytest.raises(NoModels, match=r"no valid model in .*models: set HOURGLASS_MODELS_DIR"):
+    with pytest.raises(NoModels, match=r"no valid model in .*models, which does not exist: set HOURGLASS_MODELS_DIR"):
         load_repository(root)
+    root.mkdir()
+    with pytest.raises(NoModels, match=r"no valid model in .*models, which is empty: set HOURGLASS_MODELS_DIR"):
+        load_repository(root)
+    for version in (1, 2):
+        (tiny.write_version(root, version=version) / MANIFEST).unlink()
+    expected = r"no valid model in .*models: tiny/1: model.json is missing; 1 more are in the log$"
+    with pytest.raises(NoModels, match=expected):
+        load_repository(root)
+
+
+def test_a_file_that_cannot_be_read_refuses_its_version_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny.write_version(tmp_path, "open")
+    tiny.write_version(tmp_path, "closed")
+    opened = Path.open
+
+    def open_file(path: Path, mode: str = "r") -> object:
+        if path.parent.parent.name == "closed" and path.name == ENCODER:  # root, who runs some tests, may read anything
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, mode)
+
+    monkeypatch.setattr(Path, "open", open_file)
+    with capture_logs() as lines:
+        models = load_repository(tmp_path)
+    assert [model.manifest.name for model in models] == ["open"]
+    reason = f"encoder.onnx cannot be read by user {os.getuid()}: Permission denied"
+    assert [line["reason"] for line in lines if line["event"] == "version skipped"] == [reason]
 
 
 def fill(folder: Path, version: int) -> str:
