@@ -54,7 +54,6 @@ holds_images = re.compile(rb'\s*\{\s*"images"\s*:').match
 DATA_URL = re.compile(r"data:[^,;]*(?:;[^,;]*)*;base64,", re.IGNORECASE)
 
 
-
 class Reader(threading.local):
     """The tools that each thread reads with."""
 

@@ -1,0 +1,128 @@
+"""
+One request on a connection of uvicorn, and its answer: uvicorn's own cycle, begun and read in less time.
+
+With `app.server.connection` it is the only file that knows uvicorn's insides, as of 0.54. uvicorn makes an event for
+each request, although the body of most has arrived with the head, and a callback for the end of each task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application, ASGIReceiveEvent
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+
+class Unawaited(asyncio.Event):
+    """Stands in for the event of a cycle that nobody waits for."""
+
+    def set(self) -> None:
+        """Do nothing: whoever waits makes an event first, and whoever does not wait looks at the cycle."""
+
+
+UNAWAITED = Unawaited()
+
+
+class Cycle(RequestResponseCycle):
+    """One request and its answer."""
+
+    message_event: asyncio.Event = UNAWAITED
+    disconnected = False
+    body: bytes | bytearray = b""  # type: ignore[assignment]
+    """The part of the body that has arrived and is not read."""
+    more_body = True
+    has_read_end = False
+    """True once the application has the end of the body."""
+    response_started = False
+    response_complete = False
+    chunked_encoding: bool | None = None
+    expected_content_length = 0
+
+    def __init__(self, connection: HttpToolsProtocol, *, keep_alive: bool) -> None:
+        self.scope = connection.scope
+        self.transport = connection.transport
+        self.flow = connection.flow
+        self.logger = connection.logger
+        self.access_logger = connection.access_logger
+        self.access_log = connection.access_log
+        self.default_headers = connection.server_state.default_headers
+        self.on_response = connection.on_response_complete
+        self.waiting_for_100_continue = connection.expect_100_continue
+        self.keep_alive = keep_alive
+
+    def start(self, app: ASGI3Application, loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[None]]) -> None:
+        """Let an application answer the request, in a task that is among these until it ends."""
+        self._task = loop.create_task(self.run_asgi(app))
+        self._tasks = tasks
+        tasks.add(self._task)
+
+    async def run_asgi(self, app: ASGI3Application) -> None:
+        """Let an application answer the request. If it raises or does not answer, uvicorn does what is left to do."""
+        try:
+            await app(self.scope, self.receive, self.send)
+            if not (self.response_complete or self.disconnected):
+                await super().run_asgi(_do_nothing)
+        except BaseException as error:
+            await super().run_asgi(_Failure(error))
+        finally:
+            self.on_response = _forget
+            self._tasks.discard(self._task)
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """Return the next part of the body, or the client's disconnect: at once, if it has arrived already."""
+        if self.waiting_for_100_continue and not self.transport.is_closing():
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.waiting_for_100_continue = False
+        while not (self.disconnected or self.response_complete):
+            self.flow.resume_reading()
+            if self.body or not (self.more_body or self.has_read_end):
+                body, self.body = self.body, b""
+                self.has_read_end = not self.more_body
+                return {"type": "http.request", "body": bytes(body), "more_body": self.more_body}
+            await self._wait()
+        return {"type": "http.disconnect"}
+
+    def add_body(self, part: bytes) -> int:
+        """Add to the body, and return the length of what is not read."""
+        if not self.body:
+            self.body = part
+        else:
+            if isinstance(self.body, bytes):
+                self.body = bytearray(self.body)
+            self.body += part
+        self.message_event.set()
+        return len(self.body)
+
+    def end_body(self) -> None:
+        """Let the body end here."""
+        self.more_body = False
+        self.message_event.set()
+
+    async def _wait(self) -> None:
+        """Wait for more of the body, for its end, for the end of the answer, or for the client's disconnect."""
+        if self.message_event is UNAWAITED:
+            self.message_event = asyncio.Event()
+        self.message_event.clear()
+        await self.message_event.wait()
+
+
+class _Failure:
+    """An application that raises an error that another one raised."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    async def __call__(self, *_: object) -> None:
+        raise self._error
+
+
+async def _do_nothing(*_: object) -> None:
+    """Stand in for an application that has ended."""
+
+
+def _forget() -> None:
+    """Stand in for the connection, which nothing may keep once the request is over."""
