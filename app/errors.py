@@ -36,6 +36,7 @@ The classes of 408, 414, 431, 501 and 505 stand in `app.server.refusals`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Self
 
 MAX_REPEATED_CHARACTERS = 100
 """Characters of a request that an error repeats."""
@@ -81,6 +82,11 @@ class ServiceError(HourglassError):
         self.headers = dict(headers or {})
         self.members = members
         """More members of the problem document, such as `supported` or `parameters`."""
+
+    def without_frames(self) -> Self:
+        """Drop the tracebacks, whose frames would keep bodies and arrays in memory, and return the error."""
+        self.__traceback__ = self.__cause__ = self.__context__ = None
+        return self
 
 
 class MalformedRequest(ServiceError, status=400, code="malformed-request"):
@@ -200,7 +206,7 @@ class InvalidParameter(ServiceError, status=422, code="invalid-parameter"):
 
 
 class Overloaded(ServiceError, status=503, code="overloaded"):
-    """The queue is full. The request can be sent again later."""
+    """The queue is full, or too many bytes are held. The request can be sent again later."""
 
 
 class ShuttingDown(ServiceError, status=503, code="shutting-down"):

@@ -6,6 +6,7 @@ import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import fields
+from functools import partial
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -25,6 +26,7 @@ from app.server.counters import Counters, inherited_folder
 from app.server.gate import Gate
 from app.server.limits import WATCH, ConnectionLimits, ConnectionWatch
 from app.server.metrics import Metrics
+from app.server.refusals import Refusal
 from app.server.request_log import RequestLog
 from app.settings import Settings
 
@@ -44,10 +46,14 @@ def build_app(state: State) -> Gate:
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
         state.start()
         state.metrics.start()
-        yield {WATCH: ConnectionWatch(connection_limits(state.settings))}
+        yield {WATCH: ConnectionWatch(connection_limits(state.settings), state.budget, record)}
         state.close()
         state.metrics.stop()
         flush_log()
+
+    write_line = line_writer()
+    request_log = RequestLog(write_line) if write_line else None
+    record = partial(record_refusal, state.metrics, request_log)
 
     app = FastAPI(
         title="Hourglass",
@@ -64,10 +70,15 @@ def build_app(state: State) -> Gate:
     v2.install(app, infer)
     app.include_router(health.router)
     pages.install(app, state, version("hourglass"))
-    write_line = line_writer()
-    request_log = RequestLog(write_line) if write_line else None
     guarded_app = guarded(Shortcut(app, tasks, infer), state.settings)
-    return Gate(guarded_app, problems.translate, state.lifecycle, state.metrics, request_log)
+    return Gate(guarded_app, problems.translate, state.lifecycle, state.metrics, request_log, state.budget)
+
+
+def record_refusal(metrics: Metrics, request_log: RequestLog | None, refusal: Refusal) -> None:
+    """Count a request that a connection refused, and log it."""
+    metrics.count_refused(refusal.error)
+    if request_log is not None:
+        request_log.add_refusal(refusal)
 
 
 def connection_limits(settings: Settings) -> ConnectionLimits:

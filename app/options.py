@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import islice
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -30,6 +30,9 @@ class Options(BaseModel):
     """The options of a task."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    answer_rows: ClassVar[int | None] = None
+    """The rows of the answer; None: as many as the request has."""
 
     @property
     def png_columns(self) -> int | None:
@@ -130,6 +133,11 @@ class GenerateOptions(DecodeOptions):
         1.0, description="Factor on the prior's standard deviation: below 1, more typical samples."
     )
 
+    @property
+    def answer_rows(self) -> int:  # type: ignore[override]
+        """The rows of the answer."""
+        return self.count
+
 
 class InterpolateOptions(DecodeOptions):
     """The options of `interpolate`."""
@@ -139,6 +147,11 @@ class InterpolateOptions(DecodeOptions):
     )
 
     steps: Annotated[int, Field(ge=2)] = Field(8, description="The number of samples, both ends included.")
+
+    @property
+    def answer_rows(self) -> int:  # type: ignore[override]
+        """The rows of the answer."""
+        return self.steps
 
     @property
     def png_columns(self) -> int | None:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "HOURGLASS_"
@@ -100,6 +100,11 @@ class Settings(BaseSettings):
     max_queued_rows: Annotated[int, Field(ge=1)] = Field(
         16_384, description="Most rows accepted and not yet answered, per process; more: 503 `overloaded`."
     )
+    max_held_bytes: Annotated[int, Field(ge=1)] = Field(
+        256 * MEBIBYTE,
+        description="Most bytes of bodies, rows and unread answers at once, per process, at least one decompressed "
+        "body and one body as sent; more: 503 `overloaded`.",
+    )
     max_connections: Annotated[int, Field(ge=1)] = Field(
         4096, description="Most open connections, per process; more: 503 `overloaded`, and the connection closes."
     )
@@ -143,10 +148,14 @@ class Settings(BaseSettings):
         None, description="File of API keys, as `hourglass key` prints them, read again when it changes; none: no keys."
     )
     open_docs: bool | None = Field(
-        None, description="Serve the documentation without a key; none: only if no keys file is set."
+        None,
+        description="Serve the documentation to everyone; false: only to keys, or to nobody if there are none; "
+        "none: true without a keys file.",
     )
     open_metrics: bool | None = Field(
-        None, description="Serve /metrics without a key; none: only if no keys file is set."
+        None,
+        description="Serve /metrics to everyone; false: only to keys, or to nobody if there are none; "
+        "none: true without a keys file.",
     )
     rate_limit: RateLimits = Field(
         "",
@@ -170,6 +179,14 @@ class Settings(BaseSettings):
     shutdown_seconds: Annotated[int, Field(ge=0, le=3600)] = Field(
         30, description="Seconds for accepted requests to finish after the drain; 0: none."
     )
+
+    @field_validator("max_held_bytes")
+    @classmethod
+    def _admit_the_largest_body(cls, limit: int, values: ValidationInfo) -> int:
+        largest = values.data.get("max_body_bytes", 0) + values.data.get("max_decompressed_bytes", 0)
+        if limit < largest:
+            raise ValueError(f"expected at least {largest}, the sum of the largest body as sent and decompressed")
+        return limit
 
 
 def unknown_variables() -> list[str]:

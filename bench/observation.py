@@ -22,8 +22,7 @@ import orjson
 from app.log_writer import LogWriter
 from app.logs import LINE_OPTIONS
 from app.server.counters import Counters
-from app.server.disconnects import DisconnectWatcher
-from app.server.gate import Exchange
+from app.server.gate import Exchange, Gate
 from app.server.lifecycle import Lifecycle
 from app.server.metrics import Metrics
 from app.server.request_log import RequestLog
@@ -53,7 +52,7 @@ def microseconds(call: Callable[[], object], settle: Callable[[], object] = lamb
 
 def measure(metrics: Metrics) -> dict[str, float]:
     """Return the microseconds of each part."""
-    exchange = Exchange(SCOPE, _send, DisconnectWatcher(), Lifecycle(), metrics)
+    exchange = Exchange(SCOPE, _send, Gate(_application, lambda *_: None, Lifecycle(), metrics))
     exchange.route, exchange.task, exchange.rows = ROUTE, "encode", 1
     exchange.model = SimpleNamespace(name=MODEL, version=1)
     exchange.begin(200)
@@ -79,6 +78,10 @@ def main() -> int:
     for part, cost in (costs | {"together": sum(costs.values())}).items():
         sys.stdout.write(f"| {part} | {cost:.1f} |\n")
     return 0
+
+
+async def _application(*_: object) -> None:
+    pass
 
 
 async def _send(message: Any) -> None:

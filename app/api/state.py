@@ -13,9 +13,10 @@ from app.engine.autoencoder import Autoencoder
 from app.engine.batcher import Batcher
 from app.engine.catalog import Catalog
 from app.engine.offload import Offload
-from app.engine.process import available_cores
+from app.engine.process import available_cores, return_memory
 from app.engine.reload import RepositoryReader
 from app.engine.served import RowLimits, ServedModel
+from app.server.budget import Budget
 from app.server.lifecycle import Lifecycle
 from app.server.metrics import Metrics
 from app.settings import Settings
@@ -36,6 +37,7 @@ class State:
         self.threads = settings.threads or max(1, available_cores() // settings.workers)
         """The number of models that run at once."""
         self.lifecycle = Lifecycle()
+        self.budget = Budget(settings.max_held_bytes, return_memory)
         self.reloader: Reloader | None = None
         """None if the models are not those of a repository."""
         queue_seconds, run_seconds = settings.queue_seconds or math.inf, settings.run_seconds or math.inf
@@ -46,6 +48,9 @@ class State:
         self._batcher.on_run = metrics.count_run
         self._limits = RowLimits(settings.max_rows, settings.max_numbers)
         metrics.add_gauge("hourglass_queue_rows", "Rows accepted and not yet answered.", lambda: self._batcher.rows)
+        metrics.add_gauge(
+            "hourglass_held_bytes", "Bytes of bodies, rows and unread answers.", lambda: self.budget.total
+        )
         metrics.describe_models(self._served_models)
 
     @classmethod

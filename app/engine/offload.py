@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 
 from app.engine.expiry import Expiry
 from app.engine.threads import Threads
-from app.errors import Expired
+from app.errors import Expired, ServiceError
 from app.times import now
 
 Returned = TypeVar("Returned")
@@ -63,8 +63,14 @@ class Job(Generic[Returned]):
         """Make the call, and return the function that gives the caller its outcome on the event loop."""
         try:
             return partial(self.result.set_result, self.call())
+        except ServiceError as error:
+            return partial(self.result.set_exception, error.without_frames())
         except Exception as error:  # whatever it is, it belongs to the caller
             return partial(self.result.set_exception, error)
+
+
+def _nothing() -> Any:
+    return None
 
 
 class Offload:
@@ -90,10 +96,14 @@ class Offload:
             return call()
         loop = asyncio.get_running_loop()
         result: asyncio.Future[Returned] = loop.create_future()
-        self._waiting.append(Job(call, now(), result))
+        job = Job(call, now(), result)
+        self._waiting.append(job)
         self._expiry.arm(loop, self._expire)
         self._threads.submit(self._work, loop)
-        return await result
+        try:
+            return await result
+        finally:
+            job.call = _nothing  # a job whose caller is gone may wait on; what it would read is freed now
 
     def close(self) -> None:
         """Finish the accepted work, then end the threads. Work that takes too long is left behind."""

@@ -42,6 +42,10 @@ class Pending:
         self.waited = time - self.since
         self.outcome = Expired("no thread was free to run the model in time; send the request again later")
 
+    def forget(self, _: object) -> None:
+        """Free the arrays: the caller has its result or is gone."""
+        self.arrays = ()
+
     def settle(self) -> None:
         """Give the caller the outcome. Only the event loop calls this."""
         if self.times:

@@ -39,6 +39,9 @@ from app.times import REQUEST_TIMES, now
 SOLO_TURNS = 16
 """Successive turns of the event loop with one request each, after which the client is taken to be alone."""
 
+MAX_KEPT_BYTES = 64 * 1024
+"""Larger arrays are freed as soon as their caller is gone, although their place in the queue stays for a while."""
+
 
 class Queue:
     """The requests that wait for one function of one version of a model."""
@@ -129,7 +132,10 @@ class Queue:
         kind = tuple([(array.shape[1:], array.dtype) for array in arrays])
         if not self._arrived:
             loop.call_soon(self._dispatch, loop)
-        self._arrived.append(Pending(arrays, rows, kind, now(), REQUEST_TIMES.get(), result))
+        pending = Pending(arrays, rows, kind, now(), REQUEST_TIMES.get(), result)
+        self._arrived.append(pending)
+        if arrays[0].nbytes > MAX_KEPT_BYTES:
+            result.add_done_callback(pending.forget)
         return result
 
     def _dispatch(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -23,6 +23,9 @@ from app.manifest import ImageInput, Manifest
 
 Drawn = TypeVar("Drawn")
 
+UNCOUNTED_NUMBERS = 4096
+"""Numbers of a small request: with its answer in JSON they take 64 KiB."""
+
 QueueName = Literal["mean", "posterior", "decode", "round trip", "reconstruct"]
 
 
@@ -58,6 +61,9 @@ class ServedModel:
         """The requests of /v2, by task."""
         self.max_rows = limits.rows(self.manifest)
         """The most rows of a request or an answer."""
+        numbers = max(self.manifest.input_size, self.manifest.latent_dim)
+        self.uncounted_rows = UNCOUNTED_NUMBERS // numbers
+        """The rows of a request and an answer that are too small to be counted among the bytes that are held."""
         encoder, decoder = measure_graphs(autoencoder)
         both, rows = encoder + decoder, autoencoder.rows_per_run
         self._offload = offload

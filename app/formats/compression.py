@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zlib
+from collections.abc import Callable
 
 from app.errors import DecompressedTooLarge, MalformedBody, UnsupportedEncoding
 
@@ -18,10 +19,14 @@ GZIP_WINDOW, ZLIB_WINDOW, RAW_WINDOW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zli
 ANSWER_LEVEL = 1
 """zlib's level for answers. Higher levels take several times as long, and numbers hardly get smaller."""
 
+Count = Callable[[int], object]
 
-def decompress(content: bytes, encoding: str, limit: int) -> bytes:
+
+def decompress(content: bytes, encoding: str, limit: int, count: Count | None = None) -> bytes:
     """
     Return the decompressed body. `limit` is its largest size in bytes, and memory use stays near it.
+
+    `count` receives the size of each part before the part is kept, and may raise an error.
 
     `deflate` may be a zlib stream or, as some clients send it, a raw one. gzip must have one member.
     Raises UnsupportedEncoding, DecompressedTooLarge, or MalformedBody if the body is corrupt, cut off or followed by
@@ -32,9 +37,10 @@ def decompress(content: bytes, encoding: str, limit: int) -> bytes:
         case "" | "identity":
             return content
         case "gzip" | "x-gzip":
-            return _inflate(content, "gzip", GZIP_WINDOW, limit)
+            return _inflate(content, "gzip", GZIP_WINDOW, limit, count)
         case "deflate":
-            return _inflate(content, "deflate", ZLIB_WINDOW if _has_zlib_header(content) else RAW_WINDOW, limit)
+            window = ZLIB_WINDOW if _has_zlib_header(content) else RAW_WINDOW
+            return _inflate(content, "deflate", window, limit, count)
     raise UnsupportedEncoding(
         f"expected a single Content-Encoding of {' or '.join(ENCODINGS)}, got {encoding[:60]!r}",
         headers={"Accept-Encoding": ", ".join(ENCODINGS)},
@@ -58,7 +64,7 @@ def _has_zlib_header(content: bytes) -> bool:
     return len(content) > 1 and content[0] & 0x0F == zlib.DEFLATED and int.from_bytes(content[:2], "big") % 31 == 0
 
 
-def _inflate(content: bytes, name: str, window: int, limit: int) -> bytes:
+def _inflate(content: bytes, name: str, window: int, limit: int, count: Count | None) -> bytes:
     inflater, view, inflated = zlib.decompressobj(window), memoryview(content), io.BytesIO()
     at = 0
     try:
@@ -69,6 +75,8 @@ def _inflate(content: bytes, name: str, window: int, limit: int) -> bytes:
             while chunk:
                 if inflated.tell() + len(chunk) > limit:
                     raise DecompressedTooLarge(f"expected a body of at most {limit} bytes when decompressed, got more")
+                if count is not None:
+                    count(len(chunk))
                 inflated.write(chunk)
                 chunk = inflater.decompress(inflater.unconsumed_tail, OUTPUT_CHUNK_BYTES)
     except zlib.error as error:

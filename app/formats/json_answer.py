@@ -29,7 +29,7 @@ fastest of 15 rounds, orjson against nine decimals, in µs: one image 15 / 24, t
 eight 109 / 79, 32 607 / 197.
 """
 TEN_MILLION, THOUSAND = np.uint32(10_000_000), np.uint32(1000)
-CLOSING_BRACKET = ord("]")
+OPENING_BRACKET, CLOSING_BRACKET = ord("["), ord("]")
 CHARACTERS_PER_NUMBER = 12
 """Characters of a number and the comma after it."""
 BLOCK_NUMBERS = 32 * 1024
@@ -70,14 +70,16 @@ def write_decimals(rows: Array) -> bytes | None:
         return None
     shape = rows.shape[1:]
     frame = np.frombuffer(_frame(shape), np.uint8)
-    text = np.empty((len(rows), len(frame)), np.uint8)
+    content = np.empty(1 + len(rows) * len(frame), np.uint8)
+    content[0] = OPENING_BRACKET
+    text = content[1:].reshape(len(rows), len(frame))
     step = max(1, BLOCK_NUMBERS // math.prod(shape))
     for start in range(0, len(rows), step):
         block = text[start : start + step]
         block[:] = frame
         _number_places(block, shape)[...] = _digits(rows[start : start + step])
     text[-1, -1] = CLOSING_BRACKET  # replaces the comma after the last row
-    return b"[" + text.tobytes()
+    return content.tobytes()
 
 
 @lru_cache(maxsize=64)

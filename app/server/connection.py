@@ -1,5 +1,5 @@
 """
-Connections on uvicorn: the only file that knows its insides, as of 0.54.
+Connections on uvicorn. This file, `app.server.bounded` and `app.server.cycle` alone know its insides, as of 0.54.
 
 Unlike uvicorn's own protocol, it limits heads, bodies and the reading of answers (`app.server.limits`), answers what it
 refuses with a problem document, and ignores offers of other protocols. And it writes a complete answer in one step,
@@ -11,54 +11,42 @@ anything wraps its `send`, `write_response` writes nothing and the answer goes o
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Iterable
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import httptools
 from starlette.types import Send
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.errors import MalformedRequest, Overloaded, ServiceError
+from app.errors import MalformedRequest, Overloaded
+from app.server.bounded import BoundedConnection
 from app.server.cycle import Cycle
 from app.server.heads import check_head, head_too_large, head_without_offer, origin_form, refusal
-from app.server.ids import new_request_id
-from app.server.limits import WATCH, ConnectionLimits, ConnectionWatch, Phase, reset_on_close, unsent_bytes
-from app.server.problems import problem_application, problem_bytes
-from app.server.refusals import RequestTimeout
-
-if TYPE_CHECKING:
-    from uvicorn._types import ASGI3Application
+from app.server.limits import WATCH, ConnectionLimits, ConnectionWatch
 
 KNOWN_VERSIONS = ("0.54.",)
 """Versions of uvicorn whose request-response cycle `write_response` matches."""
 
 UVICORN_VERSION = version("uvicorn")
 
-MAX_LINGER_BYTES = 1024 * 1024
-"""Bytes that are read and dropped after a refusal."""
+QUEUED_REQUEST_BYTES = 4096
+"""The memory of a request without a body that waits in a pipeline."""
+MAX_PIPELINED = 64
+"""Requests that wait behind another one before the rest of the data is left unparsed."""
+PIECE_BYTES = 16 * 1024
+"""Bytes that are parsed at once: fewer than those of some hundred heads."""
 
 
-class Connection(HttpToolsProtocol):
+class Connection(BoundedConnection):
     """A connection to one client."""
-
-    watch: ConnectionWatch
-    limits: ConnectionLimits
-    cycle: Cycle
-    pipeline: deque[tuple[Cycle, ASGI3Application]]  # type: ignore[assignment]
-    refused = False
-    """True once a request was refused: whatever follows is dropped."""
-    head_bytes_left: int
-    """Bytes in which the current head must end; or, within a body, the line of a chunk or the trailers."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request, unless too many connections are open."""
         super().connection_made(transport)
         self.watch = self.app_state.get(WATCH) or ConnectionWatch(ConnectionLimits())
         self.limits = limits = self.watch.limits
+        self.budget = self.watch.budget
         self.head_bytes_left = limits.max_head_bytes
         self.url = b""
         if not self.watch.admit(self):
@@ -69,19 +57,27 @@ class Connection(HttpToolsProtocol):
         """Forget the connection."""
         super().connection_lost(exc)
         self.watch.remove(self)
+        self.budget.add(-self.held)
+        self.held = 0
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrives, in pieces in which a head must end: a head is refused before it is whole."""
         if self.refused:
-            return self._drop(data)
+            return self.drop(data)
+        if self.unparsed:
+            data, self.unparsed = self.unparsed + data, b""
         try:
-            if len(data) >= self.head_bytes_left:
-                return self._parse_pieces(data)
-            self.head_bytes_left -= len(data)
-            self._parse(data)
+            if len(data) >= self.head_bytes_left or len(data) > PIECE_BYTES:
+                self._parse_pieces(data)
+            else:
+                self.head_bytes_left -= len(data)
+                self._parse(data)
+            if self.held or self.queued or self.head_bytes_left < self.limits.max_head_bytes:
+                self.count_held(may_refuse=True)
         except httptools.HttpParserError as error:
-            self.logger.warning("Invalid HTTP request received.")
             self.refuse(refusal(error))
+        except Overloaded as error:
+            self.refuse(error)
         return None
 
     def on_headers_complete(self) -> None:
@@ -96,13 +92,19 @@ class Connection(HttpToolsProtocol):
         if self.url[:1] != b"/":
             self.url, self.headers[:] = origin_form(self.url, parser.get_method(), self.headers)
         self._begin(parser.get_method().decode("ascii"), version)
+        if self.pipeline:
+            self.queued += QUEUED_REQUEST_BYTES
+            self.count_held(may_refuse=True)
         self.headers = []  # trailers do not join the headers that the application has
 
     def on_body(self, body: bytes) -> None:
         """Add to the request's body."""
         self.head_bytes_left, cycle = self.limits.max_head_bytes, self.cycle
-        if not cycle.response_complete and cycle.add_body(body) > HIGH_WATER_LIMIT:
-            self.flow.pause_reading()
+        if not cycle.response_complete:
+            if cycle.add_body(body) > HIGH_WATER_LIMIT:
+                self.flow.pause_reading()
+            if self.pipeline:
+                self.queued += len(body)
 
     def on_message_complete(self) -> None:
         """End the request's body, unless httptools only takes the message for complete because of an offer."""
@@ -116,58 +118,11 @@ class Connection(HttpToolsProtocol):
             self.flow.resume_reading()
             if self.pipeline:
                 cycle, app = self.pipeline.pop()
+                self.queued -= QUEUED_REQUEST_BYTES + len(cycle.body)
                 cycle.start(app, self.loop, self.tasks)
-
-    def progress(self) -> tuple[Phase, object]:
-        """Return what the connection waits for, and a mark that differs after any progress."""
-        unread, cycle = self.transport.get_write_buffer_size(), self.cycle
-        if unread or self.transport.is_closing():
-            return Phase.ANSWER, unread + unsent_bytes(self.transport.get_extra_info("socket"))
-        if self.refused:
-            return (Phase.OTHER if self._owes_answer() else Phase.REFUSED), None
-        if cycle is None or cycle.scope is not self.scope:
-            return Phase.HEAD, cycle
-        if cycle.more_body and not self.flow.read_paused:
-            return Phase.BODY, cycle
-        return (Phase.IDLE if cycle.response_complete else Phase.OTHER), cycle
-
-    def expire(self, phase: Phase) -> None:
-        """End the connection, with a problem document if that is still possible."""
-        in_head = self.scope is not None and (self.cycle is None or self.cycle.scope is not self.scope)
-        if phase is Phase.HEAD and in_head:
-            self.refuse(RequestTimeout(f"expected a whole head within {self.limits.head_seconds:g} s"))
-        elif phase is Phase.BODY and not self.cycle.response_complete:
-            self.refuse(RequestTimeout(f"expected a whole body within {self.limits.body_seconds:g} s"))
-        elif phase is Phase.ANSWER:
-            self._reset()
-        elif phase is Phase.REFUSED:
-            self.transport.abort()
-        else:
-            self.transport.close()
-
-    def refuse(self, error: ServiceError) -> None:
-        """
-        Answer with a problem document and close: nothing that follows can be understood.
-
-        If earlier requests wait for their answers, the connection ends with the last of those instead.
-        """
-        self.refused = True
-        cycle = self.cycle
-        if self._owes_answer():
-            if self.pipeline or not cycle.more_body:
-                cycle.keep_alive = False
-                if self.pipeline and cycle.more_body:
-                    self.pipeline[0] = (cycle, problem_application(error, new_request_id()))  # type: ignore[assignment]
-                return None
-            cycle.disconnected = True
-            cycle.message_event.set()
-            if cycle.response_started:
-                return self._reset()
-        self.flow.resume_reading()
-        self.transport.write(problem_bytes(error, new_request_id(), self.server_state.default_headers))
-        lingers = self.transport.can_write_eof() and self.watch.may_linger(self)
-        self.transport.write_eof() if lingers else self.transport.close()
-        return None
+                if self.unparsed and len(self.pipeline) < MAX_PIPELINED:
+                    self.loop.call_soon(self._parse_rest)
+                self.count_held(may_refuse=False)
 
     def _begin(self, method: str, version: str) -> None:
         """Begin to answer the request whose head is whole, or queue it behind others. As uvicorn does, in less time."""
@@ -201,11 +156,24 @@ class Connection(HttpToolsProtocol):
                 method, http = self.parser.get_method(), self.parser.get_http_version()
                 self.parser.feed_data(head_without_offer(method, self.url, http, self.headers))
 
+    def _parse_rest(self) -> None:
+        """Parse data that waited for the pipeline, unless new data was faster."""
+        if self.unparsed and not self.transport.is_closing():
+            self.data_received(b"")
+
     def _parse_pieces(self, data: bytes) -> None:
-        """Parse data that may contain more than the rest of a head, and refuse a head that is too large."""
+        """
+        Parse data that may contain more than the rest of a head, and refuse a head that is too large.
+
+        Heads take a hundred times their bytes once they are parsed, so what follows a long pipeline waits as bytes.
+        """
         rest = memoryview(data)
-        while rest:
-            piece = rest[: self.head_bytes_left]
+        while rest and not self.refused:
+            if len(self.pipeline) >= MAX_PIPELINED:
+                self.flow.pause_reading()
+                self.unparsed = bytes(rest)
+                return None
+            piece = rest[: min(self.head_bytes_left, PIECE_BYTES)]
             rest = rest[len(piece) :]
             self.head_bytes_left -= len(piece)
             self._parse(piece)
@@ -213,29 +181,9 @@ class Connection(HttpToolsProtocol):
                 return self.refuse(head_too_large(self.url, self.headers, self.limits.max_head_bytes))
         return None
 
-    def _reset(self) -> None:
-        """Close without sending what the client did not read, so that the kernel frees it, too."""
-        reset_on_close(self.transport.get_extra_info("socket"))
-        self.transport.abort()
-
-    def is_answering(self) -> bool:
-        """Return True if a request has arrived and its answer is not complete."""
-        return self.cycle is not None and not self.cycle.response_complete
-
     def is_reading_head(self) -> bool:
         """Return True before the first request of a connection, and in the middle of the head of any other."""
         return self.cycle is None or self.scope is not self.cycle.scope
-
-    def _owes_answer(self) -> bool:
-        return self.is_answering() and not self.cycle.disconnected
-
-    def _drop(self, data: bytes) -> None:
-        if self._owes_answer():
-            return self.flow.pause_reading()
-        self.head_bytes_left -= len(data)
-        if self.head_bytes_left < -MAX_LINGER_BYTES:
-            self.transport.abort()
-        return None
 
 
 def write_response(
@@ -270,3 +218,18 @@ def write_response(
     cycle.message_event.set()
     cycle.on_response()
     return True
+
+
+async def wait_until_read(send: Send) -> None:
+    """
+    Wait until the kernel has the whole answer that was written last: the process holds all of it until then.
+
+    It returns at once if the connection is lost, or is not one of uvicorn's.
+    """
+    cycle = getattr(send, "__self__", None)
+    if isinstance(cycle, Cycle) and cycle.transport.get_write_buffer_size():
+        cycle.transport.set_write_buffer_limits(0)
+        try:
+            await cycle.flow.drain()
+        finally:
+            cycle.transport.set_write_buffer_limits(HIGH_WATER_LIMIT)

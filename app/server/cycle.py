@@ -1,7 +1,7 @@
 """
 One request on a connection of uvicorn, and its answer: uvicorn's own cycle, begun and read in less time.
 
-With `app.server.connection` it is the only file that knows uvicorn's insides, as of 0.54. uvicorn makes an event for
+Like `app.server.connection`, it knows uvicorn's insides, as of 0.54. uvicorn makes an event for
 each request, although the body of most has arrived with the head, and a callback for the end of each task.
 """
 

@@ -12,19 +12,22 @@ from __future__ import annotations
 import re
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import InternalError, ServiceError, ShuttingDown
-from app.server.connection import write_response
+from app.server.budget import UNCOUNTED_BYTES, Budget
+from app.server.connection import wait_until_read, write_response
 from app.server.disconnects import DisconnectWatcher
+from app.server.facts import RequestFacts
 from app.server.ids import new_request_id
 from app.server.lifecycle import Lifecycle
-from app.server.metrics import Metrics, Parts
+from app.server.metrics import UNKNOWN, Metrics
 from app.server.problems import NOSNIFF, PROBLEM_JSON, problem_document
-from app.server.request_log import UNKNOWN, RequestLog, route_template
+from app.server.refusals import REFUSAL, Refusal
+from app.server.request_log import RequestLog, route_template
 from app.times import REQUEST_TIMES, RequestTimes, now
 
 log = structlog.get_logger(__name__)
@@ -43,49 +46,14 @@ Headers = list[tuple[bytes, bytes]]
 Translate = Callable[[Scope, Exception], ServiceError | None]
 
 
-class Model(Protocol):
-    """The name and the version of a model, such as its manifest."""
+class Exchange(RequestFacts):
+    """One request and its answer."""
 
-    @property
-    def name(self) -> str:
-        """The name that the model is served by."""
-
-    @property
-    def version(self) -> int:
-        """The number of its version."""
-
-
-class Exchange:
-    """
-    One request and its answer.
-
-    Endpoints add what they find out to `route`, `task`, `model`, `rows` and `bytes_in`, for the metrics and the log.
-    """
-
-    route: str | None = None
-    """The template of the path, such as `/v1/models/{model}/encode`; None until it is known."""
-    task: str | None = None
-    """The task, which is empty until it is known; None if the route has none."""
-    model: Model | None = None
-    rows: int = 0
-    """Rows of the request or, if the task takes none, of its answer."""
-    bytes_in: int = 0
-    """Bytes of the body, if no header announces them."""
-    bytes_out: int = 0
-    """Bytes of the answer's body."""
-    status: int = 0
-    """The status of the answer; 0 before it has begun."""
-    error_code: str | None = None
-    parts: Parts = (0.0, 0.0, 0.0, 0.0, 0.0)
-    """The seconds of each part, once the answer has begun."""
-
-    def __init__(
-        self, scope: Scope, send: Send, watcher: DisconnectWatcher, lifecycle: Lifecycle, metrics: Metrics
-    ) -> None:
+    def __init__(self, scope: Scope, send: Send, gate: Gate) -> None:
         self._scope = scope
         self._send = send
-        self._lifecycle, self._metrics = lifecycle, metrics
-        self.watcher = watcher
+        self._lifecycle, self._metrics, self.budget = gate.lifecycle, gate.metrics, gate.budget
+        self.watcher = gate.watcher
         """Endpoints add the request to it once the body is read."""
         self.started = False
         """True once the answer has begun."""
@@ -99,7 +67,14 @@ class Exchange:
         self.request_id: bytes = chosen if chosen and VALID_ID.fullmatch(chosen) else new_request_id()
 
     async def respond(self, headers: Headers, content: bytes) -> None:
-        """Send a complete answer with status 200, whose length is among the headers."""
+        """
+        Send a complete answer with status 200, whose length is among the headers.
+
+        A large one is held until its client has read it. Raises Overloaded.
+        """
+        large = len(content) > UNCOUNTED_BYTES
+        if large or self.held:
+            self.hold(len(content))
         headers = [*headers, (b"x-request-id", self.request_id), (b"server-timing", self.begin(200)), NOSNIFF]
         headers += self.extra_headers
         others_wait = self.watcher.remove()
@@ -107,9 +82,13 @@ class Exchange:
         if self._lifecycle.draining:
             headers.append(CLOSE)
         elif write_response(self._send, headers, content, together=others_wait):
+            if large:
+                await wait_until_read(self._send)
             return
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         await self._send({"type": "http.response.body", "body": content})
+        if large:
+            await wait_until_read(self._send)
 
     async def fail(self, error: ServiceError) -> None:
         """Send the problem document of an error."""
@@ -120,6 +99,12 @@ class Exchange:
         headers += [(b"content-length", b"%d" % len(document)), (b"content-type", PROBLEM_JSON.encode())]
         await self.send({"type": "http.response.start", "status": error.status, "headers": headers})
         await self.send({"type": "http.response.body", "body": document})
+
+    def record(self, refusal: Refusal) -> None:
+        """Count the request as the connection refused it."""
+        self.error_code, self.request_id = refusal.error.code, refusal.request_id
+        self._metrics.count_refusal(refusal.error.code)
+        self.begin(refusal.error.status)
 
     def send(self, message: Message) -> Awaitable[None]:
         """Send an ASGI message; the head of the answer gets the request's id and times."""
@@ -135,8 +120,18 @@ class Exchange:
             if self._lifecycle.draining:
                 message["headers"].append(CLOSE)
         else:
-            self.bytes_out += len(message.get("body", b""))
+            size = len(message.get("body", b""))
+            self.bytes_out += size
+            if size > UNCOUNTED_BYTES:
+                return self._send_large(message, size)
         return self._send(message)
+
+    async def _send_large(self, message: Message, size: int) -> None:
+        """Send a large part of an answer that has begun, and count it until it is read."""
+        self.hold_more(size)
+        await self._send(message)
+        await wait_until_read(self._send)
+        self.hold_more(-size)
 
     def begin(self, status: int) -> bytes:
         """
@@ -183,26 +178,29 @@ class Gate:
         lifecycle: Lifecycle,
         metrics: Metrics | None = None,
         request_log: RequestLog | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self.app: Any = app
         """The application inside."""
         self.lifecycle = lifecycle
         self.metrics = metrics or Metrics()
+        self.budget = budget or Budget()
         self._translate = translate
         self._request_log = request_log
-        self._watcher = DisconnectWatcher()
+        self.watcher = DisconnectWatcher()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)  # type: ignore[no-any-return]
-        scope[EXCHANGE] = exchange = Exchange(scope, send, self._watcher, self.lifecycle, self.metrics)
+        scope[EXCHANGE] = exchange = Exchange(scope, send, self)
         REQUEST_TIMES.set(exchange.times)
+        failure: ServiceError | None = None
         try:
             await self.app(scope, receive, exchange.send)
         except CancelledError:
-            self._watcher.remove()
-            disconnected = self._watcher.client_disconnected()
+            self.watcher.remove()
+            disconnected = self.watcher.client_disconnected()
             if not exchange.started:
                 if self.lifecycle.cut_off and not disconnected:
                     return await exchange.fail(ShuttingDown("the server ends; send the request again", headers=RETRY))
@@ -212,17 +210,31 @@ class Gate:
         except Exception as error:
             if exchange.started:
                 raise
-            self._watcher.remove()
-            await exchange.fail(self._service_error(scope, exchange, error))
+            self.watcher.remove()
+            failure = self._service_error(scope, exchange, error)
+        finally:
+            if exchange.held:
+                exchange.hold(0)
+            if failure is None and self._request_log is not None:
+                self._request_log.add(scope, exchange)
+        return None if failure is None else await self._fail(scope, exchange, failure)
+
+    async def _fail(self, scope: Scope, exchange: Exchange, error: ServiceError) -> None:
+        """Send an error, unless the connection has already sent another one."""
+        refusal: Refusal | None = scope.get(REFUSAL)
+        try:
+            if refusal is None:
+                await exchange.fail(error)
+            else:
+                exchange.record(refusal)
         finally:
             if self._request_log is not None:
                 self._request_log.add(scope, exchange)
-        return None
 
     def _service_error(self, scope: Scope, exchange: Exchange, error: Exception) -> ServiceError:
         translated = error if isinstance(error, ServiceError) else self._translate(scope, error)
         if translated is not None:
-            return translated
+            return translated.without_frames()
         log.error(
             "unexpected exception",
             request_id=exchange.request_id.decode(),

@@ -9,12 +9,15 @@ import struct
 import sys
 import termios
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 import structlog
+
+from app.server.budget import Budget
+from app.server.refusals import Refusal
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +30,8 @@ MAX_LINGERING = 256
 SWEEP_SECONDS = 1.0
 SWEEPS_PER_LIMIT = 4
 """A limit shorter than four seconds makes the sweeps more frequent."""
+
+OnRefusal = Callable[[Refusal], object]
 
 
 @dataclass(frozen=True)
@@ -77,8 +82,13 @@ class ConnectionWatch:
     two seconds.
     """
 
-    def __init__(self, limits: ConnectionLimits) -> None:
+    def __init__(
+        self, limits: ConnectionLimits, budget: Budget | None = None, on_refusal: OnRefusal | None = None
+    ) -> None:
         self.limits = limits
+        self.budget = budget or Budget()
+        self.on_refusal: OnRefusal = on_refusal or (lambda _: None)
+        """Called with each request that a connection refuses before the application has it."""
         self._seconds = {
             Phase.HEAD: limits.head_seconds,
             Phase.BODY: limits.body_seconds,
@@ -134,7 +144,7 @@ class ConnectionWatch:
     def _sweep_again(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
         self.sweep(loop.time())
-        if self._waits:
+        if self.budget.sweep() or self._waits:
             self._timer = loop.call_later(self._interval, self._sweep_again, loop)
 
 

@@ -27,6 +27,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+from app.errors import ServiceError
 from app.server.counters import Counters
 
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -36,9 +37,13 @@ ROWS = tuple(2**power for power in range(13))
 PUBLISH_SECONDS = 1.0
 """Age that the registered values of another worker may have."""
 
+UNKNOWN = "unknown"
+"""The route of requests that no template matches, and the model of tasks of none that is served."""
+
 Value = Callable[[], float]
 Parts = tuple[float, float, float, float, float]
 """Seconds of a request's parts: decode, queue, compute, encode and total."""
+NO_PARTS: Parts = (0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -129,6 +134,11 @@ class Metrics:
     def count_refusal(self, code: str) -> None:
         """Count a problem document. Only the event loop calls this."""
         self._numbers[self._counters.block(REFUSALS.name, (code,))] += 1
+
+    def count_refused(self, error: ServiceError) -> None:
+        """Count a request that was refused before its route was known. Only the event loop calls this."""
+        self.count_request(UNKNOWN, "", error.status, NO_PARTS, answered_task=False)
+        self.count_refusal(error.code)
 
     def count_load(self, outcome: Literal["loaded", "refused"]) -> None:
         """Count a version of a model that was loaded, or found invalid."""

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from app.errors import ServiceError
+
+REFUSAL = "hourglass.refusal"
+"""The key, in the ASGI scope of a request that was already with the application, of the refusal its client got."""
+
+
+class Refusal(NamedTuple):
+    """A request that the connection refused, and the id in its problem document."""
+
+    error: ServiceError
+    request_id: bytes
+    method: str
+    """Empty if it is not known."""
+    path: str
+    """The part of the path that was read, without the query."""
 
 
 class RequestTimeout(ServiceError, status=408, code="request-timeout"):

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.types import Scope
 
+from app.server.metrics import UNKNOWN
+from app.server.refusals import Refusal
+
 if TYPE_CHECKING:
     from app.server.gate import Exchange
 
-UNKNOWN = "unknown"
-"""The route of requests that no template matches, and the model of tasks of none that is served."""
 PROBES = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready", "/metrics"})
 """Routes whose requests have a line only if they fail."""
+MAX_METHOD_CHARACTERS = 20
 MAX_PATH_CHARACTERS = 100
 MAX_LENGTH_DIGITS = 15
 
@@ -44,13 +46,15 @@ class RequestLog:
             "level": "info",
             "timestamp": datetime.now(UTC),
             "request_id": exchange.request_id.decode(),
-            "method": scope["method"][:20],
+            "method": scope["method"][:MAX_METHOD_CHARACTERS],
             "route": route,
             "status": exchange.status,
             "bytes_in": int(length) if length.isdigit() and len(length) <= MAX_LENGTH_DIGITS else exchange.bytes_in,
             "bytes_out": exchange.bytes_out,
             "total_ms": int(total * 1e6) / 1e3,
         }
+        if exchange.key is not None:
+            line["key"] = exchange.key
         if exchange.task:
             line["task"] = exchange.task
         if model is not None:
@@ -65,6 +69,22 @@ class RequestLog:
         if b"traceparent" in headers and (trace := trace_id(headers[b"traceparent"])):
             line["trace_id"] = trace
         self._write(line)
+
+    def add_refusal(self, refusal: Refusal) -> None:
+        """Write the line of a request that the connection refused: what was read of it, and why."""
+        self._write(
+            {
+                "event": "request",
+                "level": "info",
+                "timestamp": datetime.now(UTC),
+                "request_id": refusal.request_id.decode(),
+                "method": refusal.method[:MAX_METHOD_CHARACTERS],
+                "route": UNKNOWN,
+                "status": refusal.error.status,
+                "code": refusal.error.code,
+                "path": refusal.path[:MAX_PATH_CHARACTERS],
+            }
+        )
 
 
 def route_template(scope: Scope) -> str:

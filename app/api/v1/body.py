@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from app.api.negotiation import FORM, JSON, NPY
+from app.api.request_body import read_decompressed
 from app.api.state import State
 from app.arrays import Array, Samples
 from app.engine.offload import LoopLimit
@@ -31,29 +32,54 @@ def request_types(takes_images: bool, name: str | None) -> tuple[str, ...]:
 
 
 async def read_array(
-    content: bytes, media_type: str, content_type: bytes, name: str, model: ServedModel, state: State
+    content: bytes,
+    encoding: bytes | None,
+    media_type: str,
+    content_type: bytes,
+    name: str,
+    model: ServedModel,
+    state: State,
 ) -> Array:
     """
     Return the checked rows of a body, whose media type is one of `request_types`.
 
-    Raises TooManyRows, and what the format and the model's checks raise.
+    Raises TooManyRows, and what the encoding, the format and the model's checks raise.
     """
-    size, limit = len(content), NEVER_ON_LOOP
+    if encoding is None:
+        size, limit, read = _reader(content, media_type, content_type, name, model, state)
+        return await state.offload.run(size, limit, read)
+
+    def read_plain(content: bytes) -> Array:
+        return _reader(content, media_type, content_type, name, model, state)[2]()
+
+    read = partial(read_decompressed, content, encoding, state, read_plain)
+    return await state.offload.run(len(content), LoopLimit.DECOMPRESS_BYTES, read)
+
+
+def _reader(
+    content: bytes, media_type: str, content_type: bytes, name: str, model: ServedModel, state: State
+) -> tuple[int, int, Callable[[], Array]]:
+    """Return the size of the work of reading a body, its limit on the event loop, and the function that reads."""
     if media_type in FORMATS:
-        read = partial(_read_image, content, media_type, model, state)
-        size, limit = decoding_size(content, media_type), LoopLimit.READ_IMAGE_SIZE
-    elif media_type == FORM:
-        read = partial(_read_form, content, content_type, model, state)
-    elif model.takes_images and name == "samples" and media_type == JSON and holds_images(content):
-        read = partial(_read_json_images, content, model, state)
-    else:
-        read = partial(_read_rows, content, media_type, name, model)
-        limit = LOOP_LIMITS[media_type]
-    return await state.offload.run(size, limit, read)
+        limit = LoopLimit.READ_IMAGE_SIZE
+        return decoding_size(content, media_type), limit, partial(_read_image, content, media_type, model, state)
+    if media_type == FORM:
+        return len(content), NEVER_ON_LOOP, partial(_read_form, content, content_type, model, state)
+    if model.takes_images and name == "samples" and media_type == JSON and holds_images(content):
+        return len(content), NEVER_ON_LOOP, partial(_read_json_images, content, model, state)
+    return len(content), LOOP_LIMITS[media_type], partial(_read_rows, content, media_type, name, model)
 
 
-def check_no_body(content: bytes) -> None:
+async def check_no_body(content: bytes, encoding: bytes | None, state: State) -> None:
     """Raise InvalidInput if a task without an input gets a body, so that no options in it are ignored silently."""
+    if encoding is None:
+        return check_empty(content)
+    check = partial(read_decompressed, content, encoding, state, check_empty)
+    return await state.offload.run(len(content), LoopLimit.DECOMPRESS_BYTES, check)
+
+
+def check_empty(content: bytes) -> None:
+    """Raise InvalidInput for anything but no body, or one without options."""
     if content.strip() not in (b"", b"{}"):
         raise InvalidInput("expected no body; options go into the query, such as ?count=8&seed=1")
 

@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
+from app.api.holding import hold_rows
 from app.api.negotiation import check_request_type, choose_response_type
 from app.api.request_body import read_body
 from app.api.state import State
@@ -48,21 +49,30 @@ class TaskEndpoint:
         if task.takes:
             content_type = headers.get(b"content-type")
             request_type = check_request_type(content_type, self._request_types[model.takes_images])
-        content = await read_body(receive, headers, state)
+        content = await read_body(receive, exchange, state)
         exchange.bytes_in = len(content)
         exchange.watcher.add(receive)
         times.received = times.decoded = now()
+        encoding = headers.get(b"content-encoding")
         if task.takes:
-            rows = await read_array(content, request_type, content_type or b"", task.takes, model, state)
+            rows = await read_array(content, encoding, request_type, content_type or b"", task.takes, model, state)
+            del content  # it is not needed any more; neither are the rows and the result while the client reads
             times.decoded = now()
             exchange.rows = len(rows)
+            if exchange.held or (options.answer_rows or len(rows)) > model.uncounted_rows:
+                outputs = ((task.gives, response_type),)
+                hold_rows(exchange, rows.nbytes, options.answer_rows or len(rows), outputs, model)
             result = await task.function(model, options, rows)
+            del rows
         else:
-            check_no_body(content)
+            await check_no_body(content, encoding, state)
+            if exchange.held or (options.answer_rows or 0) > model.uncounted_rows:
+                hold_rows(exchange, 0, options.answer_rows or 0, ((task.gives, response_type),), model)
             result = await task.function(model, options)
             exchange.rows = len(result.array)
         times.computed = now()
         reply_headers, content = await render(result, response_type, task, options, model.manifest, state)
+        del result
         times.encoded = now()
         await exchange.respond(reply_headers, content)
 

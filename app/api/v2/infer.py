@@ -8,17 +8,19 @@ says whether bytes follow the JSON.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
-from app.api.request_body import read_body
+from app.api.holding import hold_rows
+from app.api.negotiation import JSON, OCTETS
+from app.api.request_body import read_body, read_decompressed
 from app.api.state import State
 from app.api.v2.models import COUNT, Entries, Entry
 from app.api.v2.query import Query
 from app.api.v2.reply import HEADER_LENGTH, answer_encoding, render
-from app.arrays import Samples
+from app.arrays import Array, Samples
 from app.engine.offload import LoopLimit
 from app.errors import MAX_REPEATED_CHARACTERS, Expired, InvalidInput, InvalidParameter, MalformedBody, WrongShape
 from app.formats.images import UNKNOWN_SIZE, decoding_size, media_type, read_images
@@ -54,15 +56,19 @@ class InferEndpoint:
         exchange.model, exchange.task = entry.served.manifest, entry.task_name
         requests = entry.served.requests[entry.task_name]
         try:
-            content = await read_body(receive, headers, state)
+            content = await read_body(receive, exchange, state)
             exchange.bytes_in = len(content)
             exchange.watcher.add(receive)
             times.received = now()
             length = _header_length(headers)
-            query = await state.offload.run(*_loop_size(content, length), partial(_read, entry, content, length))
+            query = await state.offload.run(*_reading(entry, length, content, headers, state))
+            del content  # it is not needed any more; neither are the arrays and the result while the client reads
             arrays = query.arrays if query.images is None else (await self._read_images(entry, query.images),)
             times.decoded = now()
             exchange.rows = len(arrays[0]) if arrays else 0
+            rows = query.options.answer_rows or exchange.rows
+            if exchange.held or rows > entry.served.uncounted_rows:
+                _hold(exchange, arrays, rows, entry, query)
             try:
                 async with asyncio.timeout(query.timeout):
                     result = await entry.task.function(entry.served, query.options, *arrays)
@@ -77,6 +83,7 @@ class InferEndpoint:
             requests.add_failure(times)
             raise
         requests.add_success(times)
+        del query, arrays, result
         await exchange.respond(*answer)
 
     async def _read_images(self, entry: Entry, tensor: Tensor) -> Samples:
@@ -91,14 +98,26 @@ class InferEndpoint:
         return await self._state.offload.run(size, LoopLimit.READ_IMAGE_SIZE, read)
 
 
-def _loop_size(content: bytes, header_length: int | None) -> tuple[int, int]:
-    """Return the size of the work of reading a body, and its limit on the event loop."""
-    if len(content) > LoopLimit.READ_BINARY_BYTES:
-        return len(content), LoopLimit.READ_BINARY_BYTES
-    return len(content) if header_length is None else header_length, LoopLimit.READ_JSON_BYTES
+def _hold(exchange: Exchange, arrays: tuple[Array, ...], rows: int, entry: Entry, query: Query) -> None:
+    outputs = [(name, OCTETS if binary else JSON) for name, binary in query.outputs.items()]
+    hold_rows(exchange, sum([array.nbytes for array in arrays]), rows, outputs, entry.served)
 
 
-def _read(entry: Entry, content: bytes, header_length: int | None) -> Query:
+def _reading(
+    entry: Entry, header_length: int | None, content: bytes, headers: Mapping[bytes, bytes], state: State
+) -> tuple[int, int, Callable[[], Query]]:
+    """Return the size of the work of reading a body, its limit on the event loop, and the function that reads."""
+    size, encoding = len(content), headers.get(b"content-encoding")
+    if encoding is not None:
+        read = partial(read_decompressed, content, encoding, state, partial(_read, entry, header_length))
+        return size, LoopLimit.DECOMPRESS_BYTES, read
+    call = partial(_read, entry, header_length, content)
+    if size > LoopLimit.READ_BINARY_BYTES:
+        return size, LoopLimit.READ_BINARY_BYTES, call
+    return size if header_length is None else header_length, LoopLimit.READ_JSON_BYTES, call
+
+
+def _read(entry: Entry, header_length: int | None, content: bytes) -> Query:
     """Return the checked parts of a request. Raises what its formats and the model's checks raise."""
     if header_length == 0:
         expected = entry.inputs[0]

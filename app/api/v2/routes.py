@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from app.api.docs.errors import INFER_CODES, error_responses
 from app.api.reloader import Reloader
-from app.api.request_body import read_body
+from app.api.request_body import read_plain_body
 from app.api.state import CurrentState
 from app.api.v2.infer import INFER_PATHS, InferEndpoint
 from app.api.v2.models import Entries, Entry
@@ -49,7 +49,7 @@ def entries(state: CurrentState) -> Entries:
 
 async def request_body(request: Request, state: CurrentState) -> bytes:
     """Return the body of the request."""
-    return await read_body(request.receive, request.scope[EXCHANGE].headers, state)
+    return await read_plain_body(request.receive, request.scope[EXCHANGE], state)
 
 
 def reloader(state: CurrentState) -> Reloader:

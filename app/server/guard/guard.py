@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.errors import Forbidden, Unauthorized
+from app.errors import Forbidden, NotFound, Unauthorized
 from app.server.gate import EXCHANGE, Exchange
 from app.server.guard.cors import PREFLIGHT_HEADERS, Cors
 from app.server.guard.hosts import AllowedHosts
@@ -68,11 +68,13 @@ class Guard:
             if policy.cors.is_preflight(scope["method"], exchange.headers):
                 return _answer_preflight(send)
         if path not in HEALTH:
-            self._check(scope, path, exchange.headers)
+            self._check(scope, path, exchange)
         return self._app(scope, receive, send)
 
-    def _check(self, scope: Scope, path: str, headers: Mapping[bytes, bytes]) -> None:
-        policy = self._policy
+    def _check(self, scope: Scope, path: str, exchange: Exchange) -> None:
+        policy, headers = self._policy, exchange.headers
+        if exchange.budget.held > exchange.budget.limit and path != METRICS:
+            exchange.budget.check(1)  # what connections hold is counted, but cannot be refused when it comes
         host = headers.get(b"host", b"")
         if policy.hosts is not None and host not in policy.hosts.verified:
             policy.hosts.check(host)
@@ -80,9 +82,12 @@ class Guard:
         if policy.keys is not None:
             if not self._is_open(path):
                 key = authenticate(policy.keys, headers)
+                exchange.key = key.name
                 check_scope(key, required_scope(scope["method"], path))
         elif path.startswith(CONTROL):
             self._check_origin(headers)
+        elif not (policy.open_docs and policy.open_metrics):
+            self._check_open(path)
         if policy.rate_limits is not None and path != METRICS:
             client = scope.get("client")
             policy.rate_limits.count(f"key {key.name}" if key else f"address {client[0] if client else ''}")
@@ -102,10 +107,15 @@ class Guard:
             scope["path"] = path = path[len(prefix) :] or "/"
         return path
 
+    def _check_open(self, path: str) -> None:
+        """Raise NotFound for what is not open and has no keys that could open it."""
+        if (path == METRICS or is_documentation(path)) and not self._is_open(path):
+            raise NotFound("expected an address that this server offers; the operator has switched this one off")
+
     def _is_open(self, path: str) -> bool:
         if path == METRICS:
             return self._policy.open_metrics
-        return self._policy.open_docs and (path in DOCS or path.startswith(DOCS_ASSETS))
+        return self._policy.open_docs and is_documentation(path)
 
     def _check_origin(self, headers: Mapping[bytes, bytes]) -> None:
         """
@@ -119,6 +129,11 @@ class Guard:
             return
         if self._policy.cors is None or not self._policy.cors.allows(origin):
             raise Forbidden("expected a page of this server or of HOURGLASS_CORS_ORIGINS, got one of another host")
+
+
+def is_documentation(path: str) -> bool:
+    """Return True for the pages of the documentation, what they load, and the address that leads to them."""
+    return path in DOCS or path.startswith(DOCS_ASSETS)
 
 
 def authenticate(keys: KeyFile, headers: Mapping[bytes, bytes]) -> Key:

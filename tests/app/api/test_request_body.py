@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from app.api.request_body import read_body
+from app.api.request_body import read_body, read_decompressed
 from app.api.state import State
 from app.engine.repository import load_version
-from app.errors import BodyTooLarge, MalformedBody
+from app.errors import BodyTooLarge, DecompressedTooLarge, MalformedBody
 from app.main import create_app
+from app.server.gate import Exchange, Gate
+from app.server.lifecycle import Lifecycle
 from app.settings import Settings
 from tests.helpers.applications import state_over
 
@@ -37,8 +39,18 @@ def read(state: State, *messages: dict[str, Any], **headers: str) -> bytes:
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", **waiting.pop(0)}
 
-    names = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
-    return asyncio.run(read_body(receive, names, state))
+    async def send(_: object) -> None:
+        raise AssertionError("nothing is sent")
+
+    async def app(*_: object) -> None:
+        raise AssertionError("nothing is called")
+
+    names = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    exchange = Exchange({"headers": names}, send, Gate(app, lambda *_: None, Lifecycle(), budget=state.budget))
+    try:
+        return asyncio.run(read_body(receive, exchange, state))
+    finally:
+        exchange.hold(0)
 
 
 def chunk(content: bytes, more: bool = True) -> dict[str, Any]:
@@ -76,7 +88,10 @@ def test_a_body_that_ends_with_a_disconnect_is_malformed(state: State, parts: li
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 def test_a_compressed_body_is_decompressed(state: State, encoding: str) -> None:
     content = (gzip if encoding == "gzip" else zlib).compress(b"x" * 100)
-    assert read(state, chunk(content, more=False), content_encoding=encoding) == b"x" * 100
+    assert read_decompressed(content, encoding.encode(), state, len) == 100
+    with pytest.raises(DecompressedTooLarge):
+        read_decompressed(gzip.compress(b"x" * 101), b"gzip", state, len)
+    assert state.budget.total == 0
 
 
 @pytest.mark.parametrize("path", ["/v1/models/tiny-ae/encode", "/v2/models/tiny-ae.encode/infer"])

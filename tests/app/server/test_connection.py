@@ -17,7 +17,8 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.main import create_app
-from app.server.connection import KNOWN_VERSIONS, MAX_LINGER_BYTES, Connection, write_response
+from app.server.bounded import MAX_LINGER_BYTES
+from app.server.connection import KNOWN_VERSIONS, Connection, write_response
 from app.settings import Settings
 from tests.helpers.process import run_shell, serving
 from tests.helpers.wire import ask as ask_server

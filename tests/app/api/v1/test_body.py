@@ -12,7 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.api.v1 import body
-from app.api.v1.body import check_no_body, request_types
+from app.api.v1.body import check_empty, request_types
 from app.errors import InvalidInput
 from app.formats.json_body import read_rows
 from app.main import create_app
@@ -87,9 +87,9 @@ def test_the_supported_media_types_are_listed(client: TestClient) -> None:
 
 @pytest.mark.parametrize("content", [b"", b" \n", b"{}", b" {} "])
 def test_a_task_without_an_input_takes_no_body(content: bytes) -> None:
-    check_no_body(content)  # does not raise
+    check_empty(content)  # does not raise
     with pytest.raises(InvalidInput, match="options go into the query"):
-        check_no_body(content + b"1")
+        check_empty(content + b"1")
 
 
 def test_large_bodies_are_parsed_on_a_thread(tiny_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
