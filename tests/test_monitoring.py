@@ -93,6 +93,7 @@ FIRING: dict[str, tuple[dict[str, str], str]] = {
     ),
     "HourglassOverloaded": ({'hourglass_refusals_total{reason="overloaded"}': "0+5x20"}, "15m"),
     "HourglassQueueLong": ({"hourglass_queue_rows": "40000x20", "hourglass_workers": "4x20"}, "5m"),
+    "HourglassManyBytesHeld": ({"hourglass_held_bytes": "600000000x20", "hourglass_workers": "4x20"}, "5m"),
     "HourglassWorkerMissing": ({"hourglass_workers": "4 4 3x18"}, "10m"),
     "HourglassModelRefused": ({'hourglass_model_loads_total{outcome="refused"}': "1x20"}, "2m"),
     "HourglassLogLinesLost": ({"hourglass_log_lines_dropped_total": "0+100x20"}, "15m"),

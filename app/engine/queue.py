@@ -39,8 +39,8 @@ from app.times import REQUEST_TIMES, now
 SOLO_TURNS = 16
 """Successive turns of the event loop with one request each, after which the client is taken to be alone."""
 
-MAX_KEPT_BYTES = 64 * 1024
-"""Larger arrays are freed as soon as their caller is gone, although their place in the queue stays for a while."""
+LARGE_BYTES = 64 * 1024
+"""Larger arrays are freed as soon as their caller is gone."""
 
 
 class Queue:
@@ -80,7 +80,7 @@ class Queue:
             if rows <= self._rows_on_loop and (self._is_alone(rows) or self._fills_the_core(rows)):
                 return self._run_at_once(arrays, rows)
             if rows <= self._rows_per_run:
-                return await self._enqueue(arrays, rows)
+                return await self._enqueue(arrays, rows, large=arrays[0].nbytes > LARGE_BYTES)
             return await self._run_in_parts(arrays, rows)
         finally:
             batcher.rows -= rows
@@ -118,7 +118,7 @@ class Queue:
     async def _run_in_parts(self, arrays: tuple[Rows, ...], rows: int) -> tuple[Rows, ...]:
         size = self._rows_per_run
         parts = [tuple(array[at : at + size] for array in arrays) for at in range(0, rows, size)]
-        futures = [self._enqueue(part, len(part[0])) for part in parts]
+        futures = [self._enqueue(part, len(part[0]), large=True) for part in parts]
         try:
             results = await asyncio.gather(*futures)
         finally:
@@ -126,7 +126,7 @@ class Queue:
                 future.cancel()
         return tuple(np.concatenate(column) for column in zip(*results, strict=True))
 
-    def _enqueue(self, arrays: tuple[Rows, ...], rows: int) -> asyncio.Future[tuple[Rows, ...]]:
+    def _enqueue(self, arrays: tuple[Rows, ...], rows: int, *, large: bool) -> asyncio.Future[tuple[Rows, ...]]:
         loop = asyncio.get_running_loop()
         result: asyncio.Future[tuple[Rows, ...]] = loop.create_future()
         kind = tuple([(array.shape[1:], array.dtype) for array in arrays])
@@ -134,7 +134,7 @@ class Queue:
             loop.call_soon(self._dispatch, loop)
         pending = Pending(arrays, rows, kind, now(), REQUEST_TIMES.get(), result)
         self._arrived.append(pending)
-        if arrays[0].nbytes > MAX_KEPT_BYTES:
+        if large:  # its place in the queue may stay for a while after its caller is gone
             result.add_done_callback(pending.forget)
         return result
 

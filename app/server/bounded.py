@@ -23,6 +23,8 @@ from app.server.refusals import REFUSAL, Refusal, RequestTimeout
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
 
+UNREFUSED_BYTES = 4096
+"""A connection that holds no more is never refused, so that probes are answered even if they come in pieces."""
 MAX_LINGER_BYTES = 1024 * 1024
 """Bytes that are read and dropped after a refusal."""
 
@@ -66,7 +68,7 @@ class BoundedConnection(HttpToolsProtocol):
         size = self.queued + len(self.unparsed) + min(self.transport.get_write_buffer_size(), HIGH_WATER_LIMIT)
         if not self.refused:
             size += self.limits.max_head_bytes - self.head_bytes_left
-        if may_refuse:
+        if may_refuse and size > UNREFUSED_BYTES:
             self.budget.change(self.held, size)
         else:
             self.budget.add(size - self.held)

@@ -28,6 +28,14 @@ def test_a_setting_outside_its_bounds_is_refused(setting: dict[str, object]) -> 
         Settings(**setting)  # type: ignore[arg-type]
 
 
+def test_the_budget_admits_the_largest_body() -> None:
+    assert Settings(max_held_bytes=10, max_body_bytes=4, max_decompressed_bytes=6).max_held_bytes == 10
+    for held in (0, 9):
+        with pytest.raises(ValidationError, match="max_held_bytes") as refused:
+            Settings(max_held_bytes=held, max_body_bytes=4, max_decompressed_bytes=6)
+        assert refused.value.errors()[0]["loc"] == ("max_held_bytes",)
+
+
 def test_settings_cannot_be_changed() -> None:
     settings = Settings(models_dir=Path("x"))
     with pytest.raises(ValidationError, match="frozen"):

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
+from functools import partial
+from typing import Any
 
+import numpy as np
 import pytest
 
 from app.engine import offload as offload_module
 from app.engine.offload import Offload
-from app.errors import Expired
+from app.errors import Expired, InvalidInput
 
 
 @pytest.mark.parametrize(("size", "limit", "on_loop"), [(0, 0, True), (8, 8, True), (9, 8, False), (0, -1, False)])
@@ -74,6 +78,48 @@ def test_work_whose_caller_left_is_not_done() -> None:
         await first
         offload.close()
         assert calls == []
+
+    asyncio.run(asyncio.wait_for(scenario(), 30))
+
+
+def test_work_whose_caller_left_is_freed_while_the_threads_are_busy() -> None:
+    async def scenario() -> None:
+        offload, gate = Offload(1), threading.Event()
+        first = asyncio.create_task(offload.run(1, 0, lambda: gate.wait(30)))
+        await asyncio.sleep(0)
+        body = np.zeros(9)
+        watched = weakref.ref(body)
+        gone = asyncio.create_task(offload.run(1, 0, partial(np.sum, body)))
+        del body
+        await asyncio.sleep(0)
+        assert watched() is not None
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+        del gone
+        await asyncio.sleep(0)
+        assert watched() is None
+        gate.set()
+        await first
+        offload.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), 30))
+
+
+def test_the_error_of_a_client_does_not_keep_the_arrays_of_its_work() -> None:
+    async def scenario() -> None:
+        offload = Offload(1)
+        arrays: list[Any] = []
+
+        def fail() -> None:
+            array = np.zeros(9)
+            arrays.append(weakref.ref(array))
+            raise InvalidInput("nine zeros") from ValueError("inner")
+
+        with pytest.raises(InvalidInput) as raised:
+            await offload.run(1, 0, fail)
+        assert raised.value.__cause__ is None
+        assert arrays[0]() is None
+        offload.close()
 
     asyncio.run(asyncio.wait_for(scenario(), 30))
 

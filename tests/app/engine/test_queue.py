@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+import weakref
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,26 @@ def test_a_cancelled_request_is_not_computed_and_frees_its_rows_at_once() -> Non
         await asyncio.gather(first, fits)
 
     assert play(scenario, max_queued_rows=4).runs == [[0], [6, 6, 6]]
+
+
+@pytest.mark.parametrize("rows_per_run", [8, 20_000])
+def test_the_arrays_of_a_cancelled_request_are_freed_at_once(rows_per_run: int) -> None:
+    async def scenario(queue: Queue, double: Doubling) -> None:
+        first = await occupy(queue, double)
+        array = np.ones((20_000, 1), np.float32)
+        watched = weakref.ref(array)
+        gone = asyncio.create_task(queue.run(array))
+        del array
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+        del gone
+        await asyncio.sleep(0)
+        assert watched() is None
+        double.gate.set()
+        await first
+
+    assert play(scenario, rows_per_run=rows_per_run, max_queued_rows=50_000).runs == [[0]]
 
 
 def test_a_caller_may_leave_while_its_rows_are_computed() -> None:

@@ -124,7 +124,7 @@ def test_a_check_counts_nothing() -> None:
     assert budget.total == 40
 
 
-def test_what_cannot_be_refused_is_counted_beyond_the_limit() -> None:
+def test_bytes_that_cannot_be_refused_are_counted_beyond_the_limit() -> None:
     budget = Budget(100)
     budget.add(150)
     with pytest.raises(Overloaded):

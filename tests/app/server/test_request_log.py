@@ -13,7 +13,9 @@ from app.api.problems import translate
 from app.api.state import State
 from app.main import build_app
 from app.server.gate import Gate
+from app.server.guard.keys import key_line
 from app.server.lifecycle import Lifecycle
+from app.server.refusals import HeadTooLarge, Refusal
 from app.server.request_log import RequestLog, route_template, trace_id
 from app.settings import Settings
 from tests.helpers.v1 import SAMPLE
@@ -113,6 +115,33 @@ def test_no_field_is_longer_than_its_bound(logged: TestClient, lines: list[dict[
     assert len(orjson.dumps(unknown)) < 500
     assert len(orjson.dumps(model)) < 500
     assert "secret" not in str(unknown)
+
+
+def test_the_line_has_the_name_of_the_key(tiny_models: Path, tmp_path: Path, lines: list[dict[str, Any]]) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text(key_line("alice", "inference", "hg_secret"))
+    inner = build_app(State.load(Settings(models_dir=tiny_models, keys_file=keys)))
+    client = TestClient(Gate(inner.app, translate, Lifecycle(), request_log=RequestLog(lines.append)))
+    client.post(ENCODE, json={"samples": [SAMPLE]}, headers={"x-api-key": "hg_secret"})
+    client.post(ENCODE, json={"samples": [SAMPLE]}, headers={"x-api-key": "hg_guess"})
+    assert [(line["status"], line.get("key")) for line in lines] == [(200, "alice"), (401, None)]
+    assert "hg_" not in str(lines)
+
+
+def test_the_line_of_a_refusal_is_bounded(lines: list[dict[str, Any]]) -> None:
+    RequestLog(lines.append).add_refusal(Refusal(HeadTooLarge("x" * 900), b"id-7", "M" * 900, "/" + "p" * 90_000))
+    [line] = lines
+    assert line.pop("timestamp").tzinfo is not None
+    assert line == {
+        "event": "request",
+        "level": "info",
+        "request_id": "id-7",
+        "method": "M" * 20,
+        "route": "unknown",
+        "status": 431,
+        "code": "head-too-large",
+        "path": "/" + "p" * 99,
+    }
 
 
 def test_probes_are_quiet_unless_they_fail(tiny_models: Path, lines: list[dict[str, Any]]) -> None:

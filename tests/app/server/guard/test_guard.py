@@ -10,7 +10,8 @@ import orjson
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from app.server.gate import Gate
+from app.server.budget import Budget
+from app.server.gate import EXCHANGE, Gate
 from app.server.guard.cors import Cors
 from app.server.guard.guard import Guard, Policy
 from app.server.guard.hosts import AllowedHosts
@@ -31,18 +32,26 @@ METRICS = ("GET", "/metrics")
 class Answer:
     """An answer of the gate, and the path that the application behind the guard saw."""
 
-    def __init__(self, messages: list[Message], path: str | None) -> None:
+    def __init__(self, messages: list[Message], path: str | None, key: str | None) -> None:
         head, body = messages
         self.status = head["status"]
         self.headers = {name.decode(): value.decode() for name, value in head["headers"]}
         self.problem = orjson.loads(body["body"]) if self.status >= 400 else {}
         self.path = path
+        self.key = key
 
 
 def ask(
     policy: Policy, method: str, path: str, client: str | None = "10.0.0.1", root_path: str = "", **headers: str
 ) -> Answer:
     """Send a request through the gate and the guard to an application that answers 200."""
+    return ask_while_held(0, policy, method, path, client, root_path, **headers)
+
+
+def ask_while_held(
+    held: int, policy: Policy, method: str, path: str, client: str | None = None, root_path: str = "", **headers: str
+) -> Answer:
+    """Send a request as `ask` does, to a server that holds bytes and may hold 100."""
     messages: list[Message] = []
     paths: list[str] = []
 
@@ -57,8 +66,11 @@ def ask(
     pairs = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     scope: dict[str, Any] = {"type": "http", "method": method, "path": path, "headers": pairs, "root_path": root_path}
     scope["client"] = (client, 1) if client else None
-    asyncio.run(Gate(Guard(app, policy), lambda *_: None, Lifecycle())(scope, None, send))  # type: ignore[arg-type]
-    return Answer(messages, paths[0] if paths else None)
+    budget = Budget(100)
+    budget.add(held)
+    gate = Gate(Guard(app, policy), lambda *_: None, Lifecycle(), budget=budget)
+    asyncio.run(gate(scope, None, send))  # type: ignore[arg-type]
+    return Answer(messages, paths[0] if paths else None, scope[EXCHANGE].key)
 
 
 @pytest.fixture
@@ -160,6 +172,30 @@ def test_the_documentation_is_open_by_setting(keys: KeyFile, open_docs: bool, me
 @pytest.mark.parametrize("open_metrics", [True, False])
 def test_metrics_are_open_by_setting(keys: KeyFile, open_metrics: bool) -> None:
     assert ask(Policy(keys, open_metrics=open_metrics), *METRICS).status == (200 if open_metrics else 401)
+
+
+@pytest.mark.parametrize("key", ["", "anything"])
+def test_without_keys_nothing_is_there_that_is_not_open(key: str) -> None:
+    no_docs, no_metrics = Policy(open_docs=False), Policy(open_metrics=False)
+    assert {ask(no_docs, method, path, x_api_key=key).status for method, path in DOCS} == {404}
+    assert ask(no_docs, *METRICS, x_api_key=key).status == 200
+    assert ask(no_metrics, *METRICS, x_api_key=key).problem["code"] == "not-found"
+    assert {ask(no_metrics, method, path).status for method, path in (*DOCS, ENCODE, LIST, *OPEN)} == {200}
+
+
+def test_the_name_of_the_key_is_among_the_facts_of_the_request(keys: KeyFile) -> None:
+    assert ask(Policy(keys), *ENCODE, x_api_key=INFERENCE).key == "alice"
+    assert ask(Policy(keys), *LOAD, x_api_key=INFERENCE).key == "alice"  # refused, but known
+    assert ask(Policy(keys), *ENCODE, x_api_key="wrong").key is None
+    assert ask(Policy(), *ENCODE, x_api_key=INFERENCE).key is None
+
+
+def test_only_probes_and_metrics_pass_while_too_much_is_held() -> None:
+    for method, path in (ENCODE, LIST, DOCS[1]):
+        refused = ask_while_held(101, Policy(), method, path)
+        assert (refused.status, refused.problem["code"], refused.headers["retry-after"]) == (503, "overloaded", "1")
+        assert ask_while_held(100, Policy(), method, path).status == 200
+    assert {ask_while_held(101, Policy(), method, path).status for method, path in (*OPEN, METRICS)} == {200}
 
 
 def test_one_key_does_not_use_up_the_requests_of_another(keys: KeyFile) -> None:
