@@ -21,7 +21,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
 from app.errors import MalformedRequest, Overloaded
 from app.server.bounded import BoundedConnection
-from app.server.cycle import Cycle
+from app.server.cycle import UNAWAITED, Cycle
 from app.server.heads import check_head, head_too_large, head_without_offer, origin_form, refusal
 from app.server.limits import WATCH, ConnectionLimits, ConnectionWatch
 
@@ -215,7 +215,8 @@ def write_response(
         cycle.transport.write(content)
     cycle.response_started = cycle.response_complete = True
     cycle.waiting_for_100_continue = False
-    cycle.message_event.set()
+    if cycle.message_event is not UNAWAITED:
+        cycle.message_event.set()
     cycle.on_response()
     return True
 
