@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.errors import InternalError, ServiceError, ShuttingDown
 from app.server.budget import UNCOUNTED_BYTES, Budget
 from app.server.connection import wait_until_read, write_response
-from app.server.disconnects import DisconnectWatcher
+from app.server.disconnects import DisconnectWatcher, RequestTask
 from app.server.facts import RequestFacts
 from app.server.ids import new_request_id
 from app.server.lifecycle import Lifecycle
@@ -54,7 +54,8 @@ class Exchange(RequestFacts):
         self._send = send
         self._lifecycle, self._metrics, self.budget = gate.lifecycle, gate.metrics, gate.budget
         self.watcher = gate.watcher
-        """Endpoints add the request to it once the body is read."""
+        """Endpoints add the request to it once the body is read, and keep what it returns in `watched`."""
+        self.watched: RequestTask | None = None
         self.started = False
         """True once the answer has begun."""
         self.times = RequestTimes()
@@ -77,7 +78,7 @@ class Exchange(RequestFacts):
             self.hold(len(content))
         headers = [*headers, (b"x-request-id", self.request_id), (b"server-timing", self.begin(200)), NOSNIFF]
         headers += self.extra_headers
-        others_wait = self.watcher.remove()
+        others_wait = self.watcher.remove(self.watched)
         self.bytes_out = len(content)
         if self._lifecycle.draining:
             headers.append(CLOSE)

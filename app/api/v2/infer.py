@@ -58,7 +58,7 @@ class InferEndpoint:
         try:
             content = await read_body(receive, exchange, state)
             exchange.bytes_in = len(content)
-            exchange.watcher.add(receive)
+            exchange.watched = exchange.watcher.add(receive)
             times.received = now()
             length = _header_length(headers)
             size, on_loop, read = _reading(entry, length, content, headers, state)
