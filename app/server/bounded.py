@@ -53,8 +53,10 @@ class BoundedConnection(HttpToolsProtocol):
         unread, cycle = self.transport.get_write_buffer_size(), self.cycle
         if unread or self.held:
             self.count_held(may_refuse=False)
-        if unread or self.transport.is_closing():
-            return Phase.ANSWER, unread + unsent_bytes(self.transport.get_extra_info("socket"))
+        encrypted = self.scheme == "https"  # such a transport does not say what it has given to the one below it
+        unsent = unsent_bytes(self.transport.get_extra_info("socket")) if unread or encrypted else 0
+        if unread or unsent or self.transport.is_closing():
+            return Phase.ANSWER, unread + unsent
         if self.refused:
             return (Phase.OTHER if self.owes_answer() else Phase.REFUSED), None
         if cycle is None or cycle.scope is not self.scope:

@@ -21,7 +21,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
 from app.errors import MalformedRequest, Overloaded
 from app.server.bounded import BoundedConnection
-from app.server.cycle import UNAWAITED, Cycle
+from app.server.cycle import UNAWAITED, Cycle, Flow
 from app.server.heads import check_head, head_too_large, head_without_offer, origin_form, refusal
 from app.server.limits import WATCH, ConnectionLimits, ConnectionWatch
 
@@ -32,10 +32,10 @@ UVICORN_VERSION = version("uvicorn")
 
 QUEUED_REQUEST_BYTES = 4096
 """The memory of a request without a body that waits in a pipeline."""
-MAX_PIPELINED = 64
+MAX_PIPELINED = 16
 """Requests that wait behind another one before the rest of the data is left unparsed."""
-PIECE_BYTES = 16 * 1024
-"""Bytes that are parsed at once: fewer than those of some hundred heads."""
+PIECE_BYTES, HEADS_PIECE_BYTES = 16 * 1024, 2 * 1024
+"""Bytes that are parsed at once, within a body and elsewhere: fewer than those of a hundred heads."""
 
 
 class Connection(BoundedConnection):
@@ -44,6 +44,7 @@ class Connection(BoundedConnection):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request, unless too many connections are open."""
         super().connection_made(transport)
+        self.flow: Flow = Flow(transport)
         self.watch = self.app_state.get(WATCH) or ConnectionWatch(ConnectionLimits())
         self.limits = limits = self.watch.limits
         self.budget = self.watch.budget
@@ -56,9 +57,14 @@ class Connection(BoundedConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         super().connection_lost(exc)
+        self.flow.lost = True
         self.watch.remove(self)
         self.budget.add(-self.held)
         self.held = 0
+        self.unparsed = b""  # the garbage collector may take minutes to find the connection
+        self.pipeline.clear()
+        if self.cycle is not None:
+            self.cycle.body = bytearray()
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrives, in pieces in which a head must end: a head is refused before it is whole."""
@@ -173,7 +179,8 @@ class Connection(BoundedConnection):
                 self.flow.pause_reading()
                 self.unparsed = bytes(rest)
                 return None
-            piece = rest[: min(self.head_bytes_left, PIECE_BYTES)]
+            in_body = self.cycle is not None and self.cycle.more_body
+            piece = rest[: min(self.head_bytes_left, PIECE_BYTES if in_body else HEADS_PIECE_BYTES)]
             rest = rest[len(piece) :]
             self.head_bytes_left -= len(piece)
             self._parse(piece)
@@ -219,18 +226,3 @@ def write_response(
         cycle.message_event.set()
     cycle.on_response()
     return True
-
-
-async def wait_until_read(send: Send) -> None:
-    """
-    Wait until the kernel has the whole answer that was written last: the process holds all of it until then.
-
-    It returns at once if the connection is lost, or is not one of uvicorn's.
-    """
-    cycle = getattr(send, "__self__", None)
-    if isinstance(cycle, Cycle) and cycle.transport.get_write_buffer_size():
-        cycle.transport.set_write_buffer_limits(0)
-        try:
-            await cycle.flow.drain()
-        finally:
-            cycle.transport.set_write_buffer_limits(HIGH_WATER_LIMIT)

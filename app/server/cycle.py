@@ -8,13 +8,28 @@ each request, although the body of most has arrived with the head, and a callbac
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from starlette.types import Send
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from app.server.limits import unsent_bytes
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application, ASGIReceiveEvent
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+
+TLS_PIECE_BYTES = 256 * 1024
+POLL_SECONDS = 0.05
+
+
+class Flow(FlowControl):
+    """uvicorn's flow control, which also tells an answer that its connection is lost."""
+
+    lost = False
 
 
 class Unawaited(asyncio.Event):
@@ -126,3 +141,30 @@ async def _do_nothing(*_: object) -> None:
 
 def _forget() -> None:
     """Stand in for the connection, which nothing may keep once the request is over."""
+
+
+async def send_large(send: Send, content: bytes, *, more: bool = False) -> None:
+    """
+    Send a large body, or a part of it, and wait until the kernel has all of it: the process holds it until then.
+
+    A transport of TLS encrypts all that it is given, and does not say what the client has not read of it. So it gets
+    one piece after another, and the kernel's queue shows whether the last one is read.
+    """
+    cycle = getattr(send, "__self__", None)
+    if not isinstance(cycle, Cycle):
+        return await send({"type": "http.response.body", "body": content, "more_body": more})
+    encrypted = cycle.scope["scheme"] == "https"
+    step = TLS_PIECE_BYTES if encrypted else len(content)
+    for start in range(0, len(content), step):
+        last = start + step >= len(content)
+        await send({"type": "http.response.body", "body": content[start : start + step], "more_body": more or not last})
+    if encrypted:
+        sock, flow = cycle.transport.get_extra_info("socket"), cycle.flow
+        while isinstance(flow, Flow) and not flow.lost and unsent_bytes(sock):
+            await asyncio.sleep(POLL_SECONDS)
+    elif cycle.transport.get_write_buffer_size():
+        with suppress(RuntimeError):  # uvloop's, if the connection is closed
+            cycle.transport.set_write_buffer_limits(0)
+            await cycle.flow.drain()
+            cycle.transport.set_write_buffer_limits(HIGH_WATER_LIMIT)
+    return None

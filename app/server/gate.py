@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from asyncio import CancelledError
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import structlog
@@ -19,7 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import InternalError, ServiceError, ShuttingDown
 from app.server.budget import UNCOUNTED_BYTES, Budget
-from app.server.connection import wait_until_read, write_response
+from app.server.connection import write_response
+from app.server.cycle import send_large
 from app.server.disconnects import DisconnectWatcher, RequestTask
 from app.server.facts import RequestFacts
 from app.server.ids import new_request_id
@@ -49,21 +50,23 @@ Translate = Callable[[Scope, Exception], ServiceError | None]
 class Exchange(RequestFacts):
     """One request and its answer."""
 
+    started = False
+    """True once the answer has begun."""
+    watched: RequestTask | None = None
+    """The asyncio task, once the watcher looks after its client."""
+    extra_headers: Sequence[tuple[bytes, bytes]] = ()
+    """More headers of the answer, whatever its status."""
+
     def __init__(self, scope: Scope, send: Send, gate: Gate) -> None:
         self._scope = scope
         self._send = send
         self._lifecycle, self._metrics, self.budget = gate.lifecycle, gate.metrics, gate.budget
         self.watcher = gate.watcher
-        """Endpoints add the request to it once the body is read, and keep what it returns in `watched`."""
-        self.watched: RequestTask | None = None
-        self.started = False
-        """True once the answer has begun."""
-        self.times = RequestTimes()
-        self.times.start = now()
+        """Endpoints add the request to it once the body is read."""
+        self.times = times = RequestTimes()
+        times.start = now()
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         """The request's headers by their names in lower case; if a name is repeated, the last."""
-        self.extra_headers: Headers = []
-        """More headers of the answer, whatever its status."""
         chosen = self.headers.get(b"x-request-id")
         self.request_id: bytes = chosen if chosen and VALID_ID.fullmatch(chosen) else new_request_id()
 
@@ -82,14 +85,13 @@ class Exchange(RequestFacts):
         self.bytes_out = len(content)
         if self._lifecycle.draining:
             headers.append(CLOSE)
-        elif write_response(self._send, headers, content, together=others_wait):
-            if large:
-                await wait_until_read(self._send)
+        elif not large and write_response(self._send, headers, content, together=others_wait):
             return
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
-        await self._send({"type": "http.response.body", "body": content})
         if large:
-            await wait_until_read(self._send)
+            await send_large(self._send, content)
+        else:
+            await self._send({"type": "http.response.body", "body": content})
 
     async def fail(self, error: ServiceError) -> None:
         """Send the problem document of an error."""
@@ -130,9 +132,12 @@ class Exchange(RequestFacts):
     async def _send_large(self, message: Message, size: int) -> None:
         """Send a large part of an answer that has begun, and count it until it is read."""
         self.hold_more(size)
-        await self._send(message)
-        await wait_until_read(self._send)
+        await send_large(self._send, message["body"], more=message.get("more_body", False))
         self.hold_more(-size)
+
+    def close(self) -> None:
+        """Let go of the scope and its connection: each would keep the others until the garbage collector comes."""
+        del self._scope, self._send
 
     def begin(self, status: int) -> bytes:
         """
@@ -141,23 +146,19 @@ class Exchange(RequestFacts):
         Source: W3C, "Server Timing", section 2.1.
         """
         self.started, self.status, times = True, status, self.times
-        self.parts = parts = (
-            max(0.0, times.decoded - times.received),
-            times.queue,
-            times.compute,
-            max(0.0, times.encoded - times.computed),
-            now() - times.start,
-        )
+        decode, encode, total = times.decoded - times.received, times.encoded - times.computed, now() - times.start
+        if decode < 0 or encode < 0:  # an error came before the end of the part
+            decode, encode = max(0.0, decode), max(0.0, encode)
+        self.parts = parts = decode, times.queue, times.compute, encode, total
         if self.route is None:
             self.route = route_template(self._scope)
         unknown = "" if self.task is None else UNKNOWN
         name = self.model.name if self.model is not None else unknown
         self._metrics.count_request(self.route, name, status, parts, answered_task=status == 200 and name != "")
-        decode, queue, compute, encode, total = parts
         return b"decode;dur=%.3f, queue;dur=%.3f, compute;dur=%.3f, encode;dur=%.3f, total;dur=%.3f" % (
             decode * 1e3,
-            queue * 1e3,
-            compute * 1e3,
+            times.queue * 1e3,
+            times.compute * 1e3,
             encode * 1e3,
             total * 1e3,
         )
@@ -216,9 +217,15 @@ class Gate:
         finally:
             if exchange.held:
                 exchange.hold(0)
-            if failure is None and self._request_log is not None:
-                self._request_log.add(scope, exchange)
+            if failure is None:
+                self._end(scope, exchange)
         return None if failure is None else await self._fail(scope, exchange, failure)
+
+    def _end(self, scope: Scope, exchange: Exchange) -> None:
+        """Write the line of a request that is over, and let go of it."""
+        if self._request_log is not None:
+            self._request_log.add(scope, exchange)
+        exchange.close()
 
     async def _fail(self, scope: Scope, exchange: Exchange, error: ServiceError) -> None:
         """Send an error, unless the connection has already sent another one."""
@@ -229,8 +236,7 @@ class Gate:
             else:
                 exchange.record(refusal)
         finally:
-            if self._request_log is not None:
-                self._request_log.add(scope, exchange)
+            self._end(scope, exchange)
 
     def _service_error(self, scope: Scope, exchange: Exchange, error: Exception) -> ServiceError:
         translated = error if isinstance(error, ServiceError) else self._translate(scope, error)

@@ -157,7 +157,10 @@ def unsent_bytes(sock: socket.socket | None) -> int:
     """
     if sock is None or sys.platform != "linux":
         return 0
-    return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+    try:
+        return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+    except OSError:  # it is closed
+        return 0
 
 
 def reset_on_close(sock: socket.socket | None) -> None:

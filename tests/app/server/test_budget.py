@@ -272,6 +272,25 @@ def test_half_of_a_head_is_counted(server: Server) -> None:
         server.until(lambda held: held == 0)
 
 
+def test_memory_stays_near_the_budget_and_goes_back(tiny_models: Path) -> None:
+    half = request(ENCODE, b"a" * (8 * MEBIBYTE - 1), JSON_TYPE, length=8 * MEBIBYTE)
+    first = request("/v1/models/tiny-vae/generate?count=20000")
+    queued = first + request(ENCODE, b"a" * 3000, JSON_TYPE) * 100
+    sizes = {"max_held_bytes": str(100 * MEBIBYTE), "max_rows": "200000", "max_queued_rows": "10000000"}
+    with serving(models_dir=str(tiny_models), **sizes) as (process, address, _):
+        server, memory = Server(process, address), PeakMemory(process.pid)
+        before = memory.now
+        for content, count in ((half, 32), (queued, 40)):
+            with flood(address, content, count, receive_buffer=4096):
+                server.until(lambda held: held > 8 * MEBIBYTE)
+        server.until(lambda held: held == 0)
+        deadline = time.monotonic() + 20
+        while memory.now - before > 30:
+            assert time.monotonic() < deadline, f"{memory.now - before} MiB are not given back"
+            time.sleep(0.05)
+        assert memory.peak - before < 200
+
+
 def test_a_drain_ends_although_answers_are_unread(tiny_models: Path) -> None:
     with serving(models_dir=str(tiny_models), max_rows="1000000", shutdown_seconds="1") as (process, address, _):
         held = Server(process, address)

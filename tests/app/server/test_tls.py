@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import ssl
 import subprocess
+import time
 from pathlib import Path
 
 import httpx
@@ -12,6 +14,7 @@ import pytest
 
 from app.errors import StartupError
 from app.server.tls import check_certificate
+from tests.helpers.metrics import parse
 from tests.helpers.process import run, serving
 
 OPENSSL = shutil.which("openssl")
@@ -89,3 +92,31 @@ def test_a_wrong_certificate_ends_the_start_in_one_sentence(tmp_path: Path, tiny
     assert ended.returncode == 1
     assert "HOURGLASS_SSL_CERTFILE" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_unread_answers_over_tls_are_counted_and_end(pair: tuple[Path, Path], tiny_models: Path) -> None:
+    context = ssl.create_default_context(cafile=str(pair[0]))
+    settings = {"ssl_certfile": str(pair[0]), "ssl_keyfile": str(pair[1]), "write_seconds": "1", "max_rows": "200000"}
+    with serving(models_dir=str(tiny_models), max_queued_rows="1000000", **settings) as (_, address, log):
+        host, port = address.removeprefix("https://").split(":")
+        for reads in (False, True):
+            sock = socket.socket()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            sock.settimeout(30)
+            sock.connect((host, int(port)))
+            with context.wrap_socket(sock, server_hostname=host) as client:
+                client.sendall(b"POST /v1/models/tiny-vae/generate?count=100000 HTTP/1.1\r\nHost: a\r\n\r\n")
+                content = client.recv(1)
+                assert held(address, context) > 1_000_000
+                while reads and not content.endswith(b"]]}"):
+                    content += client.recv(1 << 16)
+                deadline = time.monotonic() + 20
+                while held(address, context) > 0:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.02)
+        assert not [line for line in log if "Traceback" in line]
+
+
+def held(address: str, context: ssl.SSLContext) -> float:
+    """Return the bytes that a server holds."""
+    return parse(httpx.get(f"{address}/metrics", verify=context).text)["hourglass_held_bytes"]
