@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import fields
 from functools import partial
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
@@ -28,7 +29,11 @@ from app.server.limits import WATCH, ConnectionLimits, ConnectionWatch
 from app.server.metrics import Metrics
 from app.server.refusals import Refusal
 from app.server.request_log import RequestLog
+from app.server.traces.start import start_traces
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.server.traces.spans import Traces
 
 PROTOCOL = Connection
 """The HTTP protocol class for uvicorn."""
@@ -42,12 +47,16 @@ def create_app(settings: Settings | None = None, metrics: Metrics | None = None)
 def build_app(state: State) -> Gate:
     """Return the application over a state: the gate, then the short way to the tasks, then FastAPI."""
 
+    traces = counted_traces(state)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
         state.start()
         state.metrics.start()
         yield {WATCH: ConnectionWatch(connection_limits(state.settings), state.budget, record)}
         state.close()
+        if traces is not None:
+            traces.close()
         state.metrics.stop()
         flush_log()
 
@@ -62,6 +71,8 @@ def build_app(state: State) -> Gate:
         redoc_url=None,
         openapi_url=None,  # pages.install adds the route
         redirect_slashes=False,
+        # the gate has the spans: those of FastAPI would be a second one for each request, and none for the tasks
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.hourglass = state
     tasks, infer = v1.task_endpoints(state), InferEndpoint(state)
@@ -71,7 +82,15 @@ def build_app(state: State) -> Gate:
     app.include_router(health.router)
     pages.install(app, state, version("hourglass"))
     guarded_app = guarded(Shortcut(app, tasks, infer), state.settings)
-    return Gate(guarded_app, problems.translate, state.lifecycle, state.metrics, request_log, state.budget)
+    return Gate(guarded_app, problems.translate, state.lifecycle, state.metrics, request_log, state.budget, traces)
+
+
+def counted_traces(state: State) -> Traces | None:
+    """Start traces if the settings ask for them, and register the spans that they lose as a metric."""
+    traces = start_traces(state.settings.traces, version("hourglass"), state.settings.root_path)
+    if traces is not None:
+        state.metrics.add_counter("hourglass_spans_dropped", "Spans that were not exported.", lambda: traces.dropped)
+    return traces
 
 
 def record_refusal(metrics: Metrics, request_log: RequestLog | None, refusal: Refusal) -> None:

@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log lines to write."
     )
+    traces: bool = Field(
+        False, description="Export traces with OpenTelemetry, which has its own OTEL_* variables; needs the extra otel."
+    )
     max_body_bytes: Annotated[int, Field(ge=1)] = Field(
         16 * MEBIBYTE, description="Largest request body, in bytes; larger: 413 `body-too-large`."
     )

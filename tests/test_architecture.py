@@ -68,6 +68,7 @@ LIBRARIES = {
         "training",
     },
     "limits": {"app.server.guard.rate_limits"},
+    "opentelemetry": {"app.server.traces"},
     "fastapi": {"app.api", "app.main"},
     "starlette": {"app.api", "app.server"},
 }

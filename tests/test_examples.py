@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.helpers.browser import CHROMIUM, browse
@@ -90,6 +92,34 @@ def test_the_page_shows_generated_digits(tmp_path: Path) -> None:
         process.stderr.close()
     assert re.search(r'<p id="seed"[^>]*>Seed: \d+</p>', document)  # set once the picture is decoded
     assert re.search(r'<img id="picture"[^>]* src="blob:', document)
+
+
+def test_the_collector_prints_the_parts_of_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = subprocess.Popen(
+        [sys.executable, str(EXAMPLES / "collector.py"), "0"], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    assert process.stdout is not None
+    try:
+        collector = process.stdout.readline().split()[-1]
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector)
+        with serving(models_dir=str(ROOT / "models"), traces="true") as (_, address, _):
+            httpx.post(
+                f"{address}/v1/models/mnist-vae/generate", headers={"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}
+            )
+        words = [process.stdout.readline().split() for _ in range(5)]
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=30)
+        process.stdout.close()
+    assert [line[1:] for line in words] == [
+        ["ms", "POST", "/v1/models/{model}/generate", "trace", "a" * 32],
+        ["ms", "decode"],
+        ["ms", "queue"],
+        ["ms", "compute"],
+        ["ms", "encode"],
+    ]
+    total, *parts = [float(line[0]) for line in words]
+    assert 0 < sum(parts) <= total
 
 
 def test_every_example_is_listed() -> None:

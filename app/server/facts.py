@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from app.server.budget import Budget
 from app.server.metrics import NO_PARTS, Parts
+
+if TYPE_CHECKING:
+    from app.server.traces.spans import RequestSpan
 
 
 class Model(Protocol):
@@ -42,11 +46,17 @@ class RequestFacts:
     """Bytes of the body as sent, if no header announces them."""
     bytes_out: int = 0
     """Bytes of the answer's body."""
+    extra_headers: Sequence[tuple[bytes, bytes]] = ()
+    """More headers of the answer, whatever its status."""
+    started = False
+    """True once the answer has begun."""
     status: int = 0
     """The status of the answer; 0 before it has begun."""
     error_code: str | None = None
     parts: Parts = NO_PARTS
     """The seconds of each part, once the answer has begun."""
+    span: RequestSpan | None = None
+    """The request's span, if traces are on."""
     held: int = 0
     """The bytes that the request holds: what has come of its body, then its rows, then its answer."""
 

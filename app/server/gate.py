@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import re
 from asyncio import CancelledError
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,11 +25,14 @@ from app.server.disconnects import DisconnectWatcher, RequestTask
 from app.server.facts import RequestFacts
 from app.server.ids import new_request_id
 from app.server.lifecycle import Lifecycle
-from app.server.metrics import UNKNOWN, Metrics
-from app.server.problems import NOSNIFF, PROBLEM_JSON, problem_document
+from app.server.metrics import UNKNOWN, Metrics, server_timing
+from app.server.problems import NOSNIFF, problem_answer
 from app.server.refusals import REFUSAL, Refusal
 from app.server.request_log import RequestLog, route_template
 from app.times import REQUEST_TIMES, RequestTimes, now
+
+if TYPE_CHECKING:
+    from app.server.traces.spans import Traces
 
 log = structlog.get_logger(__name__)
 
@@ -50,19 +53,15 @@ Translate = Callable[[Scope, Exception], ServiceError | None]
 class Exchange(RequestFacts):
     """One request and its answer."""
 
-    started = False
-    """True once the answer has begun."""
+    watcher: DisconnectWatcher
+    """Endpoints add the request to it once the body is read."""
     watched: RequestTask | None = None
     """The asyncio task, once the watcher looks after its client."""
-    extra_headers: Sequence[tuple[bytes, bytes]] = ()
-    """More headers of the answer, whatever its status."""
 
     def __init__(self, scope: Scope, send: Send, gate: Gate) -> None:
-        self._scope = scope
-        self._send = send
+        self._scope, self._send = scope, send
         self._lifecycle, self._metrics, self.budget = gate.lifecycle, gate.metrics, gate.budget
         self.watcher = gate.watcher
-        """Endpoints add the request to it once the body is read."""
         self.times = times = RequestTimes()
         times.start = now()
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
@@ -97,9 +96,7 @@ class Exchange(RequestFacts):
         """Send the problem document of an error."""
         self.error_code = error.code
         self._metrics.count_refusal(error.code)
-        document = problem_document(error, self.request_id)
-        headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in error.headers.items()]
-        headers += [(b"content-length", b"%d" % len(document)), (b"content-type", PROBLEM_JSON.encode())]
+        headers, document = problem_answer(error, self.request_id)
         await self.send({"type": "http.response.start", "status": error.status, "headers": headers})
         await self.send({"type": "http.response.body", "body": document})
 
@@ -140,28 +137,20 @@ class Exchange(RequestFacts):
         del self._scope, self._send
 
     def begin(self, status: int) -> bytes:
-        """
-        Count the request, whose answer begins now, and return the value of Server-Timing, in milliseconds.
-
-        Source: W3C, "Server Timing", section 2.1.
-        """
+        """Count the request, whose answer begins now, and return the value of the header Server-Timing."""
         self.started, self.status, times = True, status, self.times
         decode, encode, total = times.decoded - times.received, times.encoded - times.computed, now() - times.start
         if decode < 0 or encode < 0:  # an error came before the end of the part
             decode, encode = max(0.0, decode), max(0.0, encode)
         self.parts = parts = decode, times.queue, times.compute, encode, total
+        if self.span is not None:
+            self.extra_headers = [*self.extra_headers, self.span.response_header]
         if self.route is None:
             self.route = route_template(self._scope)
         unknown = "" if self.task is None else UNKNOWN
         name = self.model.name if self.model is not None else unknown
         self._metrics.count_request(self.route, name, status, parts, answered_task=status == 200 and name != "")
-        return b"decode;dur=%.3f, queue;dur=%.3f, compute;dur=%.3f, encode;dur=%.3f, total;dur=%.3f" % (
-            decode * 1e3,
-            times.queue * 1e3,
-            times.compute * 1e3,
-            encode * 1e3,
-            total * 1e3,
-        )
+        return server_timing(parts)
 
 
 class Gate:
@@ -176,11 +165,12 @@ class Gate:
     def __init__(
         self,
         app: ASGIApp,
-        translate: Callable[[Scope, Exception], ServiceError | None],
+        translate: Translate,
         lifecycle: Lifecycle,
         metrics: Metrics | None = None,
         request_log: RequestLog | None = None,
         budget: Budget | None = None,
+        traces: Traces | None = None,
     ) -> None:
         self.app: Any = app
         """The application inside."""
@@ -189,6 +179,7 @@ class Gate:
         self.budget = budget or Budget()
         self._translate = translate
         self._request_log = request_log
+        self._traces = traces
         self.watcher = DisconnectWatcher()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -197,6 +188,8 @@ class Gate:
             return await self.app(scope, receive, send)  # type: ignore[no-any-return]
         scope[EXCHANGE] = exchange = Exchange(scope, send, self)
         REQUEST_TIMES.set(exchange.times)
+        if self._traces is not None:
+            exchange.span = self._traces.begin(scope, exchange)
         failure: ServiceError | None = None
         try:
             await self.app(scope, receive, exchange.send)
@@ -222,7 +215,9 @@ class Gate:
         return None if failure is None else await self._fail(scope, exchange, failure)
 
     def _end(self, scope: Scope, exchange: Exchange) -> None:
-        """Write the line of a request that is over, and let go of it."""
+        """Write the line of a request that is over, end its span, and let go of it."""
+        if exchange.span is not None:
+            exchange.span.end(exchange)
         if self._request_log is not None:
             self._request_log.add(scope, exchange)
         exchange.close()

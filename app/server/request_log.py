@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -36,11 +36,10 @@ class RequestLog:
 
     def add(self, scope: Scope, exchange: Exchange) -> None:
         """Write the line of a request that ended, unless it is a probe that succeeded."""
-        route, model, headers = exchange.route, exchange.model, exchange.headers
+        route, model = exchange.route, exchange.model
         if route in PROBES and exchange.status < 400:
             return
         decode, queue, compute, encode, total = exchange.parts
-        length = headers.get(b"content-length", b"")
         line: dict[str, Any] = {
             "event": "request",
             "level": "info",
@@ -49,7 +48,7 @@ class RequestLog:
             "method": scope["method"][:MAX_METHOD_CHARACTERS],
             "route": route,
             "status": exchange.status,
-            "bytes_in": int(length) if length.isdigit() and len(length) <= MAX_LENGTH_DIGITS else exchange.bytes_in,
+            "bytes_in": request_bytes(exchange),
             "bytes_out": exchange.bytes_out,
             "total_ms": int(total * 1e6) / 1e3,
         }
@@ -66,7 +65,9 @@ class RequestLog:
             line["code"] = exchange.error_code
         if route == UNKNOWN:
             line["path"] = scope["path"][:MAX_PATH_CHARACTERS]
-        if b"traceparent" in headers and (trace := trace_id(headers[b"traceparent"])):
+        if exchange.span is not None:
+            line["trace_id"] = exchange.span.trace_id
+        elif b"traceparent" in exchange.headers and (trace := client_trace_id(scope["headers"])):
             line["trace_id"] = trace
         self._write(line)
 
@@ -96,9 +97,16 @@ def route_template(scope: Scope) -> str:
     return mount if mount and "app_root_path" in scope else UNKNOWN
 
 
-def trace_id(trace_parent: bytes) -> str | None:
-    """Return the id of the trace that a request belongs to, or None if the header is invalid."""
-    match = TRACE_PARENT.fullmatch(trace_parent)
-    if match is None or (trace_parent.startswith(b"00") and len(trace_parent) != 55):
+def request_bytes(exchange: Exchange) -> int:
+    """Return the bytes of a request's body: those that its head announces or, without a valid number, those read."""
+    length = exchange.headers.get(b"content-length", b"")
+    return int(length) if length.isdigit() and len(length) <= MAX_LENGTH_DIGITS else exchange.bytes_in
+
+
+def client_trace_id(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """Return the id of the trace that a request belongs to, or None unless it has one valid traceparent."""
+    values = [value for name, value in headers if name == b"traceparent"]
+    match = TRACE_PARENT.fullmatch(values[0]) if len(values) == 1 else None
+    if match is None or (values[0].startswith(b"00") and len(values[0]) != 55):
         return None
     return match[1].decode()

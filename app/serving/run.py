@@ -6,6 +6,7 @@ import logging
 
 from app.server.counters import shared_folder
 from app.server.tls import check_certificate
+from app.server.traces.start import check_traces
 from app.serving.listener import bind, url
 from app.serving.signals import SignalThread
 from app.serving.supervisor import Supervisor
@@ -16,6 +17,7 @@ from app.settings import Settings
 def serve(settings: Settings) -> int:
     """Bind the socket, load the models, then listen. Return the exit code. Raises StartupError before it listens."""
     check_certificate(settings.ssl_certfile, settings.ssl_keyfile)
+    check_traces(settings.traces)
     listeners = bind(settings.host, settings.port)
     address = url("https" if settings.ssl_certfile else "http", settings.host, listeners)
 

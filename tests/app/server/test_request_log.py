@@ -16,7 +16,7 @@ from app.server.gate import Gate
 from app.server.guard.keys import key_line
 from app.server.lifecycle import Lifecycle
 from app.server.refusals import HeadTooLarge, Refusal
-from app.server.request_log import RequestLog, route_template, trace_id
+from app.server.request_log import RequestLog, client_trace_id, route_template
 from app.settings import Settings
 from tests.helpers.v1 import SAMPLE
 from tests.helpers.v2 import infer, tensor
@@ -177,7 +177,12 @@ def test_the_trace_of_a_request_is_in_its_line(logged: TestClient, lines: list[d
     ],
 )
 def test_only_valid_traces_are_taken_over(header: str, valid: bool) -> None:
-    assert trace_id(header.encode()) == (TRACE if valid else None)
+    assert client_trace_id([(b"traceparent", header.encode())]) == (TRACE if valid else None)
+
+
+def test_two_parents_are_none(logged: TestClient, lines: list[dict[str, Any]]) -> None:
+    logged.post(ENCODE, json={"samples": [SAMPLE]}, headers=[("traceparent", PARENT), ("traceparent", PARENT)])
+    assert "trace_id" not in lines[0]
 
 
 def test_requests_that_reach_no_route_have_no_template() -> None:

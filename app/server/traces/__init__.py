@@ -1,0 +1,1 @@
+"""Traces for OpenTelemetry: the spans of requests, and their way to a collector."""
