@@ -136,8 +136,10 @@ class Connection(BoundedConnection):
         scope["method"], path = method, target.path
         if version != "1.1":
             scope["http_version"] = version
-        scope["path"] = self.root_path + (unquote(path.decode("ascii")) if b"%" in path else path.decode("ascii"))
-        scope["raw_path"] = self.root_path.encode("ascii") + path
+        scope["raw_path"], text = path, path.decode("ascii")
+        scope["path"] = unquote(text) if "%" in text else text
+        if self.root_path:
+            scope["raw_path"], scope["path"] = self.root_path.encode("ascii") + path, self.root_path + scope["path"]
         scope["query_string"] = target.query or b""
         earlier = self.cycle
         self.cycle = Cycle(self, keep_alive=version != "1.0" and self.parser.should_keep_alive())

@@ -132,10 +132,6 @@ class Exchange(RequestFacts):
         await send_large(self._send, message["body"], more=message.get("more_body", False))
         self.hold_more(-size)
 
-    def close(self) -> None:
-        """Let go of the scope and its connection: each would keep the others until the garbage collector comes."""
-        del self._scope, self._send
-
     def begin(self, status: int) -> bytes:
         """Count the request, whose answer begins now, and return the value of the header Server-Timing."""
         self.started, self.status, times = True, status, self.times
@@ -180,6 +176,7 @@ class Gate:
         self._translate = translate
         self._request_log = request_log
         self._traces = traces
+        self._has_records = request_log is not None or traces is not None
         self.watcher = DisconnectWatcher()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -210,17 +207,16 @@ class Gate:
         finally:
             if exchange.held:
                 exchange.hold(0)
-            if failure is None:
+            if failure is None and self._has_records:
                 self._end(scope, exchange)
         return None if failure is None else await self._fail(scope, exchange, failure)
 
     def _end(self, scope: Scope, exchange: Exchange) -> None:
-        """Write the line of a request that is over, end its span, and let go of it."""
+        """Write the line of a request that is over, and end its span."""
         if exchange.span is not None:
             exchange.span.end(exchange)
         if self._request_log is not None:
             self._request_log.add(scope, exchange)
-        exchange.close()
 
     async def _fail(self, scope: Scope, exchange: Exchange, error: ServiceError) -> None:
         """Send an error, unless the connection has already sent another one."""
