@@ -36,8 +36,7 @@ read a large body would hold on to its memory; a new parser takes as long to all
 """
 MAX_JSON_NUMBERS = 1_500_000
 MAX_JSON_LISTS = 200_000
-MAX_JSON_OBJECTS = 1000
-MAX_JSON_QUOTES = 1000
+MAX_JSON_OBJECTS = MAX_JSON_QUOTES = 1000
 """
 Limits on bodies of more than SMALL_BODY_BYTES. A number, a list, a string or an object takes up to 60 bytes while it is
 read, so 16 MiB of the shortest ones would take hundreds of megabytes and tens of seconds.
@@ -55,13 +54,12 @@ DATA_URL = re.compile(r"data:[^,;]*(?:;[^,;]*)*;base64,", re.IGNORECASE)
 
 
 class Reader(threading.local):
-    """The tools that each thread reads with."""
+    """The tools of each thread; the parser is for small bodies."""
 
     def __init__(self) -> None:
         self.parser: Any = simdjson.Parser() if HAS_SIMDJSON else None
-        """For small bodies."""
         self.quiet = Context()
-        """Where numpy does not warn of numbers that are too large for float32. `np.errstate` takes 0.7 µs longer."""
+        """In it, numpy does not warn of numbers that are too large for float32. `np.errstate` takes 0.7 µs longer."""
         self.quiet.run(np.seterr, over="ignore")
 
 

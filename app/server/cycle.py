@@ -85,7 +85,6 @@ class Cycle(RequestResponseCycle):
             await super().run_asgi(_Failure(error))
         finally:
             self.on_response = _forget
-            self.scope.clear()  # type: ignore[attr-defined]  # what the application put there may lead back here
             self._tasks.discard(self._task)
 
     async def receive(self) -> ASGIReceiveEvent:

@@ -59,7 +59,8 @@ class Exchange(RequestFacts):
     """The asyncio task, once the watcher looks after its client."""
 
     def __init__(self, scope: Scope, send: Send, gate: Gate) -> None:
-        self._scope, self._send = scope, send
+        self.scope, self.outlet = scope, send
+        """They lead back here, so the gate deletes them: only the garbage collector would free all of them else."""
         self._lifecycle, self._metrics, self.budget = gate.lifecycle, gate.metrics, gate.budget
         self.watcher = gate.watcher
         self.times = times = RequestTimes()
@@ -84,13 +85,13 @@ class Exchange(RequestFacts):
         self.bytes_out = len(content)
         if self._lifecycle.draining:
             headers.append(CLOSE)
-        elif not large and write_response(self._send, headers, content, together=others_wait):
+        elif not large and write_response(self.outlet, headers, content, together=others_wait):
             return
-        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self.outlet({"type": "http.response.start", "status": 200, "headers": headers})
         if large:
-            await send_large(self._send, content)
+            await send_large(self.outlet, content)
         else:
-            await self._send({"type": "http.response.body", "body": content})
+            await self.outlet({"type": "http.response.body", "body": content})
 
     async def fail(self, error: ServiceError) -> None:
         """Send the problem document of an error."""
@@ -124,12 +125,12 @@ class Exchange(RequestFacts):
             self.bytes_out += size
             if size > UNCOUNTED_BYTES:
                 return self._send_large(message, size)
-        return self._send(message)
+        return self.outlet(message)
 
     async def _send_large(self, message: Message, size: int) -> None:
         """Send a large part of an answer that has begun, and count it until it is read."""
         self.hold_more(size)
-        await send_large(self._send, message["body"], more=message.get("more_body", False))
+        await send_large(self.outlet, message["body"], more=message.get("more_body", False))
         self.hold_more(-size)
 
     def begin(self, status: int) -> bytes:
@@ -142,7 +143,7 @@ class Exchange(RequestFacts):
         if self.span is not None:
             self.extra_headers = [*self.extra_headers, self.span.response_header]
         if self.route is None:
-            self.route = route_template(self._scope)
+            self.route = route_template(self.scope)
         unknown = "" if self.task is None else UNKNOWN
         name = self.model.name if self.model is not None else unknown
         self._metrics.count_request(self.route, name, status, parts, answered_task=status == 200 and name != "")
@@ -207,11 +208,13 @@ class Gate:
         finally:
             if exchange.held:
                 exchange.hold(0)
-            if failure is None and self._has_records:
-                self._end(scope, exchange)
+            if failure is None:
+                if self._has_records:
+                    self._record(scope, exchange)
+                del exchange.scope, exchange.outlet
         return None if failure is None else await self._fail(scope, exchange, failure)
 
-    def _end(self, scope: Scope, exchange: Exchange) -> None:
+    def _record(self, scope: Scope, exchange: Exchange) -> None:
         """Write the line of a request that is over, and end its span."""
         if exchange.span is not None:
             exchange.span.end(exchange)
@@ -227,7 +230,8 @@ class Gate:
             else:
                 exchange.record(refusal)
         finally:
-            self._end(scope, exchange)
+            self._record(scope, exchange)
+            del exchange.scope, exchange.outlet
 
     def _service_error(self, scope: Scope, exchange: Exchange, error: Exception) -> ServiceError:
         translated = error if isinstance(error, ServiceError) else self._translate(scope, error)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
-import weakref
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from types import SimpleNamespace
 from typing import Any
 
@@ -64,14 +62,6 @@ def cycle_on(wire: Wire, expects_continue: bool = False) -> Cycle:
         expect_100_continue=expects_continue,
     )
     return Cycle(connection, keep_alive=True)
-
-
-@pytest.fixture
-def uncollected() -> Iterator[None]:
-    """Stop the garbage collector."""
-    gc.disable()
-    yield
-    gc.enable()
 
 
 def message(body: bytes, more: bool = False) -> dict[str, Any]:
@@ -203,25 +193,6 @@ def test_every_request_ends_with_an_answer_or_with_its_connection(app: Any, stat
     play(app, wire)
     assert wire.text.split(b" ")[1] == status
     assert wire.closed is closed
-
-
-class Holder:
-    """Something that an application keeps in the scope, and that keeps the scope and the connection."""
-
-    def __init__(self, scope: Scope, send: Send) -> None:
-        self.scope, self.send = scope, send
-
-
-def test_a_request_that_is_over_is_freed_without_the_garbage_collector(uncollected: None) -> None:
-    holders: list[weakref.ref[Holder]] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        scope["holder"] = Holder(scope, send)
-        holders.append(weakref.ref(scope["holder"]))
-        await whole(scope, receive, send)
-
-    play(app, Wire())
-    assert [holder() for holder in holders] == [None]
 
 
 def test_the_bug_of_an_application_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
