@@ -1,7 +1,7 @@
 """
 The bounds of connections on uvicorn: what they wait for, what they hold, and how they are refused.
 
-Like `app.server.connection`, it knows uvicorn's insides, as of 0.54.
+Like `app.server.connection`, this file knows its insides, as of 0.54.
 """
 
 from __future__ import annotations

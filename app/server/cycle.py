@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
-TLS_PIECE_BYTES = 256 * 1024
-POLL_SECONDS = 0.05
+TLS_PIECE_BYTES, TLS_POLL_SECONDS = 256 * 1024, 0.05
+"""Bytes of an answer that are encrypted at once, and the time between two looks at what its client has not read."""
 
 
 class Flow(FlowControl):
@@ -161,7 +161,7 @@ async def send_large(send: Send, content: bytes, *, more: bool = False) -> None:
     if encrypted:
         sock, flow = cycle.transport.get_extra_info("socket"), cycle.flow
         while isinstance(flow, Flow) and not flow.lost and unsent_bytes(sock):
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(TLS_POLL_SECONDS)
     elif cycle.transport.get_write_buffer_size():
         with suppress(RuntimeError):  # uvloop's, if the connection is closed
             cycle.transport.set_write_buffer_limits(0)

@@ -225,6 +225,7 @@ def test_slow_readers_get_all_of_their_answers(server: Server) -> None:
             content = b""
             while len(content) < len(expected) // 4:  # slowly at first
                 content += sock.recv(2048)
+            assert server.held() >= len(expected)
             while b"\r\n\r\n" not in content or len(content.partition(b"\r\n\r\n")[2]) < len(expected):
                 content += sock.recv(1 << 20)
             assert content.partition(b"\r\n\r\n")[2] == expected
