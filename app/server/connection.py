@@ -105,12 +105,11 @@ class Connection(BoundedConnection):
 
     def on_body(self, body: bytes) -> None:
         """Add to the request's body."""
-        self.head_bytes_left, cycle = self.limits.max_head_bytes, self.cycle
-        if not cycle.response_complete:
-            if cycle.add_body(body) > HIGH_WATER_LIMIT:
-                self.flow.pause_reading()
-            if self.pipeline:
-                self.queued += len(body)
+        self.head_bytes_left = self.limits.max_head_bytes
+        if self.cycle.add_body(body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        if self.pipeline:
+            self.queued += len(body)
 
     def on_message_complete(self) -> None:
         """End the request's body, unless httptools only takes the message for complete because of an offer."""
@@ -181,14 +180,19 @@ class Connection(BoundedConnection):
                 self.flow.pause_reading()
                 self.unparsed = bytes(rest)
                 return None
-            in_body = self.cycle is not None and self.cycle.more_body
-            piece = rest[: min(self.head_bytes_left, PIECE_BYTES if in_body else HEADS_PIECE_BYTES)]
+            piece = rest[: self._piece_length()]
             rest = rest[len(piece) :]
             self.head_bytes_left -= len(piece)
             self._parse(piece)
             if self.head_bytes_left <= 0:
                 return self.refuse(head_too_large(self.url, self.headers, self.limits.max_head_bytes))
         return None
+
+    def _piece_length(self) -> int:
+        """Return the bytes to parse at once: as many as a body surely lacks, or few enough for all their heads."""
+        if self.cycle is None or not self.cycle.more_body:
+            return min(self.head_bytes_left, HEADS_PIECE_BYTES)
+        return self.cycle.missing_bytes() or min(self.head_bytes_left, PIECE_BYTES)
 
     def is_reading_head(self) -> bool:
         """Return True before the first request of a connection, and in the middle of the head of any other."""

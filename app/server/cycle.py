@@ -49,6 +49,8 @@ class Cycle(RequestResponseCycle):
     disconnected = False
     body: bytes | bytearray = b""  # type: ignore[assignment]
     """The part of the body that has arrived and is not read."""
+    arrived = 0
+    """The length of what has arrived of the body."""
     more_body = True
     has_read_end = False
     """True once the application has the end of the body."""
@@ -101,8 +103,16 @@ class Cycle(RequestResponseCycle):
             await self._wait()
         return {"type": "http.disconnect"}
 
+    def missing_bytes(self) -> int:
+        """Return the bytes of the body that have not arrived, or 0 if its length is not announced."""
+        length = dict(self.scope["headers"]).get(b"content-length")
+        return 0 if length is None else int(length) - self.arrived
+
     def add_body(self, part: bytes) -> int:
-        """Add to the body, and return the length of what is not read."""
+        """Add to the body, unless the request is answered, and return the length of what is not read."""
+        self.arrived += len(part)
+        if self.response_complete:
+            return 0
         if not self.body:
             self.body = part
         else:

@@ -48,10 +48,10 @@ class Wire(asyncio.Transport):
         self.paused = False
 
 
-def cycle_on(wire: Wire, expects_continue: bool = False) -> Cycle:
+def cycle_on(wire: Wire, expects_continue: bool = False, headers: Any = ()) -> Cycle:
     """Return the cycle of a request whose head has arrived."""
     connection: Any = SimpleNamespace(
-        scope={"type": "http", "method": "POST", "path": "/"},
+        scope={"type": "http", "method": "POST", "path": "/", "headers": headers},
         transport=wire,
         flow=FlowControl(wire),
         logger=logging.getLogger("uvicorn.error"),
@@ -96,6 +96,24 @@ def test_pieces_that_arrive_together_are_one_part_of_the_body() -> None:
     assert cycle.add_body(b"g") == 1
     cycle.end_body()
     assert at_once(cycle.receive()) == message(b"g")
+
+
+@pytest.mark.parametrize(("headers", "missing"), [([(b"content-length", b"10")], [10, 7, 0]), ([], [0, 0, 0])])
+def test_the_missing_bytes_are_those_of_an_announced_body(headers: Any, missing: list[int]) -> None:
+    cycle = cycle_on(Wire(), headers=headers)
+    before = cycle.missing_bytes()
+    cycle.add_body(b"abc")
+    at_once(cycle.receive())
+    part = cycle.missing_bytes()
+    cycle.add_body(b"defghij")
+    assert [before, part, cycle.missing_bytes()] == missing
+
+
+def test_what_arrives_after_the_answer_is_counted_but_not_kept() -> None:
+    cycle = cycle_on(Wire(), headers=[(b"content-length", b"10")])
+    cycle.response_complete = True
+    assert cycle.add_body(b"abcd") == 0
+    assert (bytes(cycle.body), cycle.missing_bytes()) == (b"", 6)
 
 
 def test_receive_waits_for_each_part_of_the_body_and_for_its_end() -> None:
