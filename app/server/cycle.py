@@ -1,8 +1,8 @@
 """
 One request on a connection of uvicorn, and its answer: uvicorn's own cycle, begun and read in less time.
 
-Like `app.server.connection`, it knows uvicorn's insides, as of 0.54. uvicorn makes an event for
-each request, although the body of most has arrived with the head, and a callback for the end of each task.
+Like `app.server.connection`, it knows uvicorn's insides, as of 0.54. uvicorn makes an event for each request, although
+the body of most has arrived with the head, and a callback for the end of each task.
 """
 
 from __future__ import annotations

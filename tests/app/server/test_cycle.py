@@ -109,7 +109,7 @@ def test_the_missing_bytes_are_those_of_an_announced_body(headers: Any, missing:
     assert [before, part, cycle.missing_bytes()] == missing
 
 
-def test_what_arrives_after_the_answer_is_counted_but_not_kept() -> None:
+def test_bytes_after_the_answer_are_counted_and_dropped() -> None:
     cycle = cycle_on(Wire(), headers=[(b"content-length", b"10")])
     cycle.response_complete = True
     assert cycle.add_body(b"abcd") == 0
