@@ -15,6 +15,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
+from app.server.budget import Budget
 from app.server.gate import EXCHANGE
 from app.server.guard.cors import Cors
 from app.server.guard.guard import Guard, Policy
@@ -71,7 +72,7 @@ def main() -> None:
         "path": "/v1/models/mnist-vae/encode",
         "root_path": "",
         "client": ("127.0.0.1", 1),
-        EXCHANGE: SimpleNamespace(headers=headers, extra_headers=[]),
+        EXCHANGE: SimpleNamespace(headers=headers, extra_headers=[], budget=Budget()),
     }
     nothing: Any = None
     with tempfile.TemporaryDirectory() as folder:

@@ -34,8 +34,10 @@ async def read_body(receive: Receive, exchange: Exchange, state: State) -> bytes
         state.budget.check(size)
     message = await receive()
     content: bytes = message.get("body", b"")
-    if message.get("more_body") or message["type"] == "http.disconnect" or len(content) > min(limit, UNCOUNTED_BYTES):
-        content = await _receive_rest(message, receive, exchange, limit)
+    if message.get("more_body") or message["type"] == "http.disconnect" or len(content) > limit:
+        return await _receive_rest(message, receive, exchange, limit)
+    if len(content) > UNCOUNTED_BYTES:
+        exchange.hold(len(content))
     return content
 
 

@@ -8,7 +8,7 @@ them another way, such as below a mount.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -24,10 +24,10 @@ class Shortcut:
         self._infer = infer
         """The endpoint of /v2."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer a request."""
         endpoint = self._find(scope) if scope["type"] == "http" and scope["method"] == "POST" else self.app
-        await endpoint(scope, receive, send)
+        return endpoint(scope, receive, send)
 
     def _find(self, scope: Scope) -> ASGIApp:
         """Return the application that answers a POST request, with the parameters of its path in the scope."""

@@ -41,6 +41,7 @@ class RowCheck:
         self._accepted = accepted
         """Shapes of one row; the first is the one that the model takes."""
         self._range = value_range
+        self._highest_bits = highest_bits(value_range)
 
     def __call__(self, rows: Array) -> Array:
         """
@@ -54,13 +55,17 @@ class RowCheck:
             raise TooManyRows(f"expected at most {self._max_rows} rows at once, got {len(rows)}")
         if rows.shape[1:] not in self._accepted:
             self._raise_wrong_shape(rows)
-        if self._range is None:
-            _check_finite_input(self._name, rows)
-        elif not (rows.min() >= self._range.low and rows.max() <= self._range.high):  # False for NaN, too
-            self._raise_out_of_range(rows, self._range)
+        bits = self._highest_bits
+        if bits is None or rows.dtype != np.float32 or np.maximum.reduce(rows.view(np.uint32), axis=None) > bits:
+            self._check_numbers(rows)
         return np.ascontiguousarray(rows.reshape(len(rows), *self._accepted[0]), dtype=np.float32)
 
-    def _raise_out_of_range(self, rows: Array, value_range: ValueRange) -> NoReturn:
+    def _check_numbers(self, rows: Array) -> None:
+        value_range = self._range
+        if value_range is None:
+            return _check_finite_input(self._name, rows)
+        if rows.min() >= value_range.low and rows.max() <= value_range.high:  # False for NaN
+            return None
         _check_finite_input(self._name, rows)
         raise OutOfRange(
             f"{self._name}: expected numbers from {value_range.low:g} to {value_range.high:g}, "
@@ -71,6 +76,19 @@ class RowCheck:
         expected = " or ".join(str(["rows", *shape]).replace("'", "") for shape in self._accepted)
         hint = "; a single row must still be in a list" if rows.shape in self._accepted else ""
         raise WrongShape(f"{self._name}: expected shape {expected}, got {list(rows.shape)}{hint}")
+
+
+def highest_bits(value_range: ValueRange | None) -> int | None:
+    """
+    Return the bits of the end of a range from 0, as a whole number; None for any other range.
+
+    float32 numbers from 0 on are in the order of their bits, and negative ones and NaN come after all others. So one
+    pass over the numbers shows that they lie in the range, in a quarter of the time of finding their ends.
+    Source: IEEE 754-2019, section 3.4
+    """
+    if value_range is None or value_range.low != 0:
+        return None
+    return int(np.float32(value_range.high).view(np.uint32))
 
 
 def check_finite(name: str, result: Array) -> Array:

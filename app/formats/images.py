@@ -184,7 +184,8 @@ def read_pixels(image: Image.Image, channels: int, height: int, width: int) -> n
         side = int(COARSE_SCALE * max(height, width))
         image.draft(None, (side, side))  # None keeps the colour mode
     mode = "L" if channels == 1 else "RGB"
-    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    image.load()  # a PNG's metadata may follow its pixels
+    orientation = image.getexif().get(ExifTags.Base.Orientation, 1) if image.info else 1
     box = (0.0, 0.0, float(image.width), float(image.height))
     if image.width * image.height > TILE_PIXELS * TILE_PIXELS:
         image, box = _reduce(image, mode, int(COARSE_SCALE * max(height, width)))

@@ -1,20 +1,27 @@
 """
 The bounds of connections on uvicorn: what they wait for, what they hold, and how they are refused.
 
-Only this file and `app.server.connection` know its insides, as of 0.54.
+Like `app.server.connection`, this file knows its insides, as of 0.54.
 """
 
 from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.errors import ServiceError
 from app.server.budget import Budget
+from app.server.cycle import Cycle
 from app.server.ids import new_request_id
 from app.server.limits import ConnectionLimits, ConnectionWatch, Phase, reset_on_close, unsent_bytes
 from app.server.problems import problem_application, problem_bytes
 from app.server.refusals import REFUSAL, Refusal, RequestTimeout
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
 
 UNREFUSED_BYTES = 4096
 """A connection that holds no more is never refused, so that probes are answered even if they come in pieces."""
@@ -25,6 +32,8 @@ MAX_LINGER_BYTES = 1024 * 1024
 class BoundedConnection(HttpToolsProtocol):
     """A connection that can expire and be refused."""
 
+    cycle: Cycle
+    pipeline: deque[tuple[Cycle, ASGI3Application]]  # type: ignore[assignment]
     watch: ConnectionWatch
     limits: ConnectionLimits
     refused = False

@@ -1,5 +1,5 @@
 """
-Connections on uvicorn. Only this file and `app.server.bounded` know its insides, as of 0.54.
+Connections on uvicorn. This file, `app.server.bounded` and `app.server.cycle` alone know its insides, as of 0.54.
 
 Unlike uvicorn's own protocol, it limits heads, bodies and the reading of answers (`app.server.limits`), answers what it
 refuses with a problem document, and ignores offers of other protocols. And it writes a complete answer in one step,
@@ -12,26 +12,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from contextlib import suppress
 from importlib.metadata import version
+from urllib.parse import unquote
 
 import httptools
 from starlette.types import Send
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
 from app.errors import MalformedRequest, Overloaded
 from app.server.bounded import BoundedConnection
+from app.server.cycle import UNAWAITED, Cycle, Flow
 from app.server.heads import check_head, head_too_large, head_without_offer, origin_form, refusal
-from app.server.limits import WATCH, ConnectionLimits, ConnectionWatch, unsent_bytes
+from app.server.limits import WATCH, ConnectionLimits, ConnectionWatch
 
 KNOWN_VERSIONS = ("0.54.",)
 """Versions of uvicorn whose request-response cycle `write_response` matches."""
 
 UVICORN_VERSION = version("uvicorn")
-
-TLS_PIECE_BYTES, TLS_POLL_SECONDS = 256 * 1024, 0.05
-"""Bytes of an answer that are encrypted at once, and the time between two looks at what its client has not read."""
 
 QUEUED_REQUEST_BYTES = 4096
 """The memory of a request without a body that waits in a pipeline."""
@@ -39,12 +36,6 @@ MAX_PIPELINED = 16
 """Requests that wait behind another one before the rest of the data is left unparsed."""
 PIECE_BYTES, HEADS_PIECE_BYTES = 16 * 1024, 2 * 1024
 """Bytes that are parsed at once, within a body and elsewhere: fewer than those of a hundred heads."""
-
-
-class Flow(FlowControl):
-    """uvicorn's flow control, which also tells an answer that its connection is lost."""
-
-    lost = False
 
 
 class Connection(BoundedConnection):
@@ -102,11 +93,11 @@ class Connection(BoundedConnection):
             if parser.get_method() != b"CONNECT":
                 return
             raise MalformedRequest("expected a request to this server, got CONNECT")
-        self.head_bytes_left = self.limits.max_head_bytes
-        check_head(parser.get_http_version(), self.headers, self.limits.max_headers)
+        self.head_bytes_left, version = self.limits.max_head_bytes, parser.get_http_version()
+        check_head(version, self.headers, self.limits.max_headers)
         if self.url[:1] != b"/":
             self.url, self.headers[:] = origin_form(self.url, parser.get_method(), self.headers)
-        super().on_headers_complete()
+        self._begin(parser.get_method().decode("ascii"), version)
         if self.pipeline:
             self.queued += QUEUED_REQUEST_BYTES
             self.count_held(may_refuse=True)
@@ -114,20 +105,16 @@ class Connection(BoundedConnection):
 
     def on_body(self, body: bytes) -> None:
         """Add to the request's body."""
-        self.head_bytes_left, cycle = self.limits.max_head_bytes, self.cycle
-        if not cycle.response_complete:
-            cycle.body += body
-            if self.pipeline:
-                self.queued += len(body)
-            if len(cycle.body) > HIGH_WATER_LIMIT:
-                self.flow.pause_reading()
-            cycle.message_event.set()
+        self.head_bytes_left = self.limits.max_head_bytes
+        if self.cycle.add_body(body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        if self.pipeline:
+            self.queued += len(body)
 
     def on_message_complete(self) -> None:
         """End the request's body, unless httptools only takes the message for complete because of an offer."""
         if not self.parser.should_upgrade():
-            self.cycle.more_body = False
-            self.cycle.message_event.set()
+            self.cycle.end_body()
 
     def on_response_complete(self) -> None:
         """Start the next request of the pipeline. Unlike uvicorn, start no timer: `watch` ends idle connections."""
@@ -137,10 +124,29 @@ class Connection(BoundedConnection):
             if self.pipeline:
                 cycle, app = self.pipeline.pop()
                 self.queued -= QUEUED_REQUEST_BYTES + len(cycle.body)
-                self._start_asgi_task(cycle, app)
+                cycle.start(app, self.loop, self.tasks)
                 if self.unparsed and len(self.pipeline) < MAX_PIPELINED:
                     self.loop.call_soon(self._parse_rest)
                 self.count_held(may_refuse=False)
+
+    def _begin(self, method: str, version: str) -> None:
+        """Begin to answer the request whose head is whole, or queue it behind others. As uvicorn does, in less time."""
+        scope, target = self.scope, httptools.parse_url(self.url)
+        scope["method"], path = method, target.path
+        if version != "1.1":
+            scope["http_version"] = version
+        scope["raw_path"], text = path, path.decode("ascii")
+        scope["path"] = unquote(text) if "%" in text else text
+        if self.root_path:
+            scope["raw_path"], scope["path"] = self.root_path.encode("ascii") + path, self.root_path + scope["path"]
+        scope["query_string"] = target.query or b""
+        earlier = self.cycle
+        self.cycle = Cycle(self, keep_alive=version != "1.0" and self.parser.should_keep_alive())
+        if earlier is None or earlier.response_complete:
+            self.cycle.start(self.app, self.loop, self.tasks)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
 
     def _parse(self, data: bytes | memoryview) -> None:
         """
@@ -174,14 +180,19 @@ class Connection(BoundedConnection):
                 self.flow.pause_reading()
                 self.unparsed = bytes(rest)
                 return None
-            in_body = self.cycle is not None and self.cycle.more_body
-            piece = rest[: min(self.head_bytes_left, PIECE_BYTES if in_body else HEADS_PIECE_BYTES)]
+            piece = rest[: self._piece_length()]
             rest = rest[len(piece) :]
             self.head_bytes_left -= len(piece)
             self._parse(piece)
             if self.head_bytes_left <= 0:
                 return self.refuse(head_too_large(self.url, self.headers, self.limits.max_head_bytes))
         return None
+
+    def _piece_length(self) -> int:
+        """Return the bytes to parse at once: as many as a body surely lacks, or few enough for all their heads."""
+        if self.cycle is None or not self.cycle.more_body:
+            return min(self.head_bytes_left, HEADS_PIECE_BYTES)
+        return self.cycle.missing_bytes() or min(self.head_bytes_left, PIECE_BYTES)
 
     def is_reading_head(self) -> bool:
         """Return True before the first request of a connection, and in the middle of the head of any other."""
@@ -204,7 +215,7 @@ def write_response(
     connection, or wait for a slow client. The headers must have their length among them and be valid.
     """
     cycle = getattr(send, "__self__", None)
-    if type(cycle) is not RequestResponseCycle or not uvicorn_version.startswith(KNOWN_VERSIONS):
+    if type(cycle) is not Cycle or not uvicorn_version.startswith(KNOWN_VERSIONS):
         return False
     if not cycle.keep_alive or cycle.access_log or cycle.disconnected or cycle.flow.write_paused:
         return False
@@ -217,33 +228,7 @@ def write_response(
         cycle.transport.write(content)
     cycle.response_started = cycle.response_complete = True
     cycle.waiting_for_100_continue = False
-    cycle.message_event.set()
+    if cycle.message_event is not UNAWAITED:
+        cycle.message_event.set()
     cycle.on_response()
     return True
-
-
-async def send_large(send: Send, content: bytes, *, more: bool = False) -> None:
-    """
-    Send a large body, or a part of it, and wait until the kernel has all of it: the process holds it until then.
-
-    A transport of TLS encrypts all that it is given, and does not say what the client has not read of it. So it gets
-    one piece after another, and the kernel's queue shows whether the last one is read.
-    """
-    cycle = getattr(send, "__self__", None)
-    if not isinstance(cycle, RequestResponseCycle):
-        return await send({"type": "http.response.body", "body": content, "more_body": more})
-    encrypted = cycle.scope["scheme"] == "https"
-    step = TLS_PIECE_BYTES if encrypted else len(content)
-    for start in range(0, len(content), step):
-        last = start + step >= len(content)
-        await send({"type": "http.response.body", "body": content[start : start + step], "more_body": more or not last})
-    if encrypted:
-        sock, flow = cycle.transport.get_extra_info("socket"), cycle.flow
-        while isinstance(flow, Flow) and not flow.lost and unsent_bytes(sock):
-            await asyncio.sleep(TLS_POLL_SECONDS)
-    elif cycle.transport.get_write_buffer_size():
-        with suppress(RuntimeError):  # uvloop's, if the connection is closed
-            cycle.transport.set_write_buffer_limits(0)
-            await cycle.flow.drain()
-            cycle.transport.set_write_buffer_limits(HIGH_WATER_LIMIT)
-    return None

@@ -30,17 +30,26 @@ class DisconnectWatcher:
         self._disconnected: set[RequestTask] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, receive: Receive) -> None:
-        """Cancel the current task from now on if its client disconnects. The request's body must have been read."""
+    def add(self, receive: Receive) -> RequestTask:
+        """
+        Cancel the current task from now on if its client disconnects, and return it.
+
+        The request's body must have been read.
+        """
         task = asyncio.current_task()
         assert task is not None
         self._new[task] = receive
         if self._timer is None:
             self._timer = task.get_loop().call_later(POLL_SECONDS, self._poll)
+        return task
 
-    def remove(self) -> bool:
-        """Stop watching the client of the current task; return True if other requests still wait for their answers."""
-        task = asyncio.current_task()
+    def remove(self, task: RequestTask | None = None) -> bool:
+        """
+        Stop watching the client of a task; return True if other requests still wait for their answers.
+
+        It is the current task, which takes 0.3 µs to find if it is not given.
+        """
+        task = task or asyncio.current_task()
         assert task is not None
         if self._new.pop(task, None) is None:
             self._waiting.pop(task, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from app.server.budget import Budget
@@ -45,6 +46,10 @@ class RequestFacts:
     """Bytes of the body as sent, if no header announces them."""
     bytes_out: int = 0
     """Bytes of the answer's body."""
+    extra_headers: Sequence[tuple[bytes, bytes]] = ()
+    """More headers of the answer, whatever its status."""
+    started = False
+    """True once the answer has begun."""
     status: int = 0
     """The status of the answer; 0 before it has begun."""
     error_code: str | None = None
@@ -64,19 +69,3 @@ class RequestFacts:
         """Hold more bytes, or fewer, also beyond the limit: those of an answer that has begun."""
         self.budget.add(count)
         self.held += count
-
-
-def server_timing(parts: Parts) -> bytes:
-    """
-    Return the value of the header Server-Timing, in milliseconds.
-
-    Source: W3C, "Server Timing", section 2.1.
-    """
-    decode, queue, compute, encode, total = parts
-    return b"decode;dur=%.3f, queue;dur=%.3f, compute;dur=%.3f, encode;dur=%.3f, total;dur=%.3f" % (
-        decode * 1e3,
-        queue * 1e3,
-        compute * 1e3,
-        encode * 1e3,
-        total * 1e3,
-    )

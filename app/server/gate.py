@@ -19,13 +19,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import InternalError, ServiceError, ShuttingDown
 from app.server.budget import UNCOUNTED_BYTES, Budget
-from app.server.connection import send_large, write_response
-from app.server.disconnects import DisconnectWatcher
-from app.server.facts import RequestFacts, server_timing
+from app.server.connection import write_response
+from app.server.cycle import send_large
+from app.server.disconnects import DisconnectWatcher, RequestTask
+from app.server.facts import RequestFacts
 from app.server.ids import new_request_id
 from app.server.lifecycle import Lifecycle
-from app.server.metrics import UNKNOWN, Metrics
-from app.server.problems import NOSNIFF, PROBLEM_JSON, problem_document
+from app.server.metrics import UNKNOWN, Metrics, server_timing
+from app.server.problems import NOSNIFF, problem_answer
 from app.server.refusals import REFUSAL, Refusal
 from app.server.request_log import RequestLog, route_template
 from app.times import REQUEST_TIMES, RequestTimes, now
@@ -52,20 +53,20 @@ Translate = Callable[[Scope, Exception], ServiceError | None]
 class Exchange(RequestFacts):
     """One request and its answer."""
 
+    watcher: DisconnectWatcher
+    """Endpoints add the request to it once the body is read."""
+    watched: RequestTask | None = None
+    """The asyncio task, once the watcher looks after its client."""
+
     def __init__(self, scope: Scope, send: Send, gate: Gate) -> None:
-        self._scope = scope
-        self._send = send
+        self.scope, self.outlet = scope, send
+        """They lead back here, so the gate deletes them: only the garbage collector would free all of them else."""
         self._lifecycle, self._metrics, self.budget = gate.lifecycle, gate.metrics, gate.budget
         self.watcher = gate.watcher
-        """Endpoints add the request to it once the body is read."""
-        self.started = False
-        """True once the answer has begun."""
-        self.times = RequestTimes()
-        self.times.start = now()
+        self.times = times = RequestTimes()
+        times.start = now()
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         """The request's headers by their names in lower case; if a name is repeated, the last."""
-        self.extra_headers: Headers = []
-        """More headers of the answer, whatever its status."""
         chosen = self.headers.get(b"x-request-id")
         self.request_id: bytes = chosen if chosen and VALID_ID.fullmatch(chosen) else new_request_id()
 
@@ -80,25 +81,23 @@ class Exchange(RequestFacts):
             self.hold(len(content))
         headers = [*headers, (b"x-request-id", self.request_id), (b"server-timing", self.begin(200)), NOSNIFF]
         headers += self.extra_headers
-        others_wait = self.watcher.remove()
+        others_wait = self.watcher.remove(self.watched)
         self.bytes_out = len(content)
         if self._lifecycle.draining:
             headers.append(CLOSE)
-        elif not large and write_response(self._send, headers, content, together=others_wait):
+        elif not large and write_response(self.outlet, headers, content, together=others_wait):
             return
-        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self.outlet({"type": "http.response.start", "status": 200, "headers": headers})
         if large:
-            await send_large(self._send, content)
+            await send_large(self.outlet, content)
         else:
-            await self._send({"type": "http.response.body", "body": content})
+            await self.outlet({"type": "http.response.body", "body": content})
 
     async def fail(self, error: ServiceError) -> None:
         """Send the problem document of an error."""
         self.error_code = error.code
         self._metrics.count_refusal(error.code)
-        document = problem_document(error, self.request_id)
-        headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in error.headers.items()]
-        headers += [(b"content-length", b"%d" % len(document)), (b"content-type", PROBLEM_JSON.encode())]
+        headers, document = problem_answer(error, self.request_id)
         await self.send({"type": "http.response.start", "status": error.status, "headers": headers})
         await self.send({"type": "http.response.body", "body": document})
 
@@ -126,28 +125,25 @@ class Exchange(RequestFacts):
             self.bytes_out += size
             if size > UNCOUNTED_BYTES:
                 return self._send_large(message, size)
-        return self._send(message)
+        return self.outlet(message)
 
     async def _send_large(self, message: Message, size: int) -> None:
         """Send a large part of an answer that has begun, and count it until it is read."""
         self.hold_more(size)
-        await send_large(self._send, message["body"], more=message.get("more_body", False))
+        await send_large(self.outlet, message["body"], more=message.get("more_body", False))
         self.hold_more(-size)
 
     def begin(self, status: int) -> bytes:
         """Count the request, whose answer begins now, and return the value of the header Server-Timing."""
         self.started, self.status, times = True, status, self.times
-        self.parts = parts = (
-            max(0.0, times.decoded - times.received),
-            times.queue,
-            times.compute,
-            max(0.0, times.encoded - times.computed),
-            now() - times.start,
-        )
+        decode, encode, total = times.decoded - times.received, times.encoded - times.computed, now() - times.start
+        if decode < 0 or encode < 0:  # an error came before the end of the part
+            decode, encode = max(0.0, decode), max(0.0, encode)
+        self.parts = parts = decode, times.queue, times.compute, encode, total
         if self.span is not None:
-            self.extra_headers.append(self.span.response_header)
+            self.extra_headers = [*self.extra_headers, self.span.response_header]
         if self.route is None:
-            self.route = route_template(self._scope)
+            self.route = route_template(self.scope)
         unknown = "" if self.task is None else UNKNOWN
         name = self.model.name if self.model is not None else unknown
         self._metrics.count_request(self.route, name, status, parts, answered_task=status == 200 and name != "")
@@ -166,7 +162,7 @@ class Gate:
     def __init__(
         self,
         app: ASGIApp,
-        translate: Callable[[Scope, Exception], ServiceError | None],
+        translate: Translate,
         lifecycle: Lifecycle,
         metrics: Metrics | None = None,
         request_log: RequestLog | None = None,
@@ -181,6 +177,7 @@ class Gate:
         self._translate = translate
         self._request_log = request_log
         self._traces = traces
+        self._has_records = request_log is not None or traces is not None
         self.watcher = DisconnectWatcher()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -212,8 +209,17 @@ class Gate:
             if exchange.held:
                 exchange.hold(0)
             if failure is None:
-                self._end(scope, exchange)
+                if self._has_records:
+                    self._record(scope, exchange)
+                del exchange.scope, exchange.outlet
         return None if failure is None else await self._fail(scope, exchange, failure)
+
+    def _record(self, scope: Scope, exchange: Exchange) -> None:
+        """Write the line of a request that is over, and end its span."""
+        if exchange.span is not None:
+            exchange.span.end(exchange)
+        if self._request_log is not None:
+            self._request_log.add(scope, exchange)
 
     async def _fail(self, scope: Scope, exchange: Exchange, error: ServiceError) -> None:
         """Send an error, unless the connection has already sent another one."""
@@ -224,13 +230,8 @@ class Gate:
             else:
                 exchange.record(refusal)
         finally:
-            self._end(scope, exchange)
-
-    def _end(self, scope: Scope, exchange: Exchange) -> None:
-        if exchange.span is not None:
-            exchange.span.end(exchange)
-        if self._request_log is not None:
-            self._request_log.add(scope, exchange)
+            self._record(scope, exchange)
+            del exchange.scope, exchange.outlet
 
     def _service_error(self, scope: Scope, exchange: Exchange, error: Exception) -> ServiceError:
         translated = error if isinstance(error, ServiceError) else self._translate(scope, error)

@@ -96,6 +96,22 @@ EXPECTED_REASONS = ("overloaded", "expired", "internal-error")
 FAMILIES = (REQUESTS, REFUSALS, LOADS, REQUEST_SECONDS, *PARTS, RUN_ROWS)
 
 
+def server_timing(parts: Parts) -> bytes:
+    """
+    Return the value of the header Server-Timing, in milliseconds.
+
+    Source: W3C, "Server Timing", section 2.1.
+    """
+    decode, queue, compute, encode, total = parts
+    return b"decode;dur=%.3f, queue;dur=%.3f, compute;dur=%.3f, encode;dur=%.3f, total;dur=%.3f" % (
+        decode * 1e3,
+        queue * 1e3,
+        compute * 1e3,
+        encode * 1e3,
+        total * 1e3,
+    )
+
+
 class Metrics:
     """The metrics of one process, and their sums over all workers."""
 

@@ -39,6 +39,14 @@ def problem_document(error: ServiceError, request_id: bytes) -> bytes:
     )
 
 
+def problem_answer(error: ServiceError, request_id: bytes) -> tuple[Headers, bytes]:
+    """Return the headers of an error's answer, and its body."""
+    document = problem_document(error, request_id)
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in error.headers.items()]
+    headers += [(b"content-type", PROBLEM_JSON.encode()), (b"content-length", b"%d" % len(document))]
+    return headers, document
+
+
 def problem_bytes(error: ServiceError, request_id: bytes, default_headers: Headers) -> bytes:
     """Return an HTTP/1.1 answer after which the connection closes."""
     headers, document = _closing_answer(error, request_id)
@@ -58,13 +66,5 @@ def problem_application(error: ServiceError, request_id: bytes) -> ASGIApp:
 
 
 def _closing_answer(error: ServiceError, request_id: bytes) -> tuple[Headers, bytes]:
-    document = problem_document(error, request_id)
-    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in error.headers.items()]
-    headers += [
-        (b"content-type", PROBLEM_JSON.encode()),
-        (b"content-length", b"%d" % len(document)),
-        (b"x-request-id", request_id),
-        NOSNIFF,
-        (b"connection", b"close"),
-    ]
-    return headers, document
+    headers, document = problem_answer(error, request_id)
+    return [*headers, (b"x-request-id", request_id), NOSNIFF, (b"connection", b"close")], document

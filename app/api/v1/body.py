@@ -47,7 +47,7 @@ async def read_array(
     """
     if encoding is None:
         size, limit, read = _reader(content, media_type, content_type, name, model, state)
-        return await state.offload.run(size, limit, read)
+        return read() if size <= limit else await state.offload.run_on_thread(read)
 
     def read_plain(content: bytes) -> Array:
         return _reader(content, media_type, content_type, name, model, state)[2]()

@@ -51,7 +51,7 @@ class TaskEndpoint:
             request_type = check_request_type(content_type, self._request_types[model.takes_images])
         content = await read_body(receive, exchange, state)
         exchange.bytes_in = len(content)
-        exchange.watcher.add(receive)
+        exchange.watched = exchange.watcher.add(receive)
         times.received = times.decoded = now()
         encoding = headers.get(b"content-encoding")
         if task.takes:

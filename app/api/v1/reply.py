@@ -43,7 +43,7 @@ async def render(
     for extra in result.extras.values():
         size += extra.size
     write = partial(_write, result, media_type, task, options, manifest)
-    content = await state.offload.run(size, LOOP_LIMITS[media_type], write)
+    content = write() if size <= LOOP_LIMITS[media_type] else await state.offload.run_on_thread(write)
     headers = [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(content))]
     if result.seed is not None:
         headers.append((b"x-seed", b"%d" % result.seed))

@@ -58,11 +58,12 @@ class InferEndpoint:
         try:
             content = await read_body(receive, exchange, state)
             exchange.bytes_in = len(content)
-            exchange.watcher.add(receive)
+            exchange.watched = exchange.watcher.add(receive)
             times.received = now()
             length = _header_length(headers)
-            query = await state.offload.run(*_reading(entry, length, content, headers, state))
-            del content  # it is not needed any more; neither are the arrays and the result while the client reads
+            size, on_loop, read = _reading(entry, length, content, headers, state)
+            query = read() if size <= on_loop else await state.offload.run_on_thread(read)
+            del content, read  # not needed any more; neither are the arrays and the result while the client reads
             arrays = query.arrays if query.images is None else (await self._read_images(entry, query.images),)
             times.decoded = now()
             exchange.rows = len(arrays[0]) if arrays else 0

@@ -42,7 +42,8 @@ async def render(
     if result.seed is not None:
         head["parameters"] = {"seed": result.seed}
     write = partial(_write, head, outputs, encoding)
-    return await state.offload.run(*_loop_size(outputs, encoding), write)
+    size, limit = _loop_size(outputs, encoding)
+    return write() if size <= limit else await state.offload.run_on_thread(write)
 
 
 def answer_encoding(headers: Mapping[bytes, bytes]) -> str | None:

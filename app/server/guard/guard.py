@@ -55,6 +55,7 @@ class Guard:
     def __init__(self, app: ASGIApp, policy: Policy) -> None:
         self._app = app
         self._policy = policy
+        self._checks_only_hosts = policy == Policy(hosts=policy.hosts)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Pass a request on, or raise ServiceError."""
@@ -62,6 +63,8 @@ class Guard:
             return self._app(scope, receive, send)
         policy = self._policy
         exchange: Exchange = scope[EXCHANGE]
+        if self._checks_only_hosts and self._is_usual(scope, exchange):
+            return self._app(scope, receive, send)
         path = self._route_path(scope) if policy.root_path or scope.get("root_path") else scope["path"]
         if policy.cors is not None:
             exchange.extra_headers = policy.cors.headers(exchange.headers.get(b"origin"))
@@ -70,6 +73,15 @@ class Guard:
         if path not in HEALTH:
             self._check(scope, path, exchange)
         return self._app(scope, receive, send)
+
+    def _is_usual(self, scope: Scope, exchange: Exchange) -> bool:
+        """Return True if nothing but its host could be refused, and that was allowed before: most requests are so."""
+        hosts, budget = self._policy.hosts, exchange.budget
+        return (
+            (hosts is None or exchange.headers.get(b"host") in hosts.verified)
+            and budget.held <= budget.limit
+            and not (scope.get("root_path") or scope["path"].startswith(CONTROL))
+        )
 
     def _check(self, scope: Scope, path: str, exchange: Exchange) -> None:
         policy, headers = self._policy, exchange.headers

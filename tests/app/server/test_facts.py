@@ -6,7 +6,7 @@ import pytest
 
 from app.errors import Overloaded
 from app.server.budget import Budget
-from app.server.facts import RequestFacts, server_timing
+from app.server.facts import RequestFacts
 
 
 def facts_with(budget: Budget) -> RequestFacts:
@@ -30,9 +30,3 @@ def test_a_request_holds_one_amount_after_the_other() -> None:
     one.hold(0)
     other.hold(0)
     assert budget.total == 0
-
-
-def test_the_parts_are_in_the_header_in_milliseconds() -> None:
-    assert server_timing((0.001, 0.0, 0.0123456, 2.0, 0.1)) == (
-        b"decode;dur=1.000, queue;dur=0.000, compute;dur=12.346, encode;dur=2000.000, total;dur=100.000"
-    )

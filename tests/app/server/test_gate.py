@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +134,37 @@ def answers(error: Exception | None = None, begin: bool = False) -> list[Message
     scope = {"type": "http", "method": "GET", "path": "/x", "headers": [(b"x-request-id", b"seven")]}
     asyncio.run(Gate(app, translate, Lifecycle())(scope, receive, send))
     return sent
+
+
+@pytest.mark.parametrize("error", [None, Overloaded("busy")])
+def test_a_request_that_is_over_is_freed_without_the_garbage_collector(
+    error: Exception | None,
+) -> None:
+    requests: list[weakref.ref[Exchange]] = []
+
+    class Connection:
+        scope: Scope
+
+        async def send(self, message: Message) -> None:
+            """Lead from the request to its scope, as uvicorn does."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        requests.append(weakref.ref(scope[EXCHANGE]))
+        if error:
+            raise error
+        await scope[EXCHANGE].respond([(b"content-length", b"2")], b"ok")
+
+    async def play() -> None:
+        connection = Connection()
+        connection.scope = {"type": "http", "method": "GET", "path": "/x", "headers": []}
+        await Gate(app, translate, Lifecycle())(connection.scope, None, connection.send)  # type: ignore[arg-type]
+
+    gc.disable()
+    try:
+        asyncio.run(play())
+        assert [request() for request in requests] == [None]
+    finally:
+        gc.enable()
 
 
 def test_a_complete_answer_has_the_headers_of_the_gate() -> None:

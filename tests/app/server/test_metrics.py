@@ -19,7 +19,7 @@ from starlette.types import Message
 from app.server.counters import Counters
 from app.server.gate import Gate
 from app.server.lifecycle import Lifecycle
-from app.server.metrics import ROWS, SECONDS, Metrics
+from app.server.metrics import ROWS, SECONDS, Metrics, server_timing
 from tests.helpers.metrics import Samples, parse, scrape, total
 from tests.helpers.process import serving
 from tests.helpers.v1 import LATENT, SAMPLE
@@ -245,3 +245,9 @@ def test_the_counts_of_a_killed_worker_stay(tiny_models: Path) -> None:
         os.kill(int(workers[0]), signal.SIGKILL)
         after = [total(scrape(address), "hourglass_requests_total", 'code="200"', "encode") for _ in range(3)]
     assert (before, after) == (40, [40, 40, 40])
+
+
+def test_the_parts_are_in_the_header_in_milliseconds() -> None:
+    assert server_timing((0.001, 0.0, 0.0123456, 2.0, 0.1)) == (
+        b"decode;dur=1.000, queue;dur=0.000, compute;dur=12.346, encode;dur=2000.000, total;dur=100.000"
+    )

@@ -272,6 +272,16 @@ def test_without_keys_no_foreign_page_controls_the_server(origin: str | None, st
     assert ask(policy, *ENCODE, host="127.0.0.1:8000", **headers).status == 200
 
 
+@pytest.mark.parametrize("mount", ["", "/mount"])
+@pytest.mark.parametrize("hosts", [None, AllowedHosts()])
+def test_a_server_with_no_rules_but_for_hosts_is_not_controlled_either(hosts: AllowedHosts | None, mount: str) -> None:
+    method, path = LOAD
+    for _ in range(2):  # the host is known the second time
+        foreign = ask(Policy(hosts=hosts), method, mount + path, root_path=mount, host="localhost", origin=ORIGIN)
+        own = ask(Policy(hosts=hosts), method, mount + path, root_path=mount, host="localhost")
+        assert (foreign.status, own.status) == (403, 200)
+
+
 @pytest.mark.parametrize(
     ("path", "inner"),
     [
