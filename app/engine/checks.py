@@ -9,7 +9,8 @@ import numpy as np
 
 from app.arrays import Array, Labels
 from app.errors import EmptyBatch, InvalidParameter, NotFinite, OutOfRange, TooManyRows, WrongShape
-from app.manifest import ImageInput, Manifest, ValueRange
+from app.inputs import ImageInput, ValueRange
+from app.manifest import Manifest
 
 MAX_LISTED_LABELS = 20
 """Labels that an error message lists; if a model has more, the first ones."""

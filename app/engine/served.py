@@ -19,7 +19,8 @@ from app.engine.queue import Queue
 from app.engine.run_time import RunTime, measure
 from app.engine.statistics import RequestStatistics, RunStatistics
 from app.errors import InvalidParameter, TooManyRows
-from app.manifest import ImageInput, Manifest
+from app.inputs import ImageInput
+from app.manifest import Manifest
 
 Drawn = TypeVar("Drawn")
 

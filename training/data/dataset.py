@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from app.arrays import Array
-from app.manifest import ImageInput, VectorInput
+from app.inputs import ImageInput, VectorInput
 from training.data.findings import Findings
 from training.data.storage import Integers, StoredSamples
 

@@ -6,7 +6,7 @@ import logging
 
 import numpy as np
 
-from app.manifest import ImageInput, ValueRange, VectorInput
+from app.inputs import ImageInput, ValueRange, VectorInput
 from training.config import DataConfig
 from training.data.dataset import DataSet, Split
 from training.data.findings import Findings

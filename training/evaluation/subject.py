@@ -11,7 +11,8 @@ import numpy as np
 
 from app.arrays import Array, Labels, Latents, Samples
 from app.engine.autoencoder import Autoencoder, Posterior
-from app.manifest import Manifest, VectorInput
+from app.inputs import VectorInput
+from app.manifest import Manifest
 from training.data.dataset import DataSet, Split
 from training.errors import DataError
 from training.evaluation.limits import DEFAULT_LIMITS, Limits, RowLimit

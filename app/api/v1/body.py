@@ -15,7 +15,7 @@ from app.formats.images import FORMATS, decoding_size, read_image, read_images
 from app.formats.json_body import holds_images, read_json_images, read_rows
 from app.formats.multipart import read_files
 from app.formats.npy import read_npy
-from app.manifest import ImageInput
+from app.inputs import ImageInput
 
 ARRAY_TYPES = (JSON, NPY)
 IMAGE_TYPES = (JSON, NPY, *FORMATS, FORM)

@@ -14,7 +14,8 @@ from app.engine.offload import LoopLimit
 from app.formats.images import write_png
 from app.formats.json_answer import decimals, write_object
 from app.formats.npy import write_npy
-from app.manifest import ImageInput, Manifest
+from app.inputs import ImageInput
+from app.manifest import Manifest
 from app.options import Options
 from app.server.gate import Headers
 from app.tasks import Result, Task

@@ -24,7 +24,7 @@ from app.errors import MAX_REPEATED_CHARACTERS, Expired, InvalidInput, InvalidPa
 from app.formats.images import UNKNOWN_SIZE, decoding_size, media_type, read_images
 from app.formats.open_inference import InferenceRequest, read_raw, read_request
 from app.formats.tensors import BYTES, Tensor
-from app.manifest import ImageInput
+from app.inputs import ImageInput
 from app.options import Options, parse_options
 from app.server.gate import EXCHANGE, Exchange
 from app.times import now

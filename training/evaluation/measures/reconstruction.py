@@ -7,7 +7,8 @@ from collections import defaultdict
 import numpy as np
 
 from app.arrays import Samples
-from app.manifest import ImageInput, Measurement
+from app.inputs import ImageInput
+from app.manifest import Measurement
 from training.evaluation.baselines import LinearAutoencoder
 from training.evaluation.metrics import (
     Doubles,
