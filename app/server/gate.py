@@ -23,7 +23,7 @@ from app.server.disconnects import DisconnectWatcher
 from app.server.ids import new_request_id
 from app.server.lifecycle import Lifecycle
 from app.server.metrics import Metrics, Parts
-from app.server.problems import NOSNIFF, PROBLEM_JSON, problem_document
+from app.server.problems import NOSNIFF, problem_document, problem_type
 from app.server.request_log import UNKNOWN, RequestLog, route_template
 from app.times import REQUEST_TIMES, RequestTimes, now
 
@@ -117,7 +117,8 @@ class Exchange:
         self._metrics.count_refusal(error.code)
         document = problem_document(error, self.request_id)
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in error.headers.items()]
-        headers += [(b"content-length", b"%d" % len(document)), (b"content-type", PROBLEM_JSON.encode())]
+        media_type = problem_type(self._scope["path"])
+        headers += [(b"content-length", b"%d" % len(document)), (b"content-type", media_type.encode())]
         await self.send({"type": "http.response.start", "status": error.status, "headers": headers})
         await self.send({"type": "http.response.body", "body": document})
 

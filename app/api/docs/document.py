@@ -22,6 +22,7 @@ from app.api.v1.schemas import ImageFiles, ImagesIn, LatentsIn, SamplesIn, answe
 from app.api.v2.schemas import InferenceAnswer
 from app.engine.catalog import Catalog
 from app.engine.served import ServedModel
+from app.server.problems import JSON, PROBLEM_JSON
 from app.settings import Settings
 from app.tasks import TASKS
 
@@ -97,7 +98,7 @@ def build_document(app: FastAPI, catalog: Catalog, version: str, settings: Setti
 
 def _response_anywhere(code: str) -> dict[str, Any]:
     """Return the response of an error that any address can answer."""
-    responses = error_responses([code])
+    responses = error_responses([code], PROBLEM_JSON, JSON)
     _document_headers(responses, draws=False)
     (response,) = responses.values()
     return dict(response)

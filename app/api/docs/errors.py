@@ -174,13 +174,13 @@ class Problem(BaseModel):
     request_id: str = Field(description="The answer's X-Request-ID again: quote it when asking about the answer.")
 
 
-def error_responses(possible: Iterable[str]) -> dict[str, Any]:
-    """Return OpenAPI's responses for these codes, by status."""
+def error_responses(possible: Iterable[str], *media_types: str) -> dict[str, Any]:
+    """Return OpenAPI's responses for these codes, by status, in these media types or as problem documents."""
     by_status: dict[int, list[str]] = {}
     for error in service_errors():
         if error.code in possible:
             by_status.setdefault(error.status, []).append(error.code)
-    return {str(status): _response(status, by_status[status]) for status in sorted(by_status)}
+    return {str(status): _response(status, by_status[status], media_types) for status in sorted(by_status)}
 
 
 def error_examples() -> dict[str, Any]:
@@ -195,12 +195,12 @@ def service_errors(base: type[ServiceError] = ServiceError) -> Iterator[type[Ser
         yield from service_errors(child)
 
 
-def _response(status: int, answered: list[str]) -> dict[str, Any]:
+def _response(status: int, answered: list[str], media_types: tuple[str, ...]) -> dict[str, Any]:
     content = {
         "schema": {"$ref": "#/components/schemas/Problem"},
         "examples": {code: {"$ref": f"#/components/examples/{code}"} for code in answered},
     }
-    return {"description": STATUSES[status], "content": {PROBLEM_JSON: content}}
+    return {"description": STATUSES[status], "content": dict.fromkeys(media_types or (PROBLEM_JSON,), content)}
 
 
 def _example(error: type[ServiceError]) -> dict[str, Any]:

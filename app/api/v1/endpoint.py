@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
-from app.api.negotiation import check_request_type, choose_response_type
+from app.api.negotiation import choose_response_type, request_type
 from app.api.request_body import read_body
 from app.api.state import State
 from app.api.v1.body import check_no_body, read_array, request_types
@@ -45,15 +45,14 @@ class TaskEndpoint:
         query = scope["query_string"]
         options = parse_options(task.options, _parse_query(query), "query") if query else self._defaults
         response_type = choose_response_type(headers.get(b"accept"), self._response_types[model.takes_images])
-        if task.takes:
-            content_type = headers.get(b"content-type")
-            request_type = check_request_type(content_type, self._request_types[model.takes_images])
         content = await read_body(receive, headers, state)
         exchange.bytes_in = len(content)
         exchange.watcher.add(receive)
         times.received = times.decoded = now()
         if task.takes:
-            rows = await read_array(content, request_type, content_type or b"", task.takes, model, state)
+            content_type = headers.get(b"content-type")
+            media_type = request_type(content_type, content, self._request_types[model.takes_images])
+            rows = await read_array(content, media_type, content_type or b"", task.takes, model, state)
             times.decoded = now()
             exchange.rows = len(rows)
             result = await task.function(model, options, rows)

@@ -8,6 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.api.docs.errors import ANYWHERE, DETAILS, Problem, codes, service_errors
+from app.server.problems import problem_type
 from tests.helpers.openapi import operations
 
 
@@ -23,7 +24,7 @@ def test_every_error_is_a_problem_document(document: dict[str, Any]) -> None:
         assert "500" in operation["responses"]
         for status, response in operation["responses"].items():
             if status != "200" and (path, status) != ("/v2/health/ready", "503"):  # a probe's answer
-                assert list(response["content"]) == ["application/problem+json"], (path, status)
+                assert list(response["content"]) == [problem_type(path)], (path, status)
     assert "HTTPValidationError" not in document["components"]["schemas"]
 
 

@@ -83,4 +83,4 @@ def test_the_document_has_the_routes(client: TestClient) -> None:
         for operation in methods.values():
             for status, response in operation["responses"].items():
                 if path.startswith("/v2") and status not in ("200", "503"):
-                    assert list(response["content"]) == ["application/problem+json"], (path, status)
+                    assert list(response["content"]) == ["application/json"], (path, status)
