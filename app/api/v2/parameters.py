@@ -64,9 +64,7 @@ def find_input(entry: Entry, request: InferenceRequest) -> Tensor:
     if name == "samples" and isinstance(expected, VectorInput) and inputs.keys() == {*expected.feature_names}:
         return _join_columns([inputs[feature] for feature in expected.feature_names])
     unknown = ", ".join(sorted(inputs.keys() - {name}))[:MAX_REPEATED_CHARACTERS]
-    raise InvalidInput(
-        f"inputs: expected {name!r}, got {unknown!r}" if unknown else f"inputs: expected {name!r}, got none"
-    )
+    raise InvalidInput(f"inputs: expected {name!r}, got {repr(unknown) if unknown else 'none'}")
 
 
 def _known(parameters: Mapping[str, object]) -> dict[str, object]:

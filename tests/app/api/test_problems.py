@@ -72,7 +72,7 @@ JSON = {"content-type": "application/json"}
         ("POST", f"{MODEL}/encode", {"accept": LONG}, "{}", "not-acceptable"),
         ("POST", f"{MODEL}/encode", {**JSON, "content-encoding": LONG}, "{}", "unsupported-encoding"),
         ("POST", INFER, JSON, f'{{"inputs": [{{"name": "{LONG}"}}]}}', "invalid-input"),
-        ("POST", INFER, JSON, f'{{"inputs": [], "parameters": {{"{LONG}": 1}}}}', "invalid-input"),
+        ("POST", INFER, JSON, f'{{"inputs": [], "parameters": {{"{LONG}": 1}}}}', "invalid-parameter"),
         ("POST", "/v2/repository/index", JSON, f'{{"ready": "{LONG}"}}', "malformed-body"),
     ],
 )  # fmt: skip

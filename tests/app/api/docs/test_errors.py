@@ -40,9 +40,17 @@ def test_every_code_has_an_example_in_the_shape_of_a_problem(document: dict[str,
 
 def documented_codes(operation: dict[str, Any]) -> dict[str, set[str]]:
     """Return the codes of an operation's errors, by status."""
-    contents = {status: answer["content"] for status, answer in operation["responses"].items()}
-    problems = {status: content.get("application/problem+json") for status, content in contents.items()}
-    return {status: set(problem["examples"]) for status, problem in problems.items() if problem}
+    return {
+        status: set(media["examples"])
+        for status, answer in operation["responses"].items()
+        for media in answer["content"].values()
+        if refers_to_problem(media)
+    }
+
+
+def refers_to_problem(media: dict[str, Any]) -> bool:
+    """Return True if an answer has the schema of problem documents."""
+    return bool(media["schema"] == {"$ref": "#/components/schemas/Problem"})
 
 
 def test_each_route_has_the_codes_of_its_errors(document: dict[str, Any]) -> None:

@@ -252,7 +252,13 @@ def test_a_malformed_header_length_is_refused(client: TestClient, length: str) -
 
 
 def test_parameters_without_a_meaning_here_are_ignored(client: TestClient) -> None:
-    parameters = {"sequence_id": 7, "sequence_start": True, "sequence_end": False, "priority": 2, "timeout": 2**63}
+    parameters: dict[str, Any] = {
+        "sequence_id": 7,
+        "sequence_start": True,
+        "sequence_end": False,
+        "priority": 2,
+        "timeout": 2**63,
+    }
     parameters |= {"content_type": "np", "trace_id": "t", "triton_enable_empty_final_response": True, "headers": {}}
     answer = infer(client, "tiny-ae.encode", tensor("samples", [SAMPLE]), parameters=parameters)
     assert outputs(answer) == {"latents": [[1, 0.5]]}
