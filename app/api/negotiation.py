@@ -42,7 +42,7 @@ def request_type(content_type: bytes | None, content: bytes, supported: tuple[st
     the header holds its boundary. Raises UnsupportedMedia.
     """
     named = _named_type(content_type)
-    if named not in supported or not content.startswith(BEGINNINGS.get(named, ())):
+    if named not in supported or not content.startswith(BEGINNINGS.get(named, NOTHING)):
         found = None if named == FORM else recognise(content)
         if found in supported:
             return found
