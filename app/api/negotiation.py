@@ -10,7 +10,8 @@ from app.formats.media import FORM, JSON, NPY, PNG, canonical_type, recognise
 __all__ = ["FORM", "JSON", "NPY", "OCTETS", "PNG", "choose_response_type", "request_type"]
 
 OCTETS = "application/octet-stream"
-BEGINNINGS = {JSON: (b"{", b"["), NPY: b"\x93NUMPY", PNG: b"\x89PNG\r\n\x1a\n"}
+NOTHING: tuple[bytes, ...] = ()
+BEGINNINGS = {JSON: (b"{", b"["), NPY: (b"\x93NUMPY",), PNG: (b"\x89PNG\r\n\x1a\n",)}
 """Bodies that begin so are what their Content-Type says, without a further look."""
 
 
