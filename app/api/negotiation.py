@@ -7,12 +7,17 @@ from functools import lru_cache
 from app.errors import MAX_REPEATED_CHARACTERS, NotAcceptable, UnsupportedMedia
 from app.formats.media import FORM, JSON, NPY, PNG, canonical_type, recognise
 
-__all__ = ["FORM", "JSON", "NPY", "OCTETS", "PNG", "choose_response_type", "request_type"]
+__all__ = ["FORM", "JSON", "NPY", "OCTETS", "PNG", "choose_response_type", "clipped_header", "request_type"]
 
 OCTETS = "application/octet-stream"
 NOTHING: tuple[bytes, ...] = ()
 BEGINNINGS = {JSON: (b"{", b"["), NPY: (b"\x93NUMPY",), PNG: (b"\x89PNG\r\n\x1a\n",)}
 """Bodies that begin so are what their Content-Type says, without a further look."""
+
+
+def clipped_header(count: int) -> tuple[bytes, bytes]:
+    """Return the header that counts the numbers of a request that were moved into the model's range."""
+    return b"x-clipped-numbers", b"%d" % count
 
 
 @lru_cache(maxsize=64)

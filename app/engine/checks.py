@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from app.arrays import Array, Labels
+from app.arrays import Array, Labels, Samples
 from app.errors import EmptyBatch, InvalidParameter, NotFinite, OutOfRange, TooManyRows, WrongShape
 from app.inputs import ImageInput, ValueRange
 from app.manifest import Manifest
@@ -72,6 +72,25 @@ class RowCheck:
         expected = " or ".join(str(["rows", *shape]).replace("'", "") for shape in self._accepted)
         hint = "; a single row must still be in a list" if rows.shape in self._accepted else ""
         raise WrongShape(f"{self._name}: expected shape {expected}, got {list(rows.shape)}{hint}")
+
+
+def stated_range(manifest: Manifest) -> ValueRange | None:
+    """Return the range that samples must lie in, or None if any finite number is accepted."""
+    return manifest.input.value_range if manifest.input.range_origin == "stated" else None
+
+
+def clip_samples(manifest: Manifest, samples: Samples) -> tuple[Samples, int]:
+    """
+    Return the samples within the range that training found, and the count of numbers that were beyond it.
+
+    Held-out samples are clipped in the same way in training. Samples of a model with another range stay as they are.
+    """
+    found = manifest.input.value_range
+    if found is None or manifest.input.range_origin == "stated":
+        return samples, 0
+    low, high = np.float32(found.low), np.float32(found.high)
+    beyond = int(np.count_nonzero(samples < low)) + int(np.count_nonzero(samples > high))
+    return (np.clip(samples, low, high) if beyond else samples), beyond
 
 
 def check_finite(name: str, result: Array) -> Array:

@@ -30,6 +30,14 @@ class Split:
         """Return some of the rows."""
         return Split(self.samples[rows], None if self.labels is None else self.labels[rows], self.unit)
 
+    def clip(self, value_range: tuple[float, float]) -> int:
+        """Move numbers outside a range, in stored units, to its ends, in place. Return their count."""
+        low, high = (self.samples.dtype.type(end) for end in value_range)
+        count = int(np.count_nonzero(self.samples < low) + np.count_nonzero(self.samples > high))
+        if count:
+            np.clip(self.samples, low, high, out=self.samples)
+        return count
+
     def in_users_units(self) -> Array:
         """Return all samples as float32, in the user's units."""
         return self.samples.astype(np.float32) * np.float32(self.unit)

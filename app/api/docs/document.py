@@ -60,6 +60,10 @@ HEADERS: dict[str, dict[str, Any]] = {
         "description": "The seed of the draws, which repeats them; only if there were draws.",
         "schema": {"type": "integer", "minimum": 0},
     },
+    "X-Clipped-Numbers": {
+        "description": "The count of numbers that were moved into the range of the training samples; only if any were.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
     "Retry-After": {
         "description": "Seconds after which the request can be sent again.",
         "schema": {"type": "integer", "minimum": 0},
@@ -86,7 +90,8 @@ def build_document(app: FastAPI, catalog: Catalog, version: str, settings: Setti
     default = next(iter(catalog))
     for path, operation in _operations(document):
         _document_parameters(operation, _example_of(path, catalog, default))
-        _document_headers(operation["responses"], draws=_has_parameter(operation, "seed"))
+        optional = {"X-Seed": _has_parameter(operation, "seed"), "X-Clipped-Numbers": "requestBody" in operation}
+        _document_headers(operation["responses"], *(name for name, possible in optional.items() if possible))
     components = document["components"]
     components["examples"] = error_examples()
     components["headers"] = HEADERS
@@ -99,7 +104,7 @@ def build_document(app: FastAPI, catalog: Catalog, version: str, settings: Setti
 def _response_anywhere(code: str) -> dict[str, Any]:
     """Return the response of an error that any address can answer."""
     responses = error_responses([code], PROBLEM_JSON, JSON)
-    _document_headers(responses, draws=False)
+    _document_headers(responses)
     (response,) = responses.values()
     return dict(response)
 
@@ -140,9 +145,9 @@ def _document_parameters(operation: Operation, model: ServedModel | None) -> Non
             parameter["schema"] = WHOLE_NUMBER
 
 
-def _document_headers(answers: dict[str, Any], *, draws: bool) -> None:
+def _document_headers(answers: dict[str, Any], *of_success: str) -> None:
     for status, answer in answers.items():
-        more = [STATUS_HEADERS[status]] if status in STATUS_HEADERS else ["X-Seed"] if draws and status == "200" else []
+        more = of_success if status == "200" else [STATUS_HEADERS[status]] if status in STATUS_HEADERS else ()
         headers = answer.setdefault("headers", {})
         for name in (*more, *COMMON_HEADERS):
             headers.setdefault(name, {"$ref": f"#/components/headers/{name}"})

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
-from app.api.negotiation import choose_response_type, request_type
+from app.api.negotiation import choose_response_type, clipped_header, request_type
 from app.api.request_body import read_body
 from app.api.state import State
 from app.api.v1.body import check_no_body, read_array, request_types
@@ -53,6 +53,10 @@ class TaskEndpoint:
             content_type = headers.get(b"content-type")
             media_type = request_type(content_type, content, self._request_types[model.takes_images])
             rows = await read_array(content, media_type, content_type or b"", task.takes, model, state)
+            if model.clips and task.takes == "samples":
+                rows, beyond = await model.clip(rows)
+                if beyond:
+                    exchange.extra_headers = [*exchange.extra_headers, clipped_header(beyond)]
             times.decoded = now()
             exchange.rows = len(rows)
             result = await task.function(model, options, rows)

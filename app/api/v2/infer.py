@@ -13,6 +13,7 @@ from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
+from app.api.negotiation import clipped_header
 from app.api.request_body import read_body
 from app.api.state import State
 from app.api.v2.models import Entries, Entry
@@ -56,6 +57,11 @@ class InferEndpoint:
             length = _header_length(headers)
             query = await state.offload.run(*_loop_size(content, length), partial(_read, entry, content, length))
             arrays = query.arrays if query.images is None else (await self._read_images(entry, query.images),)
+            if entry.served.clips and entry.task.takes == "samples":
+                samples, beyond = await entry.served.clip(arrays[0])
+                arrays = (samples,)
+                if beyond:
+                    exchange.extra_headers = [*exchange.extra_headers, clipped_header(beyond)]
             times.decoded = now()
             exchange.rows = len(arrays[0]) if arrays else 0
             try:

@@ -20,7 +20,8 @@ PREFLIGHT_HEADERS: Headers = [
 ]
 EXPOSED = (
     b"access-control-expose-headers",
-    b"Inference-Header-Content-Length, RateLimit, RateLimit-Policy, Retry-After, Server-Timing, X-Request-ID, X-Seed",
+    b"Inference-Header-Content-Length, RateLimit, RateLimit-Policy, Retry-After, Server-Timing, X-Clipped-Numbers, "
+    b"X-Request-ID, X-Seed",
 )
 VARY = (b"vary", b"Origin")
 
