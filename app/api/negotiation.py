@@ -5,9 +5,20 @@ from __future__ import annotations
 from functools import lru_cache
 
 from app.errors import MAX_REPEATED_CHARACTERS, NotAcceptable, UnsupportedMedia
+from app.formats.compression import ENCODINGS
 from app.formats.media import FORM, JSON, NPY, PNG, canonical_type, recognise
 
-__all__ = ["FORM", "JSON", "NPY", "OCTETS", "PNG", "choose_response_type", "clipped_header", "request_type"]
+__all__ = [
+    "FORM",
+    "JSON",
+    "NPY",
+    "OCTETS",
+    "PNG",
+    "choose_encoding",
+    "choose_response_type",
+    "clipped_header",
+    "request_type",
+]
 
 OCTETS = "application/octet-stream"
 NOTHING: tuple[bytes, ...] = ()
@@ -38,6 +49,20 @@ def choose_response_type(accept: bytes | None, supported: tuple[str, ...]) -> st
             supported=list(supported),
         )
     return best
+
+
+@lru_cache(maxsize=64)
+def choose_encoding(accept: bytes | None) -> str | None:
+    """
+    Return the supported coding that an Accept-Encoding header prefers, or None if it names none of them.
+
+    Source: RFC 9110, section 12.5.3
+    """
+    if not accept:
+        return None
+    qualities = dict(_parse(part) for part in accept.decode("latin-1").split(",") if part.strip())
+    best = max(ENCODINGS, key=lambda encoding: qualities.get(encoding, 0.0))
+    return best if qualities.get(best, 0.0) > qualities.get("identity", 0.0) else None
 
 
 def request_type(content_type: bytes | None, content: bytes, supported: tuple[str, ...]) -> str:

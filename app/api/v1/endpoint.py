@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
-from app.api.negotiation import choose_response_type, clipped_header, request_type
+from app.api.negotiation import choose_encoding, choose_response_type, clipped_header, request_type
 from app.api.request_body import read_body
 from app.api.state import State
 from app.api.v1.body import check_no_body, read_array, request_types
@@ -65,7 +65,8 @@ class TaskEndpoint:
             result = await task.function(model, options)
             exchange.rows = len(result.array)
         times.computed = now()
-        reply_headers, content = await render(result, response_type, task, options, model.manifest, state)
+        encoding = choose_encoding(headers.get(b"accept-encoding"))
+        reply_headers, content = await render(result, response_type, encoding, task, options, model.manifest, state)
         times.encoded = now()
         await exchange.respond(reply_headers, content)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.api.negotiation import FORM, JSON, NPY, PNG, choose_response_type, request_type
+from app.api.negotiation import FORM, JSON, NPY, PNG, choose_encoding, choose_response_type, request_type
 from app.errors import NotAcceptable, UnsupportedMedia
 
 
@@ -90,3 +90,24 @@ def test_the_body_says_what_it_is_and_its_name_only_counts_otherwise(
 def test_a_body_that_the_model_does_not_take_is_named(content_type: bytes | None, content: bytes, got: str) -> None:
     with pytest.raises(UnsupportedMedia, match=f"expected a body of {JSON} or {NPY}, got {got}"):
         request_type(content_type, content, (JSON, NPY))
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        (None, None),
+        (b"", None),
+        (b"identity", None),
+        (b"br, zstd", None),
+        (b"*", None),
+        (b"gzip", "gzip"),
+        (b"GZIP", "gzip"),
+        (b"deflate", "deflate"),
+        (b"gzip, deflate, br, zstd", "gzip"),
+        (b"gzip;q=0.2, deflate;q=0.8", "deflate"),
+        (b"gzip;q=0", None),
+        (b"gzip;q=0.5, identity", None),
+    ],
+)
+def test_an_encoding_is_chosen_only_if_it_is_named(accept: bytes | None, expected: str | None) -> None:
+    assert choose_encoding(accept) == expected
