@@ -10,9 +10,10 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from app.files import hash_file, read_file
+from app.inputs import Contract, Dimension, ModelInput
 
 MANIFEST, MAX_MANIFEST_BYTES = "model.json", 1024 * 1024
 ENCODER, DECODER, GOLDEN = "encoder.onnx", "decoder.onnx", "golden.npz"
@@ -29,67 +30,8 @@ FAMILY_TASKS: dict[Family, tuple[TaskName, ...]] = {
 """The tasks of each family."""
 
 ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-Dimension = Annotated[int, Field(ge=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FilePath = Annotated[str, Field(pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
-
-
-class Contract(
-    BaseModel, extra="forbid", frozen=True, allow_inf_nan=False, json_schema_serialization_defaults_required=True
-):
-    """A frozen part of the manifest that refuses unknown members and numbers that JSON cannot hold."""
-
-
-class ValueRange(Contract):
-    """The closed interval that every number of a sample lies in, in the user's units."""
-
-    low: float
-    high: float
-
-    @model_validator(mode="after")
-    def _low_is_below_high(self) -> Self:
-        if self.low >= self.high:
-            raise ValueError(f"low must be below high, got [{self.low:g}, {self.high:g}]")
-        return self
-
-    @property
-    def span(self) -> float:
-        """The length of the interval. Amounts of noise are in units of it."""
-        return self.high - self.low
-
-
-class ImageInput(Contract):
-    """Samples are images. 0..255 of an 8-bit file map linearly to `value_range`."""
-
-    kind: Literal["image"] = "image"
-    shape: Annotated[tuple[Dimension, ...], Field(min_length=3, max_length=3)]
-    """(channels, height, width)"""
-    channel_order: Literal["channels-first"] = "channels-first"
-    value_range: ValueRange
-
-    @model_validator(mode="after")
-    def _grey_or_rgb(self) -> Self:
-        if self.shape[0] not in (1, 3):
-            raise ValueError(f"an image has 1 (grey) or 3 (RGB) channels, got {self.shape[0]}")
-        return self
-
-
-class VectorInput(Contract):
-    """Samples are rows of a table."""
-
-    kind: Literal["vector"] = "vector"
-    shape: Annotated[tuple[Dimension, ...], Field(min_length=1, max_length=1)]
-    """(features,)"""
-    value_range: ValueRange | None = None
-    """None: any finite number."""
-    feature_names: tuple[str, ...] = ()
-    """Names in the order of the columns; empty if they have none."""
-
-    @model_validator(mode="after")
-    def _features_have_one_name_each(self) -> Self:
-        if self.feature_names and len(self.feature_names) != self.shape[0]:
-            raise ValueError(f"{self.shape[0]} features, but {len(self.feature_names)} feature names")
-        return self
 
 
 class DeterministicLatent(Contract):
@@ -182,13 +124,14 @@ class Parity(Contract):
 class Manifest(Contract):
     """Everything that a client, the server or an operator must know about one version of a model."""
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 2
+    """2 since inputs have `range_origin` and further members; in a manifest of format 1 they have their defaults."""
     name: ModelName
     version: Annotated[int, Field(ge=1)]
     description: str
     family: Family
     tasks: Annotated[tuple[TaskName, ...], Field(min_length=1)]
-    input: Annotated[ImageInput | VectorInput, Field(discriminator="kind")]
+    input: ModelInput
     latent: Annotated[DeterministicLatent | GaussianLatent, Field(discriminator="kind")]
     labels: tuple[str, ...] = ()
     """Labels of a conditional model, whose decoder takes an index into them beside the latents; empty for others."""

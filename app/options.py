@@ -48,7 +48,12 @@ def parse_options(kind: type[AnyOptions], values: Mapping[str, object], place: s
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        problems = [{**problem, "loc": (place, *problem["loc"])} for problem in error.errors()]
+        known = ", ".join(kind.model_fields) or "none"
+        unknown = {"msg": f"there is no such option here; the options are {known}"}
+        problems = [
+            {**problem, "loc": (place, *problem["loc"]), **(unknown if problem["type"] == "extra_forbidden" else {})}
+            for problem in error.errors()
+        ]
         raise invalid_parameter(problems) from error
 
 

@@ -153,6 +153,10 @@ class Settings(BaseSettings):
     keep_alive_seconds: Seconds = Field(
         75, description="Seconds that a connection stays open between two requests; 0: no limit."
     )
+    compress_bytes: Annotated[int, Field(ge=0)] = Field(
+        64 * 1024,
+        description="Smallest JSON answer of /v1, in bytes, that is compressed if the client accepts that; 0: none.",
+    )
     queue_seconds: Seconds = Field(
         30, description="Seconds that a request may wait for a thread; longer: 504 `expired`; 0: no limit."
     )

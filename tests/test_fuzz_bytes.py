@@ -28,7 +28,7 @@ from PIL import Image
 
 from app.formats.images import WEBP_COST
 from app.formats.json_body import HAS_SIMDJSON, MAX_JSON_LISTS, MAX_JSON_NUMBERS
-from app.manifest import ImageInput, ValueRange
+from app.inputs import ImageInput, ValueRange
 from app.settings import Settings
 from tests.helpers import tiny
 from tests.helpers.npy import saved

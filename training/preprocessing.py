@@ -15,7 +15,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from app.manifest import ImageInput, Preprocessing
+from app.inputs import ImageInput
+from app.manifest import Preprocessing
 from training.config import Config, PreprocessingConfig
 from training.data.dataset import DataSet, Split
 from training.errors import DataError, InvalidConfiguration

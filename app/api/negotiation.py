@@ -5,12 +5,24 @@ from __future__ import annotations
 from functools import lru_cache
 
 from app.errors import MAX_REPEATED_CHARACTERS, NotAcceptable, UnsupportedMedia
+from app.formats.compression import ENCODINGS
+from app.formats.media import FORM, JSON, NPY, PNG, canonical_type, recognise
 
-JSON = "application/json"
-NPY = "application/x-npy"
-PNG = "image/png"
-FORM = "multipart/form-data"
+__all__ = [
+    "FORM",
+    "JSON",
+    "NPY",
+    "OCTETS",
+    "PNG",
+    "choose_encoding",
+    "choose_response_type",
+    "request_type",
+]
+
 OCTETS = "application/octet-stream"
+NOTHING: tuple[bytes, ...] = ()
+BEGINNINGS = {JSON: (b"{", b"["), NPY: (b"\x93NUMPY",), PNG: (b"\x89PNG\r\n\x1a\n",)}
+"""Bodies that begin so are what their Content-Type says, without a further look."""
 
 
 @lru_cache(maxsize=64)
@@ -34,15 +46,42 @@ def choose_response_type(accept: bytes | None, supported: tuple[str, ...]) -> st
 
 
 @lru_cache(maxsize=64)
-def check_request_type(content_type: bytes | None, supported: tuple[str, ...]) -> str:
-    """Return the body's media type, by default JSON. Raises UnsupportedMedia unless it is supported."""
-    media_type = content_type.decode("latin-1").partition(";")[0].strip().lower() if content_type else JSON
-    if media_type not in supported:
-        raise UnsupportedMedia(
-            f"expected a Content-Type of {' or '.join(supported)}, got {media_type[:MAX_REPEATED_CHARACTERS]!r}",
-            supported=list(supported),
-        )
-    return media_type
+def choose_encoding(accept: bytes | None) -> str | None:
+    """
+    Return the supported coding that an Accept-Encoding header prefers, or None if it names none of them.
+
+    Source: RFC 9110, section 12.5.3
+    """
+    if not accept:
+        return None
+    qualities = dict(_parse(part) for part in accept.decode("latin-1").split(",") if part.strip())
+    best = max(ENCODINGS, key=lambda encoding: qualities.get(encoding, 0.0))
+    return best if qualities.get(best, 0.0) > qualities.get("identity", 0.0) else None
+
+
+def request_type(content_type: bytes | None, content: bytes, supported: tuple[str, ...]) -> str:
+    """
+    Return the media type that a body begins like or, if it begins like none, that of its Content-Type, by default JSON.
+
+    Clients send no Content-Type, a wrong one, or one that says nothing, as curl does. Only a form must be named, since
+    the header holds its boundary. Raises UnsupportedMedia.
+    """
+    named = _named_type(content_type)
+    if named not in supported or not content.startswith(BEGINNINGS.get(named, NOTHING)):
+        found = None if named == FORM else recognise(content)
+        if found in supported:
+            return found
+        if found is not None or named not in supported:
+            raise UnsupportedMedia(
+                f"expected a body of {' or '.join(supported)}, got {(found or named)[:MAX_REPEATED_CHARACTERS]!r}",
+                supported=list(supported),
+            )
+    return named
+
+
+@lru_cache(maxsize=64)
+def _named_type(content_type: bytes | None) -> str:
+    return canonical_type(content_type.decode("latin-1")) if content_type else JSON
 
 
 def _parse(media_range: str) -> tuple[str, float]:

@@ -25,7 +25,9 @@ class Shortcut:
         """The endpoint of /v2."""
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Answer a request."""
+        """Answer a request. The paths of /v2 may end in a slash, as some clients write them."""
+        if scope["type"] == "http" and scope["path"].endswith("/") and scope["path"].startswith("/v2/"):
+            scope["path"] = scope["path"].rstrip("/")
         endpoint = self._find(scope) if scope["type"] == "http" and scope["method"] == "POST" else self.app
         return endpoint(scope, receive, send)
 

@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 
 from app.arrays import Array, Labels, Latents, Rows, Samples
-from app.engine.checks import RowCheck, accepted_shapes, check_finite, check_labels, label_rows
+from app.engine.checks import check_finite, check_labels, clip_samples, label_rows, row_checks
 from app.engine.corruption import Noise, corrupt
 from app.engine.run_limit import CURRENT_RUN
 from app.engine.session import TensorSpec, check_signature, open_session
@@ -71,8 +71,8 @@ class Autoencoder:
         self._encoder = encoder
         self._decoder = decoder
         self._encoder_outputs = manifest.encoder_outputs
-        self._check_samples = RowCheck("samples", accepted_shapes(manifest), manifest.input.value_range)
-        self._check_latents = RowCheck("latents", [(manifest.latent_dim,)], None)
+        checks = row_checks(manifest)
+        self._check_samples, self._check_latents = checks["samples"], checks["latents"]
         self.rows_per_run = max(1, min(MAX_RUN_ROWS, MAX_RUN_NUMBERS // manifest.input_size))
         """The most rows of one run of a graph."""
         samples, latents = TensorSpec("samples", manifest.input_shape), TensorSpec("latents", (manifest.latent_dim,))
@@ -178,7 +178,7 @@ class Autoencoder:
 
         Raises EmptyBatch, WrongShape, NotFinite or OutOfRange.
         """
-        return self._check_samples(samples)
+        return clip_samples(self.manifest, self._check_samples(samples))[0]
 
     def check_ends(self, samples: Samples) -> Samples:
         """Return the two samples that an interpolation runs between. Raises WrongShape, and as `check_samples`."""

@@ -7,9 +7,10 @@ from typing import NoReturn
 
 import numpy as np
 
-from app.arrays import Array, Labels
+from app.arrays import Array, Labels, Samples
 from app.errors import EmptyBatch, InvalidParameter, NotFinite, OutOfRange, TooManyRows, WrongShape
-from app.manifest import ImageInput, Manifest, ValueRange
+from app.inputs import ImageInput, ValueRange
+from app.manifest import Manifest
 
 MAX_LISTED_LABELS = 20
 """Labels that an error message lists; if a model has more, the first ones."""
@@ -89,6 +90,33 @@ def highest_bits(value_range: ValueRange | None) -> int | None:
     if value_range is None or value_range.low != 0:
         return None
     return int(np.float32(value_range.high).view(np.uint32))
+
+
+def row_checks(manifest: Manifest, max_rows: int | None = None) -> dict[str, RowCheck]:
+    """Return the checks of a model's arrays, by name."""
+    return {
+        "samples": RowCheck("samples", accepted_shapes(manifest), stated_range(manifest), max_rows),
+        "latents": RowCheck("latents", [(manifest.latent_dim,)], None, max_rows),
+    }
+
+
+def stated_range(manifest: Manifest) -> ValueRange | None:
+    """Return the range that samples must lie in, or None if any finite number is accepted."""
+    return manifest.input.value_range if manifest.input.range_origin == "stated" else None
+
+
+def clip_samples(manifest: Manifest, samples: Samples) -> tuple[Samples, int]:
+    """
+    Return the samples within the range that training found, and the count of numbers that were beyond it.
+
+    Held-out samples are clipped in the same way in training. Samples of a model with another range stay as they are.
+    """
+    found = manifest.input.value_range
+    if found is None or manifest.input.range_origin == "stated":
+        return samples, 0
+    low, high = np.float32(found.low), np.float32(found.high)
+    beyond = int(np.count_nonzero(samples < low)) + int(np.count_nonzero(samples > high))
+    return (np.clip(samples, low, high) if beyond else samples), beyond
 
 
 def check_finite(name: str, result: Array) -> Array:

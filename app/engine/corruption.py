@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from app.arrays import Samples
-from app.manifest import ValueRange
+from app.inputs import ValueRange
 
 Noise = Literal["gaussian", "masking", "salt-and-pepper"]
 

@@ -46,6 +46,7 @@ class LoopLimit:
     WRITE_JSON_NUMBERS = 32 * KIBI
     WRITE_BINARY_NUMBERS = MEBI
     WRITE_PNG_NUMBERS = 8 * KIBI
+    CLIP_NUMBERS = 256 * KIBI
     DRAW_NUMBERS = 32 * KIBI
     """Random numbers."""
 

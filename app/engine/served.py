@@ -12,14 +12,15 @@ import numpy as np
 from app.arrays import Labels, Latents, Samples
 from app.engine.autoencoder import Autoencoder, Posterior, Reconstruction, straight_line
 from app.engine.batcher import Batcher
-from app.engine.checks import RowCheck, accepted_shapes, label_rows
+from app.engine.checks import clip_samples, label_rows, row_checks
 from app.engine.corruption import Noise
 from app.engine.offload import LoopLimit, Offload
 from app.engine.queue import Queue
 from app.engine.run_time import RunTime, measure
 from app.engine.statistics import RequestStatistics, RunStatistics
 from app.errors import InvalidParameter, TooManyRows
-from app.manifest import ImageInput, Manifest
+from app.inputs import ImageInput
+from app.manifest import Manifest
 
 Drawn = TypeVar("Drawn")
 
@@ -67,11 +68,9 @@ class ServedModel:
         encoder, decoder = measure_graphs(autoencoder)
         both, rows = encoder + decoder, autoencoder.rows_per_run
         self._offload = offload
-        shapes, value_range = accepted_shapes(self.manifest), self.manifest.input.value_range
-        self.checks: dict[str, RowCheck] = {
-            "samples": RowCheck("samples", shapes, value_range, self.max_rows),
-            "latents": RowCheck("latents", [(self.manifest.latent_dim,)], None, self.max_rows),
-        }
+        self.clips = self.manifest.input.range_origin == "found"
+        """True if samples beyond the range are clipped, and not refused."""
+        self.checks = row_checks(self.manifest, self.max_rows)
         """The checks of a request's arrays, by name."""
         self._mean = Queue(batcher, autoencoder.run_mean, encoder, rows)
         self._posterior = Queue(batcher, autoencoder.run_encoder, encoder, rows)
@@ -94,6 +93,11 @@ class ServedModel:
         """Raise TooManyRows if a request or an answer would have more rows than the limits allow."""
         if rows > self.max_rows:
             raise TooManyRows(f"expected at most {self.max_rows} rows at once, got {rows}")
+
+    async def clip(self, samples: Samples) -> tuple[Samples, int]:
+        """Return the samples within the range that training found, and the count of numbers that were beyond it."""
+        call = partial(clip_samples, self.manifest, samples)
+        return await self._offload.run(samples.size, LoopLimit.CLIP_NUMBERS, call)
 
     async def encode(self, samples: Samples) -> Latents:
         """Return the latents; of a variational model, the posterior mean."""

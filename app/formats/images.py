@@ -19,7 +19,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from app.arrays import Array
 from app.errors import InvalidImage, TooManyPixels
 from app.formats.image_parts import check_parts
-from app.manifest import ImageInput, ValueRange
+from app.inputs import ImageInput, ValueRange
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom, in pixels."""

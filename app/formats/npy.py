@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -16,14 +17,14 @@ from app.errors import MalformedBody, NotNumbers
 Header = tuple[tuple[int, ...], bool, np.dtype[Any]]
 """The shape, whether the array is in Fortran order, the dtype."""
 
-MAX_HEADER_BYTES = 4096
-"""The header of an array of numbers needs about a hundred."""
+MAX_HEADER_BYTES = 10_000
+"""numpy's own limit. The header of an array of numbers needs about a hundred."""
 MAX_DIMENSIONS, MAX_DIMENSION = 32, 2**40
-LENGTH_FIELD_BYTES = {1: 2, 2: 4}
-"""
-Bytes that hold the header's length, by the format's major version. Version 3 is for field names, which arrays of
-numbers do not have.
-"""
+LENGTH_FIELD_BYTES = {b"\x01\x00": 2, b"\x02\x00": 4, b"\x03\x00": 4}
+"""Bytes that hold the header's length, by the format's version. Version 3 is version 2 with a header in UTF-8."""
+
+PYTHON_2_LENGTH = re.compile(rb"(?<=[(, ])(\d{1,15})L(?=[,)])")
+"""A number of the shape as Python 2 wrote it. numpy reads it, too, and warns."""
 
 
 def read_npy(content: bytes, member: str) -> Array:
@@ -31,7 +32,7 @@ def read_npy(content: bytes, member: str) -> Array:
     Return the array of a `.npy` file as float32. The file may hold numbers or booleans in any byte and memory order.
 
     float32 in C order is not copied; the array is read-only then. Nothing is ever unpickled.
-    Raises MalformedBody or NotNumbers. Source: numpy.lib.format, versions 1 and 2
+    Raises MalformedBody or NotNumbers. Source: numpy.lib.format, versions 1.0, 2.0 and 3.0
     """
     start = _data_start(content)
     try:
@@ -58,9 +59,11 @@ def write_npy(array: Array) -> bytes:
 
 def _data_start(content: bytes) -> int:
     """Return the offset of the first number."""
-    size = LENGTH_FIELD_BYTES.get(content[6]) if content[:6] == npy.MAGIC_PREFIX and len(content) > 12 else None
-    if size is None:
+    if content[:6] != npy.MAGIC_PREFIX or len(content) <= 12:
         raise MalformedBody("expected a .npy file, but the body does not begin like one")
+    size = LENGTH_FIELD_BYTES.get(content[6:8])
+    if size is None:
+        raise MalformedBody(f"expected a .npy file of version 1.0, 2.0 or 3.0, got {content[6]}.{content[7]}")
     length = int.from_bytes(content[8 : 8 + size], "little")
     if length > MAX_HEADER_BYTES:
         raise MalformedBody(f"expected a .npy header of at most {MAX_HEADER_BYTES} bytes, got {length}")
@@ -70,8 +73,9 @@ def _data_start(content: bytes) -> int:
 @lru_cache(maxsize=256)
 def _read_header(header: bytes) -> Header:
     """Parse a header. Clients repeat their headers, and parsing one takes as long as a small model's run."""
-    stream = io.BytesIO(header)
-    read = {1: npy.read_array_header_1_0, 2: npy.read_array_header_2_0}[npy.read_magic(stream)[0]]
+    stream = io.BytesIO(PYTHON_2_LENGTH.sub(rb"\1 ", header[8:]))
+    # numpy has no public reader of version 3, whose headers differ only where fields have names
+    read = npy.read_array_header_1_0 if header[6] == 1 else npy.read_array_header_2_0
     header_read: Header = read(stream, max_header_size=MAX_HEADER_BYTES)
     if len(header_read[0]) > MAX_DIMENSIONS or not all(map(_is_length, header_read[0])):
         raise ValueError("the shape is not a tuple of a few whole numbers")

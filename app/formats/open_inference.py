@@ -124,11 +124,13 @@ def _read_tensor(document: Mapping[str, Any], blobs: Blobs) -> Tensor:
     datatype = _read_member(document, "datatype", str, "", name)
     if datatype not in DTYPES and datatype != BYTES:
         raise InvalidInput(f"{name}: expected a datatype of {', '.join([*DTYPES, BYTES])}, got {datatype[:20]!r}")
-    shape = _check_shape(document.get("shape"), name)
     parameters = _tensor_parameters(document, name)
     size, data = parameters.get("binary_data_size"), document.get("data")
     if (size is None) == (data is None):
         raise MalformedBody(f"{name}: expected either data or the parameter binary_data_size")
+    if isinstance(data, str):  # one element, as TorchServe takes it
+        data = [data]
+    shape = _check_shape(document.get("shape"), name, data)
     if size is None:
         parse = elements_from_json if datatype == BYTES else numbers_from_json
         return Tensor(name, datatype, shape, parse(data, name, datatype, shape))
@@ -140,16 +142,32 @@ def _read_tensor(document: Mapping[str, Any], blobs: Blobs) -> Tensor:
     return Tensor(name, datatype, shape, numbers_from_bytes(blob, name, datatype, shape))
 
 
-def _check_shape(shape: object, name: str) -> tuple[int, ...]:
-    """Return the shape as a tuple. Raises MalformedBody unless it holds whole numbers, EmptyBatch if one is 0."""
-    if not isinstance(shape, list) or not 0 < len(shape) <= MAX_DIMENSIONS:
-        got = f"{len(shape)} of them" if isinstance(shape, list) else describe(shape)
+def _check_shape(shape: object, name: str, data: object = None) -> tuple[int, ...]:
+    """
+    Return the shape as a tuple. Raises MalformedBody unless it holds whole numbers, EmptyBatch if one is 0.
+
+    It may be a number in place of a list of one. The first number may be -1: as many rows as `data` has.
+    """
+    lengths = [shape] if type(shape) is int else shape
+    if not isinstance(lengths, list) or not 0 < len(lengths) <= MAX_DIMENSIONS:
+        got = f"{len(lengths)} of them" if isinstance(lengths, list) else describe(lengths)
         raise MalformedBody(f"{name}: expected a shape of 1 to {MAX_DIMENSIONS} numbers, got {got}")
-    if not all(type(length) is int and 0 <= length <= MAX_DIMENSION for length in shape):
+    if lengths[0] == -1 and isinstance(data, list | np.ndarray):
+        lengths = [_count_rows(data, lengths[1:]), *lengths[1:]]
+    if not all(type(length) is int and 0 <= length <= MAX_DIMENSION for length in lengths):
         raise MalformedBody(f"{name}: expected a shape of whole numbers from 0, got {shape!r:.60}")
-    if 0 in shape:
-        raise EmptyBatch(f"{name}: expected at least one row of at least one number, got shape {shape}")
-    return tuple(shape)
+    if 0 in lengths:
+        raise EmptyBatch(f"{name}: expected at least one row of at least one number, got shape {lengths}")
+    return tuple(lengths)
+
+
+def _count_rows(data: list[Any] | Rows, row_shape: list[Any]) -> int:
+    """Return the number of rows of data that is nested like its rows, or flat; -1 if it is neither."""
+    if len(data) and isinstance(data[0], list | np.ndarray):
+        return len(data)
+    sizes = [length for length in row_shape if type(length) is int and length > 0]
+    rows, rest = divmod(len(data), math.prod(sizes))
+    return rows if not rest and len(sizes) == len(row_shape) else -1
 
 
 def write_answer(members: Mapping[str, Any], outputs: Sequence[tuple[str, Rows, bool]]) -> tuple[bytes, int | None]:

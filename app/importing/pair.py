@@ -18,16 +18,8 @@ from app.importing.original import Original
 from app.importing.request import ImportRequest, check_name, read_input
 from app.importing.rewriting import GraphPlan, Port
 from app.importing.steps import Step, apply, cast, clip, reshape, sigmoid, to_bytes
-from app.manifest import (
-    FAMILY_TASKS,
-    DeterministicLatent,
-    Family,
-    GaussianLatent,
-    ImageInput,
-    TaskName,
-    ValueRange,
-    VectorInput,
-)
+from app.inputs import ImageInput, ValueRange, VectorInput
+from app.manifest import FAMILY_TASKS, DeterministicLatent, Family, GaussianLatent, TaskName
 
 MAX_OVERSHOOT = 0.1
 """Distance outside the range, in units of its length, from which a decoder seems to give logits."""

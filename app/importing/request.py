@@ -10,7 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 from app.errors import UnfitGraph
 from app.importing.layout import Layout, sample_shape
 from app.importing.original import Original
-from app.manifest import ImageInput, ModelName, ValueRange, VectorInput
+from app.inputs import ImageInput, ValueRange, VectorInput
+from app.manifest import ModelName
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 
 from app.arrays import Rows
-from app.manifest import ValueRange
+from app.inputs import ValueRange
 
 TENSOR_TYPES: dict[str, type[np.generic]] = {
     "tensor(float)": np.float32,

@@ -26,7 +26,7 @@ from app.server.facts import RequestFacts
 from app.server.ids import new_request_id
 from app.server.lifecycle import Lifecycle
 from app.server.metrics import UNKNOWN, Metrics, server_timing
-from app.server.problems import NOSNIFF, problem_answer
+from app.server.problems import NOSNIFF, problem_answer, problem_type
 from app.server.refusals import REFUSAL, Refusal
 from app.server.request_log import RequestLog, route_template
 from app.times import REQUEST_TIMES, RequestTimes, now
@@ -97,7 +97,7 @@ class Exchange(RequestFacts):
         """Send the problem document of an error."""
         self.error_code = error.code
         self._metrics.count_refusal(error.code)
-        headers, document = problem_answer(error, self.request_id)
+        headers, document = problem_answer(error, self.request_id, problem_type(self.scope["path"]))
         await self.send({"type": "http.response.start", "status": error.status, "headers": headers})
         await self.send({"type": "http.response.body", "body": document})
 

@@ -14,6 +14,9 @@ Headers = list[tuple[bytes, bytes]]
 PROBLEM_JSON = "application/problem+json"
 TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 """RFC 9110's phrases, which Python's http.HTTPStatus has only since 3.13."""
+JSON = "application/json"
+OPEN_INFERENCE = "/v2"
+"""The beginning of the paths of the Open Inference Protocol."""
 NOSNIFF = (b"x-content-type-options", b"nosniff")
 """The header of every answer that keeps browsers from taking one type for another."""
 
@@ -21,6 +24,15 @@ NOSNIFF = (b"x-content-type-options", b"nosniff")
 def title(status: int) -> str:
     """Return the phrase of a status."""
     return TITLES.get(status) or HTTPStatus(status).phrase
+
+
+def problem_type(path: str) -> str:
+    """
+    Return the media type of an error. KServe's client reads the reason only from plain JSON.
+
+    Source: kserve/open-inference-protocol, "Inference Response JSON Error Object"
+    """
+    return JSON if path == OPEN_INFERENCE or path.startswith(OPEN_INFERENCE + "/") else PROBLEM_JSON
 
 
 def problem_document(error: ServiceError, request_id: bytes) -> bytes:
@@ -39,11 +51,11 @@ def problem_document(error: ServiceError, request_id: bytes) -> bytes:
     )
 
 
-def problem_answer(error: ServiceError, request_id: bytes) -> tuple[Headers, bytes]:
+def problem_answer(error: ServiceError, request_id: bytes, media_type: str = PROBLEM_JSON) -> tuple[Headers, bytes]:
     """Return the headers of an error's answer, and its body."""
     document = problem_document(error, request_id)
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in error.headers.items()]
-    headers += [(b"content-type", PROBLEM_JSON.encode()), (b"content-length", b"%d" % len(document))]
+    headers += [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(document))]
     return headers, document
 
 

@@ -35,7 +35,7 @@ def test_a_manifest_is_read_as_it_was_written(tmp_path: Path) -> None:
     ("change", "complaint"),
     [
         ({"colour": "blue"}, "Extra inputs are not permitted"),
-        ({"format": 2}, "Input should be 1"),
+        ({"format": 3}, "Input should be 1 or 2"),
         ({"version": 0}, "greater than or equal to 1"),
         ({"name": "../etc"}, "should match pattern"),
         ({"tasks": []}, "at least 1 item"),

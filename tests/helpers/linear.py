@@ -18,6 +18,7 @@ from onnx import helper, numpy_helper
 from scipy.stats import multivariate_normal
 
 from app.engine.autoencoder import Autoencoder
+from app.inputs import VectorInput
 from app.manifest import (
     DECODER,
     ENCODER,
@@ -28,7 +29,6 @@ from app.manifest import (
     GaussianLikelihood,
     Manifest,
     Preprocessing,
-    VectorInput,
 )
 from tests.helpers.tiny import graph
 from training.data.dataset import DataSet, Split

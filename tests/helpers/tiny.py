@@ -19,6 +19,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from app.inputs import ImageInput, ValueRange, VectorInput
 from app.manifest import (
     DECODER,
     ENCODER,
@@ -28,10 +29,7 @@ from app.manifest import (
     Family,
     FileDigest,
     GaussianLatent,
-    ImageInput,
     Manifest,
-    ValueRange,
-    VectorInput,
 )
 
 POOL = np.array([[1, 0], [1, 0], [0, 1], [0, 1]], np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from app.manifest import ImageInput, ValueRange, VectorInput
+from app.inputs import ImageInput, ValueRange, VectorInput
 from training.config import Config, NetworkConfig, load_config
 from training.networks.base import Example, Network
 from training.networks.build import build_network

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from app.manifest import ImageInput, ValueRange, VectorInput
+from app.inputs import ImageInput, ValueRange, VectorInput
 from tests.helpers.configurations import bundled_config, with_objective
 from training.config import Config, PreprocessingConfig
 from training.data.dataset import DataSet, Split

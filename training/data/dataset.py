@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from app.arrays import Array
-from app.manifest import ImageInput, VectorInput
+from app.inputs import ImageInput, VectorInput
 from training.data.findings import Findings
 from training.data.storage import Integers, StoredSamples
 
@@ -29,6 +29,14 @@ class Split:
     def take(self, rows: Integers | slice) -> Split:
         """Return some of the rows."""
         return Split(self.samples[rows], None if self.labels is None else self.labels[rows], self.unit)
+
+    def clip(self, value_range: tuple[float, float]) -> int:
+        """Move numbers outside a range, in stored units, to its ends, in place. Return their count."""
+        low, high = (self.samples.dtype.type(end) for end in value_range)
+        count = int(np.count_nonzero(self.samples < low) + np.count_nonzero(self.samples > high))
+        if count:
+            np.clip(self.samples, low, high, out=self.samples)
+        return count
 
     def in_users_units(self) -> Array:
         """Return all samples as float32, in the user's units."""

@@ -6,7 +6,7 @@ import logging
 
 import numpy as np
 
-from app.manifest import ImageInput, ValueRange, VectorInput
+from app.inputs import ImageInput, RangeOrigin, ValueRange, VectorInput
 from training.config import DataConfig
 from training.data.dataset import DataSet, Split
 from training.data.findings import Findings
@@ -36,13 +36,17 @@ def prepare(name: str, source: Source, config: DataConfig, seed: int) -> DataSet
         _gather(sources[index], labels[index], part_rows, unit)
         for index, part_rows in zip((0, 0, -1), rows, strict=True)
     )
-    clipped = 0
+    clipped, found = 0, False
     if source.kind == "image" and value_range is None:
-        value_range = _training_range(source, train)
-        clipped = sum(_clip(part.samples, value_range) for part in (validation, test))
+        value_range, found = _training_range(source, train), True
+        clipped = sum(part.clip(value_range) for part in (validation, test))
+        if clipped:
+            log.warning(
+                "%d numbers of held-out images were outside the training images' range and were clipped", clipped
+            )
     return DataSet(
         name=name,
-        input=_input(source, value_range),
+        input=_input(source, value_range, found),
         classes=classes,
         train=train,
         validation=validation,
@@ -108,23 +112,14 @@ def _training_range(source: Source, train: Split) -> tuple[float, float]:
     return low, high
 
 
-def _clip(samples: StoredSamples, value_range: tuple[float, float]) -> int:
-    """Move numbers outside the range to its ends, in place, and return their count."""
-    low, high = (samples.dtype.type(end) for end in value_range)
-    count = int(np.count_nonzero(samples < low) + np.count_nonzero(samples > high))
-    if count:
-        np.clip(samples, low, high, out=samples)
-        log.warning("%d numbers of held-out images were outside the training images' range and were clipped", count)
-    return count
-
-
-def _input(source: Source, value_range: tuple[float, float] | None) -> ImageInput | VectorInput:
+def _input(source: Source, value_range: tuple[float, float] | None, found: bool) -> ImageInput | VectorInput:
     shape = source.samples.shape[1:]
     limits = None if value_range is None else ValueRange(low=value_range[0], high=value_range[1])
     if source.kind == "vector":
         return VectorInput(shape=(shape[0],), value_range=limits, feature_names=source.feature_names)
     assert limits is not None
-    return ImageInput(shape=(shape[0], shape[1], shape[2]), value_range=limits)
+    origin: RangeOrigin = "found" if found else "stated"
+    return ImageInput(shape=(shape[0], shape[1], shape[2]), value_range=limits, range_origin=origin)
 
 
 def _findings(

@@ -24,7 +24,10 @@ def _check_values(values: Mapping[str, float]) -> Iterable[str]:
         active, latent_dim = values["active_units"], values["latent_dimensions"]
         extent = "the posterior collapsed" if active else "the posterior collapsed completely"
         yield f"{extent}: {active:.0f} of {latent_dim:.0f} latent units are active"
-    for rival, name in (("pca_mse", "PCA of the same size"), ("untrained_mse", "its untrained self")):
+    linear = ("pca_mse", "PCA of the same size")
+    if "pca_active_mse" in values:
+        linear = ("pca_active_mse", "PCA with as many components as there are active units")
+    for rival, name in (linear, ("untrained_mse", "its untrained self")):
         if rival in values and values["mse"] >= values[rival]:
             numbers = f"an MSE of {values['mse']:.4g} against {values[rival]:.4g}"
             yield f"the network does not beat {name}: {numbers}"

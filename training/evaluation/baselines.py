@@ -46,9 +46,16 @@ class LinearAutoencoder:
         """Return the components of samples. Shapes: (N, *shape) -> (N, dimension)."""
         return np.asarray(self.pca.transform(samples.reshape(len(samples), -1)), np.float32)
 
-    def reconstruct(self, samples: Samples) -> Samples:
-        """Encode and decode, without clipping. Shapes: (N, *shape) -> (N, *shape)."""
-        return np.asarray(self.pca.inverse_transform(self.encode(samples)), np.float32).reshape(samples.shape)
+    def reconstruct(self, samples: Samples, components: int | None = None) -> Samples:
+        """
+        Encode and decode, without clipping, with the first components only if a number is given.
+
+        Shapes: (N, *shape) -> (N, *shape)
+        """
+        codes = self.encode(samples)
+        if components is not None:
+            codes[:, components:] = 0
+        return np.asarray(self.pca.inverse_transform(codes), np.float32).reshape(samples.shape)
 
 
 def median_denoiser(noisy: Array) -> Array:

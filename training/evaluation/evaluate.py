@@ -40,16 +40,18 @@ def evaluate(
     """
     subject = Subject.of(model, data, seed, limits)
     pca = LinearAutoencoder.fit(subject.x(subject.baseline_rows()), model.manifest.latent_dim)
-    measurements = [measure_reconstruction(subject, pca, untrained)]
+    bounds, active = [], None
+    if model.manifest.latent.kind == "gaussian" and has_likelihood(model.manifest):
+        bounds = [measure_bounds(subject, binarisation, options.importance_samples)]
+        active = int(bounds[0].values["active_units"])
+    measurements = [measure_reconstruction(subject, pca, untrained, active)]
     latents = measure_latents(subject, pca, untrained)
     if latents:
         measurements.append(latents)
     if "denoise" in model.manifest.tasks:
         for kind in options.noise_kinds:
             measurements += [measure_denoising(subject, kind, amount) for amount in options.noise_amounts]
-    if model.manifest.latent.kind == "gaussian" and has_likelihood(model.manifest):
-        measurements.append(measure_bounds(subject, binarisation, options.importance_samples))
-    return tuple(measurements)
+    return tuple(measurements + bounds)
 
 
 def encode(model: Autoencoder, split: Split) -> Latents:

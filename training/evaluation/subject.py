@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,11 +12,14 @@ import numpy as np
 
 from app.arrays import Array, Labels, Latents, Samples
 from app.engine.autoencoder import Autoencoder, Posterior
-from app.manifest import Manifest, VectorInput
+from app.inputs import VectorInput
+from app.manifest import Manifest
 from training.data.dataset import DataSet, Split
 from training.errors import DataError
 from training.evaluation.limits import DEFAULT_LIMITS, Limits, RowLimit
 from training.evaluation.units import to_x
+
+log = logging.getLogger(__name__)
 
 Untrained = Callable[[Literal["encode", "reconstruct"], Array], Array]
 """The network before training: a function of a task and samples in the user's units; returns latents or samples."""
@@ -152,10 +156,17 @@ def check_fit(manifest: Manifest, data: DataSet) -> None:
 
 
 def _check_part(manifest: Manifest, name: str, part: str, split: Split) -> None:
-    """Raise DataError if a part has no rows, or numbers outside the model's value range."""
+    """Raise DataError if a part has no rows, or numbers outside a stated range. Clip those outside a found range."""
     if len(split) == 0:
         raise DataError(f"{name}: the {part} part has no rows")
     value_range = manifest.input.value_range
+    if value_range and manifest.input.range_origin == "found":
+        clipped = split.clip((value_range.low / split.unit, value_range.high / split.unit))
+        if clipped:
+            log.warning(
+                "%s: %d numbers of the %s part were outside the model's range and were clipped", name, clipped, part
+            )
+        return
     low, high = (np.float32(end) * np.float32(split.unit) for end in (split.samples.min(), split.samples.max()))
     if value_range and not value_range.low <= low <= high <= value_range.high:
         raise DataError(

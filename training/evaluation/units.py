@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from app.arrays import Array, Samples
-from app.manifest import Manifest, Preprocessing, ValueRange
+from app.inputs import ValueRange
+from app.manifest import Manifest, Preprocessing
 
 MIN_LOG1P_ARGUMENT = np.float32(-1 + 2**-24)
 """The log1p of smaller numbers is not finite; an untrained decoder may return such numbers."""

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from app.engine.autoencoder import Autoencoder
 from app.engine.process import available_cores
 from app.engine.repository import load_version
-from app.manifest import ImageInput, Manifest, Measurement, ValueRange
+from app.inputs import ImageInput, ValueRange
+from app.manifest import Manifest, Measurement
 from training.config import Config, DataConfig, EvaluationConfig, describe_problems
 from training.data.dataset import DataSet
 from training.data.load import find_path

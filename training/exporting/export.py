@@ -14,6 +14,7 @@ from app.engine.golden import golden_samples
 from app.engine.process import available_cores
 from app.engine.repository import write_version
 from app.importing.tidy import Tolerance
+from app.inputs import ImageInput, VectorInput
 from app.manifest import (
     CARD,
     DECODER,
@@ -25,10 +26,8 @@ from app.manifest import (
     DeterministicLatent,
     FileDigest,
     GaussianLatent,
-    ImageInput,
     Manifest,
     Training,
-    VectorInput,
 )
 from training.data.dataset import DataSet, Split
 from training.evaluation.alarms import alarms

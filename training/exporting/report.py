@@ -10,7 +10,8 @@ import numpy as np
 
 from app.arrays import Array, Labels, Latents, Rows, Samples
 from app.engine.autoencoder import Autoencoder
-from app.manifest import FIGURES, ImageInput, Measurement
+from app.inputs import ImageInput
+from app.manifest import FIGURES, Measurement
 from training.data.dataset import DataSet, Split
 from training.evaluation.baselines import LinearAutoencoder
 from training.evaluation.evaluate import encode, reconstruct

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from app.manifest import ValueRange
+from app.inputs import ValueRange
 from training.config import Config, DenoisingObjective, VariationalObjective
 from training.errors import InvalidConfiguration
 from training.fitting.batches import Batches, mixed_seed

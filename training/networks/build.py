@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from app.manifest import ImageInput, VectorInput
+from app.inputs import ImageInput, VectorInput
 from training.config import Config, DenoisingObjective, VariationalObjective
 from training.errors import InvalidConfiguration
 from training.networks.autoencoder import Autoencoder

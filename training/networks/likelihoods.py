@@ -7,7 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from app.manifest import BernoulliLikelihood, GaussianLikelihood, ImageInput, VectorInput
+from app.inputs import ImageInput, VectorInput
+from app.manifest import BernoulliLikelihood, GaussianLikelihood
 from training.config import Config
 from training.errors import InvalidConfiguration
 from training.networks.objectives import bernoulli_nll, gaussian_nll

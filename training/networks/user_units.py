@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from app.manifest import ValueRange
+from app.inputs import ValueRange
 from training.networks.base import Network
 from training.preprocessing import Preprocessor
 

@@ -57,6 +57,10 @@ HEADERS: dict[str, dict[str, Any]] = {
         "description": "The seed of the draws, which repeats them; only if there were draws.",
         "schema": {"type": "integer", "minimum": 0},
     },
+    "X-Clipped-Numbers": {
+        "description": "The count of numbers that were moved into the range of the training samples; only if any were.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
     "Retry-After": {
         "description": "Seconds after which the request can be sent again.",
         "schema": {"type": "integer", "minimum": 0},
@@ -89,7 +93,8 @@ def build_document(app: FastAPI, catalog: Catalog, version: str, settings: Setti
     default = next(iter(catalog))
     for path, operation in _operations(document):
         _document_parameters(operation, _example_of(path, catalog, default))
-        _document_headers(operation["responses"], draws=_has_parameter(operation, "seed"))
+        optional = {"X-Seed": _has_parameter(operation, "seed"), "X-Clipped-Numbers": "requestBody" in operation}
+        _document_headers(operation["responses"], *(name for name, possible in optional.items() if possible))
     components = document["components"]
     components["examples"] = error_examples()
     components["headers"] = HEADERS
@@ -110,7 +115,7 @@ def _responses_anywhere(document: dict[str, Any]) -> dict[str, Any]:
         operation["responses"]["default"] = {"$ref": RESPONSE_REF.format(REFUSAL)}
     responses = responses_anywhere()
     for status, response in responses.values():
-        _document_headers({status: response}, draws=False)
+        _document_headers({status: response})
     return {name: response for name, (_, response) in responses.items()}
 
 
@@ -151,9 +156,9 @@ def _document_parameters(operation: Operation, model: ServedModel | None) -> Non
             parameter["example"] = str(example) if parameter["schema"]["type"] == "string" else example
 
 
-def _document_headers(answers: dict[str, Any], *, draws: bool) -> None:
+def _document_headers(answers: dict[str, Any], *of_success: str) -> None:
     for status, answer in answers.items():
-        more = ("X-Seed",) if draws and status == "200" else STATUS_HEADERS.get(status, ())
+        more = of_success if status == "200" else STATUS_HEADERS.get(status, ())
         headers = answer.setdefault("headers", {})
         for name in (*more, *COMMON_HEADERS):
             headers.setdefault(name, {"$ref": f"#/components/headers/{name}"})

@@ -22,7 +22,7 @@ from app.errors import (
     Unauthorized,
 )
 from app.server import refusals
-from app.server.problems import PROBLEM_JSON, problem_document
+from app.server.problems import JSON, PROBLEM_JSON, problem_document
 
 STATUSES: dict[int | str, str] = {
     "default": "The request was refused before it reached an operation.",
@@ -180,13 +180,13 @@ class Problem(BaseModel):
     request_id: str = Field(description="The answer's X-Request-ID again: quote it when asking about the answer.")
 
 
-def error_responses(possible: Iterable[str]) -> dict[str, Any]:
-    """Return OpenAPI's responses for these codes, by status."""
+def error_responses(possible: Iterable[str], *media_types: str) -> dict[str, Any]:
+    """Return OpenAPI's responses for these codes, by status, in these media types or as problem documents."""
     by_status: dict[int, list[str]] = {}
     for error in service_errors():
         if error.code in possible:
             by_status.setdefault(error.status, []).append(error.code)
-    return {str(status): _response(status, by_status[status]) for status in sorted(by_status)}
+    return {str(status): _response(status, by_status[status], media_types) for status in sorted(by_status)}
 
 
 def error_examples() -> dict[str, Any]:
@@ -204,17 +204,18 @@ def service_errors(base: type[ServiceError] = ServiceError) -> Iterator[type[Ser
 def responses_anywhere() -> dict[str, tuple[str, Any]]:
     """Return the statuses and responses, by name, of errors that any address can answer: some alone, all together."""
     alone = (MalformedRequest, *GUARD_ERRORS)
-    responses = {error.__name__: (str(error.status), _response(error.status, [error.code])) for error in alone}
-    responses[REFUSAL] = ("default", _response("default", [error.code for error in ANYWHERE]))
+    types = (PROBLEM_JSON, JSON)  # the second below /v2
+    responses = {error.__name__: (str(error.status), _response(error.status, [error.code], types)) for error in alone}
+    responses[REFUSAL] = ("default", _response("default", [error.code for error in ANYWHERE], types))
     return responses
 
 
-def _response(status: int | str, answered: list[str]) -> dict[str, Any]:
+def _response(status: int | str, answered: list[str], media_types: tuple[str, ...]) -> dict[str, Any]:
     content = {
         "schema": {"$ref": "#/components/schemas/Problem"},
         "examples": {code: {"$ref": f"#/components/examples/{code}"} for code in answered},
     }
-    return {"description": STATUSES[status], "content": {PROBLEM_JSON: content}}
+    return {"description": STATUSES[status], "content": dict.fromkeys(media_types or (PROBLEM_JSON,), content)}
 
 
 def _example(error: type[ServiceError]) -> dict[str, Any]:

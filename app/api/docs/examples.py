@@ -11,7 +11,7 @@ from app.arrays import Samples
 from app.engine.catalog import Catalog
 from app.engine.served import ServedModel
 from app.formats.images import write_png
-from app.manifest import ImageInput
+from app.inputs import ImageInput
 from app.tasks import Task
 
 MAX_EXAMPLE_NUMBERS = 128 * 128

@@ -79,7 +79,7 @@ def _infer_operation(model: ServedModel, *, versioned: bool) -> Operation:
     if versioned:
         path.append(_path_parameter("version", Version))
     answer = {JSON: {"schema": _ref(InferenceAnswer.__name__)}, "application/octet-stream": {"schema": BINARY}}
-    problems = error_responses(INFER_CODES)
+    problems = error_responses(INFER_CODES, JSON)
     content = INFERENCE_BODY["content"]
     examples = infer_examples(model, TASKS["encode"])
     return {

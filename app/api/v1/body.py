@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import NamedTuple
 
-from app.api.negotiation import FORM, JSON, NPY
+from app.api.negotiation import FORM, JSON, NPY, request_type
 from app.api.request_body import read_decompressed
 from app.api.state import State
 from app.arrays import Array, Samples
@@ -16,7 +17,7 @@ from app.formats.images import FORMATS, decoding_size, read_image, read_images
 from app.formats.json_body import holds_images, read_json_images, read_rows
 from app.formats.multipart import read_files
 from app.formats.npy import read_npy
-from app.manifest import ImageInput
+from app.inputs import ImageInput
 
 ARRAY_TYPES = (JSON, NPY)
 IMAGE_TYPES = (JSON, NPY, *FORMATS, FORM)
@@ -31,40 +32,42 @@ def request_types(takes_images: bool, name: str | None) -> tuple[str, ...]:
     return IMAGE_TYPES if takes_images and name == "samples" else ARRAY_TYPES
 
 
+class BodyTypes(NamedTuple):
+    """The Content-Type of a body, and the media types that it may have."""
+
+    named: bytes | None
+    supported: tuple[str, ...]
+
+
 async def read_array(
-    content: bytes,
-    encoding: bytes | None,
-    media_type: str,
-    content_type: bytes,
-    name: str,
-    model: ServedModel,
-    state: State,
+    content: bytes, encoding: bytes | None, types: BodyTypes, name: str, model: ServedModel, state: State
 ) -> Array:
     """
-    Return the checked rows of a body, whose media type is one of `request_types`.
+    Return the checked rows of a body.
 
-    Raises TooManyRows, and what the encoding, the format and the model's checks raise.
+    Raises UnsupportedMedia, TooManyRows, and what the encoding, the format and the model's checks raise.
     """
     if encoding is None:
-        size, limit, read = _reader(content, media_type, content_type, name, model, state)
+        size, limit, read = _reader(content, types, name, model, state)
         return read() if size <= limit else await state.offload.run_on_thread(read)
 
     def read_plain(content: bytes) -> Array:
-        return _reader(content, media_type, content_type, name, model, state)[2]()
+        return _reader(content, types, name, model, state)[2]()
 
     read = partial(read_decompressed, content, encoding, state, read_plain)
     return await state.offload.run(len(content), LoopLimit.DECOMPRESS_BYTES, read)
 
 
 def _reader(
-    content: bytes, media_type: str, content_type: bytes, name: str, model: ServedModel, state: State
+    content: bytes, types: BodyTypes, name: str, model: ServedModel, state: State
 ) -> tuple[int, int, Callable[[], Array]]:
     """Return the size of the work of reading a body, its limit on the event loop, and the function that reads."""
+    media_type = request_type(types.named, content, types.supported)
     if media_type in FORMATS:
         limit = LoopLimit.READ_IMAGE_SIZE
         return decoding_size(content, media_type), limit, partial(_read_image, content, media_type, model, state)
     if media_type == FORM:
-        return len(content), NEVER_ON_LOOP, partial(_read_form, content, content_type, model, state)
+        return len(content), NEVER_ON_LOOP, partial(_read_form, content, types.named or b"", model, state)
     if model.takes_images and name == "samples" and media_type == JSON and holds_images(content):
         return len(content), NEVER_ON_LOOP, partial(_read_json_images, content, model, state)
     return len(content), LOOP_LIMITS[media_type], partial(_read_rows, content, media_type, name, model)

@@ -6,11 +6,12 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
+from app.api.clipping import clip
 from app.api.holding import hold_rows
-from app.api.negotiation import check_request_type, choose_response_type
+from app.api.negotiation import choose_encoding, choose_response_type
 from app.api.request_body import read_body
 from app.api.state import State
-from app.api.v1.body import check_no_body, read_array, request_types
+from app.api.v1.body import BodyTypes, check_no_body, read_array, request_types
 from app.api.v1.reply import render, response_types
 from app.engine.served import ServedModel
 from app.errors import UnsupportedTask
@@ -39,24 +40,23 @@ class TaskEndpoint:
         """Answer a request. Errors are raised for the gate."""
         exchange: Exchange = scope[EXCHANGE]
         task, state, times, headers = self.task, self._state, exchange.times, exchange.headers
-        parameters = scope["path_params"]
+        parameters, query = scope["path_params"], scope["query_string"]
         exchange.route, exchange.task = self.routes["version" in parameters], self.name
         model = self._find_model(**parameters)
         exchange.model = model.manifest
-        query = scope["query_string"]
         options = parse_options(task.options, _parse_query(query), "query") if query else self._defaults
         response_type = choose_response_type(headers.get(b"accept"), self._response_types[model.takes_images])
-        if task.takes:
-            content_type = headers.get(b"content-type")
-            request_type = check_request_type(content_type, self._request_types[model.takes_images])
         content = await read_body(receive, exchange, state)
         exchange.bytes_in = len(content)
         exchange.watched = exchange.watcher.add(receive)
         times.received = times.decoded = now()
         encoding = headers.get(b"content-encoding")
         if task.takes:
-            rows = await read_array(content, encoding, request_type, content_type or b"", task.takes, model, state)
+            types = BodyTypes(headers.get(b"content-type"), self._request_types[model.takes_images])
+            rows = await read_array(content, encoding, types, task.takes, model, state)
             del content  # it is not needed any more; neither are the rows and the result while the client reads
+            if model.clips and task.takes == "samples":
+                rows = await clip(rows, model, exchange)
             times.decoded = now()
             exchange.rows = len(rows)
             if exchange.held or (options.answer_rows or len(rows)) > model.uncounted_rows:
@@ -71,7 +71,8 @@ class TaskEndpoint:
             result = await task.function(model, options)
             exchange.rows = len(result.array)
         times.computed = now()
-        reply_headers, content = await render(result, response_type, task, options, model.manifest, state)
+        accepted = choose_encoding(headers.get(b"accept-encoding"))
+        reply_headers, content = await render(result, response_type, accepted, task, options, model.manifest, state)
         del result
         times.encoded = now()
         await exchange.respond(reply_headers, content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,10 +12,12 @@ from app.api.negotiation import JSON, NPY, PNG
 from app.api.state import State
 from app.arrays import Array
 from app.engine.offload import LoopLimit
+from app.formats.compression import compress
 from app.formats.images import write_png
 from app.formats.json_answer import decimals, write_object
 from app.formats.npy import write_npy
-from app.manifest import ImageInput, Manifest
+from app.inputs import ImageInput
+from app.manifest import Manifest
 from app.options import Options
 from app.server.gate import Headers
 from app.tasks import Result, Task
@@ -24,6 +27,8 @@ LOOP_LIMITS = {
     NPY: LoopLimit.WRITE_BINARY_NUMBERS,
     PNG: LoopLimit.WRITE_PNG_NUMBERS,
 }
+BYTES_PER_NUMBER = 10
+"""About the length of a number in JSON."""
 
 
 def response_types(draws_images: bool, name: str) -> tuple[str, ...]:
@@ -32,22 +37,39 @@ def response_types(draws_images: bool, name: str) -> tuple[str, ...]:
 
 
 async def render(
-    result: Result, media_type: str, task: Task, options: Options, manifest: Manifest, state: State
+    result: Result,
+    media_type: str,
+    encoding: str | None,
+    task: Task,
+    options: Options,
+    manifest: Manifest,
+    state: State,
 ) -> tuple[Headers, bytes]:
     """
     Return the headers and the body of an answer.
 
-    JSON holds the whole result; a `.npy` file or a picture holds only its array.
+    JSON holds the whole result; a `.npy` file or a picture holds only its array. Long JSON is compressed if there is an
+    encoding.
     """
     size = result.array.size
     for extra in result.extras.values():
         size += extra.size
     write = partial(_write, result, media_type, task, options, manifest)
-    content = write() if size <= LOOP_LIMITS[media_type] else await state.offload.run_on_thread(write)
+    if encoding is None or media_type != JSON or not 0 < state.settings.compress_bytes <= size * BYTES_PER_NUMBER:
+        encoding = None
+        content = write() if size <= LOOP_LIMITS[media_type] else await state.offload.run_on_thread(write)
+    else:
+        content = await state.offload.run_on_thread(partial(_write_compressed, write, encoding))
     headers = [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(content))]
+    if encoding is not None:
+        headers += [(b"content-encoding", encoding.encode()), (b"vary", b"Accept-Encoding")]
     if result.seed is not None:
         headers.append((b"x-seed", b"%d" % result.seed))
     return headers, content
+
+
+def _write_compressed(write: Callable[[], bytes], encoding: str) -> bytes:
+    return compress(write(), encoding)
 
 
 def _write(result: Result, media_type: str, task: Task, options: Options, manifest: Manifest) -> bytes:

@@ -13,31 +13,27 @@ from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
+from app.api.clipping import clip
 from app.api.holding import hold_rows
 from app.api.negotiation import JSON, OCTETS
 from app.api.request_body import read_body, read_decompressed
 from app.api.state import State
-from app.api.v2.models import COUNT, Entries, Entry
+from app.api.v2.models import Entries, Entry
+from app.api.v2.parameters import find_input, read_parameters
 from app.api.v2.query import Query
 from app.api.v2.reply import HEADER_LENGTH, answer_encoding, render
 from app.arrays import Array, Samples
 from app.engine.offload import LoopLimit
-from app.errors import MAX_REPEATED_CHARACTERS, Expired, InvalidInput, InvalidParameter, MalformedBody, WrongShape
+from app.errors import MAX_REPEATED_CHARACTERS, Expired, InvalidInput, MalformedBody, WrongShape
 from app.formats.images import UNKNOWN_SIZE, decoding_size, media_type, read_images
 from app.formats.open_inference import InferenceRequest, read_raw, read_request
 from app.formats.tensors import BYTES, Tensor
-from app.manifest import ImageInput
-from app.options import Options, parse_options
+from app.inputs import ImageInput
 from app.server.gate import EXCHANGE, Exchange
 from app.times import now
 
 INFER_PATHS = ("/v2/models/{name}/infer", "/v2/models/{name}/versions/{version}/infer")
 """The paths of inference: of the default version, and of any version."""
-IGNORED_PARAMETERS = ("sequence_id", "sequence_start", "sequence_end", "priority")
-"""Parameters that change no answer here: requests do not depend on each other, and none overtakes another."""
-MAX_PARAMETERS = 32
-MAX_PARAMETER_NAME_LENGTH = 60
-"""Characters; an error repeats the names of wrong parameters."""
 MAX_LENGTH_DIGITS = 18
 
 
@@ -60,11 +56,12 @@ class InferEndpoint:
             exchange.bytes_in = len(content)
             exchange.watched = exchange.watcher.add(receive)
             times.received = now()
-            length = _header_length(headers)
-            size, on_loop, read = _reading(entry, length, content, headers, state)
+            size, on_loop, read = _reading(entry, _header_length(headers), content, headers, state)
             query = read() if size <= on_loop else await state.offload.run_on_thread(read)
             del content, read  # not needed any more; neither are the arrays and the result while the client reads
             arrays = query.arrays if query.images is None else (await self._read_images(entry, query.images),)
+            if entry.served.clips and entry.task.takes == "samples":
+                arrays = (await clip(arrays[0], entry.served, exchange),)
             times.decoded = now()
             exchange.rows = len(arrays[0]) if arrays else 0
             rows = query.options.answer_rows or exchange.rows
@@ -126,11 +123,12 @@ def _read(entry: Entry, header_length: int | None, content: bytes) -> Query:
     else:
         request = read_request(content, header_length)
     outputs = wanted_outputs(entry, request)
-    options, timeout = read_parameters(entry, request)
-    name = entry.task.takes
+    name, options, timeout = entry.task.takes, entry.defaults, None
+    if request.parameters or name is None:
+        options, timeout = read_parameters(entry, request)
     if name is None:
         return Query(request.id, outputs, options, timeout)
-    tensor = request.inputs[name]
+    tensor = request.inputs[name] if name in request.inputs and len(request.inputs) == 1 else find_input(entry, request)
     if tensor.shape[0] > entry.served.max_rows:
         entry.served.check_row_count(tensor.shape[0])
     if isinstance(tensor.values, list) and entry.takes_images:
@@ -148,46 +146,6 @@ def wanted_outputs(entry: Entry, request: InferenceRequest) -> Mapping[str, bool
                 f"outputs: expected {' or '.join(entry.output_names)}, got {name[:MAX_REPEATED_CHARACTERS]!r}"
             )
     return request.outputs
-
-
-def read_parameters(entry: Entry, request: InferenceRequest) -> tuple[Options, float | None]:
-    """
-    Return the options of the task, and the request's time limit in seconds. The input `count` is an option, too.
-
-    Raises InvalidParameter or InvalidInput.
-    """
-    expected = entry.task.takes or COUNT.name
-    if unknown := request.inputs.keys() - {expected}:
-        raise InvalidInput(
-            f"inputs: expected {expected!r}, got {', '.join(sorted(unknown))[:MAX_REPEATED_CHARACTERS]!r}"
-        )
-    if entry.task.takes and expected not in request.inputs:
-        raise InvalidInput(f"inputs: expected {expected!r}, got none")
-    if not request.parameters and entry.task.takes:
-        return entry.defaults, None
-    if len(request.parameters) > MAX_PARAMETERS or any(
-        len(name) > MAX_PARAMETER_NAME_LENGTH for name in request.parameters
-    ):
-        raise InvalidParameter(
-            f"expected at most {MAX_PARAMETERS} parameters of at most {MAX_PARAMETER_NAME_LENGTH} letters"
-        )
-    parameters = {name: value for name, value in request.parameters.items() if name not in IGNORED_PARAMETERS}
-    timeout = parameters.pop("timeout", 0)
-    if type(timeout) is not int or timeout < 0:
-        raise InvalidParameter(f"timeout: expected a whole number of microseconds from 0, got {timeout!r:.60}")
-    if not entry.task.takes and expected in request.inputs:
-        if expected in parameters:
-            raise InvalidInput(f"expected {expected!r} as an input or as a parameter, got both")
-        parameters[expected] = _count(request.inputs[expected])
-    options = parse_options(entry.task.options, parameters, "request") if parameters else entry.defaults
-    return options, timeout / 1e6 or None
-
-
-def _count(tensor: Tensor) -> float:
-    """Return the one number of an input. Raises WrongShape or NotNumbers."""
-    if tensor.shape != COUNT.shape:
-        raise WrongShape(f"{tensor.name}: expected shape {list(COUNT.shape)}, got {list(tensor.shape)}")
-    return float(tensor.numbers()[0])
 
 
 def _header_length(headers: Mapping[bytes, bytes]) -> int | None:

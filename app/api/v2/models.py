@@ -146,8 +146,12 @@ class Entries:
                 self._entries.setdefault(name, {})[entry.version] = entry
 
     def get(self, name: str, version: str | None = None) -> Entry:
-        """Return a version of a model, by default the largest. Raises UnknownModel or UnknownVersion."""
-        if name not in self._entries:
+        """
+        Return a version of a model, by default the largest. Raises UnknownModel or UnknownVersion.
+
+        All names are in lower case, so that a name in another case cannot mean another model.
+        """
+        if name not in self._entries and (name := name.lower()) not in self._entries:
             known = ", ".join(self._entries)
             raise UnknownModel(f"there is no model {name[:MAX_REPEATED_CHARACTERS]!r}; there are {known}")
         versions = self._entries[name]

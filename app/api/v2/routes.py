@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, FastAPI, Path, Request, Response
 from starlette.routing import Route
 
 from app.api.docs.errors import INFER_CODES, error_responses
+from app.api.negotiation import JSON
 from app.api.reloader import Reloader
 from app.api.request_body import read_plain_body
 from app.api.state import CurrentState
@@ -80,7 +81,7 @@ NamedEntry = Annotated[Entry, Depends(named_entry)]
 
 def documented(operation: str, summary: str, *statuses: int, answers: dict[int | str, Any] | None = None) -> Any:
     """Return the documentation of a route: the statuses of its errors, and its other answers beside 200."""
-    problems = error_responses(INFER_CODES | {"load-failed"})
+    problems = error_responses(INFER_CODES | {"load-failed"}, JSON)
     responses: dict[int | str, Any] = {status: problems[str(status)] for status in (*statuses, 500)}
     return {
         "operation_id": operation,

@@ -68,11 +68,11 @@ JSON = {"content-type": "application/json"}
         ("POST", f"{MODEL}/encode?{'&'.join(f'a{n}=1' for n in range(500))}", JSON, "{}", "invalid-parameter"),
         ("POST", f"{MODEL}/encode", JSON, f'{{"{LONG}": 0}}', "invalid-input"),
         ("POST", f"{MODEL}/encode", JSON, f"{{{NAMES}}}", "invalid-input"),
-        ("POST", f"{MODEL}/encode", {"content-type": LONG}, "{}", "unsupported-media-type"),
+        ("POST", f"{MODEL}/encode", {"content-type": LONG}, "0.5", "unsupported-media-type"),
         ("POST", f"{MODEL}/encode", {"accept": LONG}, "{}", "not-acceptable"),
         ("POST", f"{MODEL}/encode", {**JSON, "content-encoding": LONG}, "{}", "unsupported-encoding"),
         ("POST", INFER, JSON, f'{{"inputs": [{{"name": "{LONG}"}}]}}', "invalid-input"),
-        ("POST", INFER, JSON, f'{{"inputs": [], "parameters": {{"{LONG}": 1}}}}', "invalid-input"),
+        ("POST", INFER, JSON, f'{{"inputs": [], "parameters": {{"{LONG}": 1}}}}', "invalid-parameter"),
         ("POST", "/v2/repository/index", JSON, f'{{"ready": "{LONG}"}}', "malformed-body"),
     ],
 )  # fmt: skip

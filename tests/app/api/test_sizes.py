@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from app.inputs import ImageInput, ValueRange, VectorInput
 from app.main import create_app
-from app.manifest import ImageInput, ValueRange, VectorInput
 from app.settings import Settings
 from tests.helpers import tiny
 from tests.helpers.images import encoded

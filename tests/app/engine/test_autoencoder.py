@@ -22,7 +22,8 @@ from app.errors import (
     UnsupportedTask,
     WrongShape,
 )
-from app.manifest import DECODER, ENCODER, ImageInput, Manifest, ValueRange
+from app.inputs import ImageInput, ValueRange
+from app.manifest import DECODER, ENCODER, Manifest
 from tests.helpers import tiny
 from tests.helpers.arrays import array
 

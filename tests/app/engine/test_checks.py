@@ -10,7 +10,8 @@ import pytest
 
 from app.engine.checks import RowCheck, accepted_shapes, check_finite, check_labels, label_rows
 from app.errors import InvalidParameter, NotFinite, OutOfRange, WrongShape
-from app.manifest import ImageInput, Manifest, ValueRange, VectorInput
+from app.inputs import ImageInput, ValueRange, VectorInput
+from app.manifest import Manifest
 from tests.helpers import tiny
 
 UNIT, SIGNED, HIGH, TENTH = (0.0, 1.0), (-1.0, 1.0), (0.5, 1.0), (0.0, 0.1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app.engine.corruption import Noise, corrupt
-from app.manifest import ValueRange
+from app.inputs import ValueRange
 
 UNIT = ValueRange(low=0, high=1)
 GREY = np.full((20_000, 4), 0.5, np.float32)

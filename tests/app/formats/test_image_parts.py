@@ -12,7 +12,7 @@ from PIL import Image
 from app.errors import InvalidImage
 from app.formats.image_parts import MAX_PARTS, MAX_SCANS, check_parts
 from app.formats.images import read_image
-from app.manifest import ImageInput, ValueRange
+from app.inputs import ImageInput, ValueRange
 
 DIGIT = ImageInput(shape=(1, 28, 28), value_range=ValueRange(low=0, high=1))
 SIXTEEN_MEBIBYTES = 16 * 2**20

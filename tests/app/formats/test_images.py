@@ -15,7 +15,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from app.errors import InvalidImage, ServiceError, TooManyPixels
 from app.formats.images import read_image, read_images, write_png
-from app.manifest import ImageInput, ValueRange
+from app.inputs import ImageInput, ValueRange
 from tests.helpers.images import encoded
 
 GREY = ImageInput(shape=(1, 2, 3), value_range=ValueRange(low=0, high=1))

@@ -63,6 +63,31 @@ def test_booleans_may_be_numbers_in_json() -> None:
         assert only_input(request).numbers().tolist() == [[1, 0]]
 
 
+@pytest.mark.parametrize(
+    ("shape", "data", "expected"),
+    [
+        ([-1, 2], [1, 2, 3, 4], [[1, 2], [3, 4]]),
+        ([-1, 2], [[1, 2]], [[1, 2]]),
+        ([-1], [1, 2, 3], [1, 2, 3]),
+        (-1, [1, 2], [1, 2]),
+        (2, [1, 2], [1, 2]),
+        ([-1, 1, 2], [1, 2], [[[1, 2]]]),
+    ],
+)
+@pytest.mark.parametrize("simdjson", [True, False])
+def test_the_number_of_rows_may_be_left_open(
+    shape: object, data: object, expected: object, simdjson: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_body, "HAS_SIMDJSON", simdjson and json_body.HAS_SIMDJSON)
+    assert only_input(read({"inputs": [json_input(shape=shape, data=data)]})).numbers().tolist() == expected
+
+
+@pytest.mark.parametrize("shape", [[-1], -1, [1], 1])
+def test_one_element_of_bytes_may_be_a_string(shape: object) -> None:
+    request = read({"inputs": [json_input(shape=shape, datatype="BYTES", data="b25l")]})
+    assert only_input(request).values == [b"one"]
+
+
 def test_elements_of_bytes_follow_their_length_or_are_base64() -> None:
     elements = [b"one", b"", b"\xff\x00"]
     blob = b"\x03\0\0\0one" + b"\0\0\0\0" + b"\x02\0\0\0\xff\0"
@@ -82,7 +107,10 @@ WRONG: list[tuple[object, bytes | None, type[ServiceError], str]] = [
     ({"inputs": [json_input(shape=None)]}, None, MalformedBody, "expected a shape of 1 to 8 numbers, got null"),
     ({"inputs": [json_input(shape=[])]}, None, MalformedBody, "1 to 8 numbers, got 0 of them"),
     ({"inputs": [json_input(shape=[1] * 9)]}, None, MalformedBody, "1 to 8 numbers"),
-    ({"inputs": [json_input(shape=[-1, 2])]}, None, MalformedBody, "whole numbers from 0, got [-1, 2]"),
+    ({"inputs": [json_input(shape=[-1, 3])]}, None, MalformedBody, "whole numbers from 0, got [-1, 3]"),
+    ({"inputs": [json_input(shape=[2, -1])]}, None, MalformedBody, "whole numbers from 0, got [2, -1]"),
+    ({"inputs": [json_input(shape=[-1, -1])]}, None, MalformedBody, "whole numbers from 0, got [-1, -1]"),
+    ({"inputs": [json_input(shape=-2)]}, None, MalformedBody, "whole numbers from 0, got -2"),
     ({"inputs": [json_input(shape=[1.0, 2])]}, None, MalformedBody, "whole numbers from 0"),
     ({"inputs": [json_input(shape=[True, 2])]}, None, MalformedBody, "whole numbers from 0"),
     ({"inputs": [json_input(shape=[2**31, 2])]}, None, MalformedBody, "whole numbers from 0"),

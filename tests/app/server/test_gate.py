@@ -23,6 +23,7 @@ from app.main import build_app
 from app.manifest import Manifest
 from app.server.gate import EXCHANGE, Exchange, Gate
 from app.server.lifecycle import Lifecycle
+from app.server.problems import problem_type
 from app.times import now
 from tests.helpers.applications import state_over
 
@@ -60,7 +61,7 @@ def test_every_answer_has_an_id_and_times(method: str, path: str, body: Any, sta
     assert re.fullmatch(r"[0-9a-f]{12}-[0-9a-f]+", ids[0])
     assert TIMING.fullmatch(times[0])
     if status >= 400:
-        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["content-type"] == problem_type(path)
         assert answer.json()["request_id"] == ids[0]
         assert {"type", "title", "status", "code", "detail", "error"} < answer.json().keys()
     assert client.request(method, path, json=body).headers["x-request-id"] != ids[0]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.manifest import ImageInput, VectorInput
+from app.inputs import ImageInput, VectorInput
 from tests.helpers.training_data import all_rows, load_array, random_images, rows_of_parts
 from training.config import DataConfig
 from training.data.load import load_data

@@ -44,6 +44,15 @@ def test_a_network_that_does_not_beat_a_baseline_raises_an_alarm() -> None:
     )
 
 
+def test_a_network_with_unused_units_is_compared_with_a_smaller_pca() -> None:
+    fair = measurements(mse=0.12, pca_mse=0.003, pca_active_mse=0.13, active_units=2, latent_dimensions=4)
+    assert alarms(fair, {}) == ()
+    cut_short = measurements(mse=0.2, pca_mse=0.003, pca_active_mse=0.13, active_units=2, latent_dimensions=4)
+    assert alarms(cut_short, {}) == (
+        "the network does not beat PCA with as many components as there are active units: an MSE of 0.2 against 0.13",
+    )
+
+
 def test_an_overfit_alarm_names_both_epochs() -> None:
     assert alarms([], losses([10, 4, 3, 2], [10, 5, 6, 7])) == (
         "stack: overfit: from epoch 2 to epoch 4 the validation loss rose from 5 to 7 while the training loss "

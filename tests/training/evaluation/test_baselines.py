@@ -47,6 +47,12 @@ def test_pca_finds_a_plane_in_space() -> None:
     assert mse(LinearAutoencoder.fit(samples, 1).reconstruct(samples), samples) > 1e-3
 
 
+def test_the_first_components_are_a_smaller_pca() -> None:
+    samples = np.random.default_rng(2).standard_normal((40, 6)).astype(np.float32)
+    large, small = LinearAutoencoder.fit(samples, 5), LinearAutoencoder.fit(samples, 2)
+    np.testing.assert_allclose(large.reconstruct(samples, 2), small.reconstruct(samples), atol=1e-5)
+
+
 def test_pca_of_many_features_is_as_good_as_the_exact_one() -> None:
     random = np.random.default_rng(0)
     scales = np.array([30, 20, 10, *[1] * 27])

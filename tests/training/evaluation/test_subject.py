@@ -9,7 +9,8 @@ import pytest
 
 from app.engine.autoencoder import Posterior
 from app.engine.repository import load_version
-from app.manifest import ImageInput, Manifest, ValueRange, VectorInput
+from app.inputs import ImageInput, ValueRange, VectorInput
+from app.manifest import Manifest
 from tests.helpers import tiny
 from tests.helpers.training_evaluation import tiny_images, tiny_model
 from training.data.dataset import DataSet, Split

@@ -7,15 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from app.manifest import (
-    BernoulliLikelihood,
-    GaussianLikelihood,
-    ImageInput,
-    Manifest,
-    Preprocessing,
-    ValueRange,
-    VectorInput,
-)
+from app.inputs import ImageInput, ValueRange, VectorInput
+from app.manifest import BernoulliLikelihood, GaussianLikelihood, Manifest, Preprocessing
 from tests.helpers import tiny
 from training.evaluation.units import from_x, has_likelihood, in_unit_interval, is_bernoulli, to_unit, to_x
 

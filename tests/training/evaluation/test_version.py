@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.manifest import ImageInput, Manifest, Measurement, Training, ValueRange
+from app.inputs import ImageInput, ValueRange
+from app.manifest import Manifest, Measurement, Training
 from tests.helpers import tiny
 from training.config import Config, DataConfig, load_config
 from training.data.load import load_data

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from app.engine.session import open_session
 from app.importing.tidy import forget_origin
-from app.manifest import ImageInput, ValueRange
+from app.inputs import ImageInput, ValueRange
 from tests.helpers import tiny
 from tests.helpers.configurations import bundled_config
 from training.errors import ExportError

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from app.manifest import ImageInput, ValueRange, VectorInput
+from app.inputs import ImageInput, ValueRange, VectorInput
 from tests.helpers.configurations import bundled_config, with_objective
 from training.config import Config, NetworkConfig
 from training.data.dataset import DataSet, Split

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from app.manifest import BernoulliLikelihood, ImageInput, ValueRange, VectorInput
+from app.inputs import ImageInput, ValueRange, VectorInput
+from app.manifest import BernoulliLikelihood
 from tests.helpers.configurations import bundled_config, with_objective
 from training.config import Config
 from training.errors import InvalidConfiguration

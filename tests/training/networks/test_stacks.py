@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from app.manifest import VectorInput
+from app.inputs import VectorInput
 from tests.helpers.training_networks import CONV, DENSE, build
 from training.config import NetworkConfig
 from training.errors import InvalidConfiguration

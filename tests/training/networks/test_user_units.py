@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from app.manifest import ImageInput, Preprocessing, ValueRange
+from app.inputs import ImageInput, ValueRange
+from app.manifest import Preprocessing
 from tests.helpers.configurations import bundled_config, with_objective
 from training.networks.build import build_network
 from training.networks.likelihoods import Gaussian

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from app.manifest import VectorInput
+from app.inputs import VectorInput
 from tests.helpers.training_networks import DENSE, build, example
 from training.fitting.draws import Draws
 

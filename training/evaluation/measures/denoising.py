@@ -9,7 +9,8 @@ from functools import partial
 import numpy as np
 
 from app.arrays import Samples
-from app.manifest import ImageInput, Measurement, ValueRange
+from app.inputs import ImageInput, ValueRange
+from app.manifest import Measurement
 from training.config import NoiseKind
 from training.data.dataset import Split
 from training.errors import InvalidConfiguration

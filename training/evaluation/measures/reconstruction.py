@@ -7,7 +7,8 @@ from collections import defaultdict
 import numpy as np
 
 from app.arrays import Samples
-from app.manifest import ImageInput, Measurement
+from app.inputs import ImageInput
+from app.manifest import Measurement
 from training.evaluation.baselines import LinearAutoencoder
 from training.evaluation.metrics import (
     Doubles,
@@ -25,8 +26,16 @@ PCA_MARGIN = 0.01
 """Distance from 0 and 1 that PCA's outputs are clipped to: some lie outside [0, 1], where BCE would be infinite."""
 
 
-def measure_reconstruction(subject: Subject, pca: LinearAutoencoder, untrained: Untrained | None) -> Measurement:
-    """Return errors on the test part beside those of PCA and of the untrained network."""
+def measure_reconstruction(
+    subject: Subject, pca: LinearAutoencoder, untrained: Untrained | None, active_units: int | None = None
+) -> Measurement:
+    """
+    Return errors on the test part beside those of PCA and of the untrained network.
+
+    A variational model leaves latent units unused that would only carry noise. If it does, the errors of PCA with as
+    many components as there are active units join, at least one.
+    """
+    fewer = active_units is not None and active_units < subject.manifest.latent_dim
     size = subject.manifest.input_size
     explained = {"r2": RSquared(size), "pca_r2": RSquared(size)}
     parts = defaultdict(list)
@@ -36,6 +45,9 @@ def measure_reconstruction(subject: Subject, pca: LinearAutoencoder, untrained: 
         reconstructed = subject.reconstruct(samples, part.labels)
         output, linear = to_x(reconstructed, subject.manifest, clipped=False), pca.reconstruct(target)
         errors = _errors(subject, output, linear, target) | _similarity(subject, reconstructed, samples)
+        if active_units is not None and fewer:
+            smaller = pca.reconstruct(target, max(1, active_units))
+            errors["pca_active_mse"] = squared_errors(smaller, target)
         if untrained:
             untrained_output = to_x(untrained("reconstruct", samples), subject.manifest, clipped=False)
             errors["untrained_mse"] = squared_errors(untrained_output, target)
@@ -78,6 +90,8 @@ def _protocol(subject: Subject, values: dict[str, float]) -> str:
         + (", in [0, 1]" if in_unit_interval(subject.manifest) else ""),
         f"PCA of the same number of components, fitted on {subject.baseline_row_count} training rows",
     ]
+    if "pca_active_mse" in values:
+        notes.append("pca_active: PCA with as many components as there are active units")
     if subject.label_numbers is not None:
         notes.append("each row decoded under its own label")
     if "psnr" in values:

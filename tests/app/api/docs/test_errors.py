@@ -8,6 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.api.docs.errors import ANYWHERE, DETAILS, Problem, codes, service_errors
+from app.server.problems import JSON, PROBLEM_JSON, problem_type
 from tests.helpers.openapi import operations, responses
 
 
@@ -23,7 +24,8 @@ def test_every_error_is_a_problem_document(document: dict[str, Any]) -> None:
         assert "500" in operation["responses"]
         for status, response in responses(document, operation).items():
             if status != "200" and (path, status) != ("/v2/health/ready", "503"):  # a probe's answer
-                assert list(response["content"]) == ["application/problem+json"], (path, status)
+                assert problem_type(path) in response["content"], (path, status)
+                assert set(response["content"]) <= {PROBLEM_JSON, JSON}, (path, status)
     assert "HTTPValidationError" not in document["components"]["schemas"]
 
 
@@ -39,9 +41,17 @@ def test_every_code_has_an_example_in_the_shape_of_a_problem(document: dict[str,
 
 def documented_codes(operation: dict[str, Any]) -> dict[str, set[str]]:
     """Return the codes of an operation's errors, by status."""
-    contents = {status: answer["content"] for status, answer in operation["responses"].items() if "content" in answer}
-    problems = {status: content.get("application/problem+json") for status, content in contents.items()}
-    return {status: set(problem["examples"]) for status, problem in problems.items() if problem}
+    return {
+        status: set(media["examples"])
+        for status, answer in operation["responses"].items()
+        for media in answer.get("content", {}).values()
+        if refers_to_problem(media)
+    }
+
+
+def refers_to_problem(media: dict[str, Any]) -> bool:
+    """Return True if an answer has the schema of problem documents."""
+    return bool(media["schema"] == {"$ref": "#/components/schemas/Problem"})
 
 
 def test_each_route_has_the_codes_of_its_errors(document: dict[str, Any]) -> None:

@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 
 from app.api.docs.examples import MAX_EXAMPLE_NUMBERS, body_examples, example_model, parameter_examples
 from app.api.state import State
+from app.inputs import ImageInput, ValueRange
 from app.main import build_app, create_app
-from app.manifest import ImageInput, ValueRange
 from app.settings import Settings
 from app.tasks import TASKS as TABLE
 from tests.helpers import tiny

@@ -103,3 +103,31 @@ def test_large_answers_are_written_on_a_thread(tiny_models: Path, monkeypatch: p
         content = saved(np.zeros((12_001, 4), np.float32))
         assert len(client.post(url, content=content, headers=headers).raise_for_status().json()["samples"]) == 12_001
         assert threads == ["formats"]
+
+
+@pytest.fixture(scope="module")
+def compressing(tiny_models: Path) -> Any:
+    """Return a client of a server that compresses answers of 1000 bytes and more."""
+    with TestClient(create_app(Settings(models_dir=tiny_models, compress_bytes=1000))) as client:
+        yield client
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_long_json_is_compressed_if_the_client_accepts_it(compressing: TestClient, encoding: str) -> None:
+    latents = {"latents": [[1 / 3, 0.5]] * 100}
+    plain = compressing.post("/v1/models/tiny-ae/decode", json=latents, headers={"accept-encoding": "identity"})
+    packed = compressing.post("/v1/models/tiny-ae/decode", json=latents, headers={"accept-encoding": encoding})
+    assert (packed.headers["content-encoding"], packed.headers["vary"]) == (encoding, "Accept-Encoding")
+    assert int(packed.headers["content-length"]) < len(plain.content) / 4
+    assert packed.content == plain.content
+    assert not {"content-encoding", "vary"} & plain.headers.keys()
+
+
+@pytest.mark.parametrize(("rows", "accept"), [(10, "application/json"), (100, "application/x-npy"), (100, "image/png")])
+def test_short_answers_and_those_that_hardly_shrink_are_not_compressed(
+    compressing: TestClient, rows: int, accept: str
+) -> None:
+    headers = {"accept": accept, "accept-encoding": "gzip"}
+    answer = compressing.post("/v1/models/tiny-ae/decode", json={"latents": [[1, 1]] * rows}, headers=headers)
+    assert answer.status_code == 200
+    assert "content-encoding" not in answer.headers

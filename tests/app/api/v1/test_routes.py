@@ -31,7 +31,10 @@ def test_models_are_listed_with_their_manifests(client: TestClient) -> None:
         "kind": "vector",
         "shape": [4],
         "value_range": None,
+        "range_origin": "stated",
         "feature_names": ["a", "b", "c", "d"],
+        "one_hot": {},
+        "window": [],
     }
 
 

@@ -182,11 +182,11 @@ REFUSED: list[tuple[str, dict[str, Any], int, str, str]] = [
         "request parameter 'temperature'",
     ),
     (
-        "tiny-ae.encode",
-        {"inputs": [tensor("samples", [SAMPLE])], "parameters": {"triton_enable_empty_final_response": True}},
+        "tiny-vae.generate",
+        {"parameters": {"Temprature": 2}},
         422,
         "invalid-parameter",
-        "request parameter 'triton_enable_empty_final_response'",
+        "request parameter 'Temprature': there is no such option; did you mean 'temperature'?",
     ),
     ("tiny-vae.generate", {"parameters": {"x" * 61: 1}}, 422, "invalid-parameter", "at most 32 parameters"),
     ("tiny-vae.generate", {"parameters": {str(n): n for n in range(33)}}, 422, "invalid-parameter", "at most 32"),
@@ -241,7 +241,7 @@ def test_each_error_has_its_status_code_and_text(
     problem = answer.json()
     assert (answer.status_code, problem["code"]) == (status, code)
     assert detail in problem["error"]
-    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["content-type"] == "application/json"
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "1e3", "3.0", "9" * 30, " "])
@@ -252,7 +252,14 @@ def test_a_malformed_header_length_is_refused(client: TestClient, length: str) -
 
 
 def test_parameters_without_a_meaning_here_are_ignored(client: TestClient) -> None:
-    parameters = {"sequence_id": 7, "sequence_start": True, "sequence_end": False, "priority": 2, "timeout": 2**63}
+    parameters: dict[str, Any] = {
+        "sequence_id": 7,
+        "sequence_start": True,
+        "sequence_end": False,
+        "priority": 2,
+        "timeout": 2**63,
+    }
+    parameters |= {"content_type": "np", "trace_id": "t", "triton_enable_empty_final_response": True, "headers": {}}
     answer = infer(client, "tiny-ae.encode", tensor("samples", [SAMPLE]), parameters=parameters)
     assert outputs(answer) == {"latents": [[1, 0.5]]}
 

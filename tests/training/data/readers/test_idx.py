@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.manifest import VectorInput
+from app.inputs import VectorInput
 from tests.helpers.training_data import idx_file
 from training.config import DataConfig
 from training.data.load import load_data

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from app.formats.images import read_image
-from app.manifest import ImageInput, ValueRange
+from app.inputs import ImageInput, ValueRange
 from tests.helpers.training_data import all_rows
 from training.config import DataConfig
 from training.data.dataset import DataSet

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.manifest import ImageInput
+from app.inputs import ImageInput
 from tests.helpers.training_data import idx_file
 from training.config import DataConfig
 from training.data.dataset import Split

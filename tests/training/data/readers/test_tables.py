@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from app.manifest import VectorInput
+from app.inputs import VectorInput
 from training.config import DataConfig
 from training.data.dataset import DataSet
 from training.data.load import load_data

@@ -12,7 +12,7 @@ from sklearn.linear_model import Ridge
 
 from app.engine.autoencoder import Autoencoder
 from app.engine.repository import load_version
-from app.manifest import ImageInput, ValueRange
+from app.inputs import ImageInput, ValueRange
 from tests.helpers import tiny
 from tests.helpers.linear import Linear, write_linear
 from training.config import NoiseKind
