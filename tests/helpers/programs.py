@@ -28,6 +28,8 @@ TOOLS = Path(__file__).parents[2] / ".system"
 """The folder into which tests/system/install.sh puts what Debian does not have."""
 SCHEMAS = TOOLS / "schemas"
 """The schemas of Kubernetes and of those who extend it, as packages of Python."""
+PYTHONS = {name: TOOLS / "clients" / name / "bin" / "python" for name in ("kserve", "mlserver")}
+"""Pythons that have a package, each in an environment of its own."""
 PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", str(TOOLS / "bin")])
 """Folders to search: Debian has servers in one that a user's own path may lack."""
 
@@ -36,6 +38,8 @@ def find_program(name: str) -> str | None:
     """Return the path of a program or of the schemas, or None if it is missing."""
     if name == "schemas":
         return str(SCHEMAS) if SCHEMAS.exists() else None
+    if name in PYTHONS:
+        return str(PYTHONS[name]) if PYTHONS[name].exists() else None
     paths = (shutil.which(each, path=PATH) for each in (name, *OTHER_NAMES.get(name, ())))
     return next(filter(None, paths), None)
 

@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../../.."
 here=tests/system/clients folder=.system/clients
 
-stamp=$(cat $here/package-lock.json $here/requirements.txt constraints.txt | cksum)
+stamp=$(cat $here/package-lock.json $here/requirements.txt $here/kserve.txt $here/mlserver.txt constraints.txt | cksum)
 [ "$(cat $folder/installed 2> /dev/null)" != "$stamp" ] || exit 0
 if ! command -v npm > /dev/null; then
   echo "npm is missing: the tests of generated clients cannot run" >&2
@@ -17,4 +17,8 @@ npm --prefix $folder ci --silent --no-audit --no-fund
 "${PYTHON:-python3}" -m venv $folder/venv
 $folder/venv/bin/python -m pip install --disable-pip-version-check --quiet \
   --constraint constraints.txt --requirement $here/requirements.txt
+for client in kserve mlserver; do # each in an environment of its own: they pin other versions than we and each other
+  "${PYTHON:-python3}" -m venv $folder/$client
+  $folder/$client/bin/python -m pip install --disable-pip-version-check --quiet --requirement $here/$client.txt
+done
 echo "$stamp" > $folder/installed
