@@ -44,7 +44,7 @@ class Findings:
         lines = {
             "rows": f"{self.rows}, each {self._sample()}, {self.dtype}",
             **self.notes,
-            "range": f"{self.low:g} to {self.high:g}",
+            "range": self._range(),
             "missing": "0 values",  # readers refuse data with missing values
             "constant": self._constant(),
             "duplicates": f"{self.duplicates} rows that repeat an earlier one",
@@ -54,6 +54,12 @@ class Findings:
             "split": f"{train} training, {validation} validation, {test} test",
         }
         return "\n".join(f"{name:<12}{text}" for name, text in lines.items() if text)
+
+    def _range(self) -> str:
+        low, high = f"{self.low:g}", f"{self.high:g}"
+        if low == high:
+            low, high = repr(self.low).removesuffix(".0"), repr(self.high).removesuffix(".0")
+        return f"{low} to {high}"
 
     def _sample(self) -> str:
         if self.kind == "image":
