@@ -17,6 +17,10 @@ class Findings:
     kind: str = "vector"
     shape: tuple[int, ...] = ()
     """The shape of one sample."""
+    window: tuple[int, ...] = ()
+    """The shape of a sample before it was flattened; empty: it was flat."""
+    is_kind_guessed: bool = False
+    """True if an array of three axes was taken for images although its numbers are not 8-bit pixels."""
     dtype: str = ""
     """The type of the file's numbers."""
     low: float = 0.0
@@ -65,7 +69,8 @@ class Findings:
         if self.kind == "image":
             channels, height, width = self.shape
             return f"an image of {height}x{width} pixels, {'grey' if channels == 1 else 'RGB'}"
-        return f"a vector of {self.shape[0] if self.shape else 0} numbers"
+        window = f" (a window of {'x'.join(map(str, self.window))})" if self.window else ""
+        return f"a vector of {self.shape[0] if self.shape else 0} numbers{window}"
 
     def _constant(self) -> str:
         if self.kind == "image":

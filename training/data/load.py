@@ -84,7 +84,7 @@ def _read_digits() -> Source:
     bunch = load_digits()
     is_test = np.arange(len(bunch.images)) % 5 == 4
     train, test = (
-        Source("digits", bunch.images[rows].astype(np.float32), bunch.target[rows], value_range=(0, 16))
+        Source("digits", bunch.images[rows].astype(np.float32), bunch.target[rows], "image", value_range=(0, 16))
         for rows in (~is_test, is_test)
     )
     return replace(train, test=test)

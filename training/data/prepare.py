@@ -150,7 +150,9 @@ def _input(source: Source, value_range: tuple[float, float] | None, found: bool)
     shape = source.samples.shape[1:]
     limits = None if value_range is None else ValueRange(low=value_range[0], high=value_range[1])
     if source.kind == "vector":
-        return VectorInput(shape=(shape[0],), value_range=limits, feature_names=source.feature_names)
+        return VectorInput(
+            shape=(shape[0],), value_range=limits, feature_names=source.feature_names, window=source.window
+        )
     assert limits is not None
     origin: RangeOrigin = "found" if found else "stated"
     pixels = source.pixels
@@ -180,6 +182,8 @@ def _findings(
     return Findings(
         rows=len(digests),
         kind=source.kind or "",
+        window=source.window,
+        is_kind_guessed=source.is_kind_guessed,
         shape=source.samples.shape[1:],
         dtype=str(source.samples.dtype),
         low=float(low.min()) * parts[0].unit,

@@ -157,3 +157,13 @@ def test_only_a_labelled_test_part_has_labels() -> None:
     assert data.validation.labels is None
     assert data.test.labels is not None
     assert data.test.labels.tolist() == [1, 0]
+
+
+def test_windows_of_series_are_vectors_without_a_range(tmp_path: Path) -> None:
+    windows = np.random.default_rng(0).normal(size=(30, 24, 3)).astype(np.float32)
+    data = load_array(tmp_path, windows, kind="vector")
+    assert data.input == VectorInput(shape=(72,), window=(24, 3))
+    assert all_rows(data) == {window.tobytes() for window in windows}
+    assert data.findings.describe().startswith(
+        "rows        30, each a vector of 72 numbers (a window of 24x3), float32"
+    )
