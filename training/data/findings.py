@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 MAX_LISTED_NAMES = 10
@@ -27,24 +28,27 @@ class Findings:
     duplicates: int = 0
     """Rows that repeat an earlier one."""
     dropped: int = 0
-    """Rows left out of training and validation because the data's own test part has them, too."""
+    """Rows left out of a part because the data's own validation or test part has them, too."""
     clipped: int = 0
     """Numbers of validation and test images outside the training images' range, which were moved to its ends."""
     class_counts: dict[str, int] = field(default_factory=dict)
     """Rows of each class, over the parts that have labels."""
     parts: tuple[int, int, int] = (0, 0, 0)
     """Rows of the training, the validation and the test part."""
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """Further lines by their names, from the reader of the files."""
 
     def describe(self) -> str:
         """Return aligned lines, without a newline at the end."""
         train, validation, test = self.parts
         lines = {
             "rows": f"{self.rows}, each {self._sample()}, {self.dtype}",
+            **self.notes,
             "range": f"{self.low:g} to {self.high:g}",
             "missing": "0 values",  # readers refuse data with missing values
             "constant": self._constant(),
             "duplicates": f"{self.duplicates} rows that repeat an earlier one",
-            "dropped": f"{self.dropped} rows that are also in the test part" if self.dropped else "",
+            "dropped": f"{self.dropped} rows that are also in a held-out part" if self.dropped else "",
             "clipped": f"{self.clipped} numbers outside the training part's range" if self.clipped else "",
             "classes": self._classes(),
             "split": f"{train} training, {validation} validation, {test} test",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,17 @@ SampleKind = Literal["image", "vector"]
 
 MIN_SIDE_PIXELS, MAX_SIDE_PIXELS = 8, 256
 """The least and the largest height and width of an image."""
+
+
+@dataclass(frozen=True)
+class PixelFormat:
+    """Facts about image files that the manifest keeps, so that the server reads others alike."""
+
+    bits: Literal[8, 16] = 8
+    levels: tuple[float, float] | None = None
+    """The numbers that the lowest and the highest level stand for; None: the ends of the value range."""
+    background: tuple[int, ...] = ()
+    """The colour under transparent pixels, one number from 0 to 255 per channel; empty: black."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +49,13 @@ class Source:
     """The file of each row, if each row has its own."""
     value_range: tuple[float, float] | None = None
     """The range of the data set's values, if it is known."""
+    validation: Source | None = None
+    """The validation part of a data set that has its own."""
     test: Source | None = None
     """The test part of a data set that has its own."""
+    pixels: PixelFormat = PixelFormat()
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """Further lines of the findings, by their names of at most 11 characters."""
 
     def place(self, row: int, column: int | None = None) -> str:
         """Return the place of a row, or of a number in it, for messages."""
@@ -73,10 +90,12 @@ def arrange_axes(source: Source, kind: SampleKind | None) -> Source:
     samples = _as_images(source) if kind == "image" else samples.reshape(len(samples), math.prod(samples.shape[1:]))
     if kind == "vector" and samples.shape[1] < 2:
         raise DataError(f"{source.origin}: expected at least 2 columns of numbers, got {samples.shape[1]}")
+    validation = source.validation and arrange_axes(source.validation, kind)
     test = source.test and arrange_axes(source.test, kind)
-    if test and test.samples.shape[1:] != samples.shape[1:]:
-        raise DataError(f"{source.origin}: training and test images differ in size")
-    return replace(source, samples=samples, kind=kind, test=test)
+    for name, part in (("validation", validation), ("test", test)):
+        if part and part.samples.shape[1:] != samples.shape[1:]:
+            raise DataError(f"{source.origin}: training and {name} images differ in size")
+    return replace(source, samples=samples, kind=kind, validation=validation, test=test)
 
 
 def check_image_size(origin: str, height: int, width: int) -> None:
