@@ -175,7 +175,7 @@ def own_parts(train: np.ndarray, validation: np.ndarray | None, test: np.ndarray
         name: None if samples is None else Source("parts", samples, kind="vector")
         for name, samples in (("validation", validation), ("test", test))
     }
-    return Source("parts", train, kind="vector", **parts)
+    return Source("parts", train, kind="vector", validation=parts["validation"], test=parts["test"])
 
 
 def numbers(first: int, count: int) -> np.ndarray:
