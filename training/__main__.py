@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
+import tempfile
+import traceback
 from collections.abc import Sequence
 
 from app.distribution import install_command, missing_packages
 from app.errors import HourglassError
 from training.cli import build_parser
+from training.commands import is_first_process
 from training.errors import TrainingError
 
 FAILED, INTERRUPTED = 1, 130
-"""Exit codes after an error that the user can mend, and after Ctrl-C."""
+"""Exit codes after an error, and after Ctrl-C."""
+MAX_MESSAGE_CHARACTERS = 300
+"""Characters of an unexpected error's message that are shown."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,6 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (TrainingError, HourglassError, OSError) as error:
         report(str(error))
         return FAILED
+    except MemoryError as error:
+        report(f"there is not enough memory: {error}" if str(error) else "there is not enough memory")
+        return FAILED
+    except Exception as error:
+        report(f"unexpected {type(error).__name__}: {_one_line(error)}; {_save_traceback()}")
+        return FAILED
     except KeyboardInterrupt:
         report("interrupted; train --resume continues after the last complete epoch")
         return INTERRUPTED
@@ -51,6 +61,22 @@ def explain_missing(packages: Sequence[str]) -> str:
     return f"training needs {', '.join(packages)}; this command installs what is missing: {install_command('train')}"
 
 
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:MAX_MESSAGE_CHARACTERS]
+
+
+def _save_traceback() -> str:
+    """Write the traceback of the present exception to a file, and return a phrase that says where it is."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="hourglass-train-", suffix=".txt", delete=False, encoding="utf-8"
+        ) as file:
+            traceback.print_exc(file=file)
+    except OSError as error:
+        return f"its traceback could not be saved: {error}"
+    return f"its traceback, for a report of the defect, is in {file.name}"
+
+
 def configure_logging() -> None:
     """Log to stderr: in columns on a terminal, otherwise as plain lines."""
     level = logging.INFO if is_first_process() else logging.ERROR
@@ -62,11 +88,6 @@ def configure_logging() -> None:
         logging.basicConfig(level=level, format="%(message)s", handlers=[handler], force=True)
     else:
         logging.basicConfig(level=level, format="%(asctime)s %(message)s", stream=sys.stderr, force=True)
-
-
-def is_first_process() -> bool:
-    """Return whether this is the only process, or the first that torchrun started; needs no torch."""
-    return os.environ.get("RANK", "0") == "0"
 
 
 if __name__ == "__main__":

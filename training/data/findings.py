@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 MAX_LISTED_NAMES = 10
@@ -16,6 +17,10 @@ class Findings:
     kind: str = "vector"
     shape: tuple[int, ...] = ()
     """The shape of one sample."""
+    window: tuple[int, ...] = ()
+    """The shape of a sample before it was flattened; empty: it was flat."""
+    is_kind_guessed: bool = False
+    """True if an array of three axes was taken for images although its numbers are not 8-bit pixels."""
     dtype: str = ""
     """The type of the file's numbers."""
     low: float = 0.0
@@ -27,35 +32,45 @@ class Findings:
     duplicates: int = 0
     """Rows that repeat an earlier one."""
     dropped: int = 0
-    """Rows left out of training and validation because the data's own test part has them, too."""
+    """Rows left out of a part because the data's own validation or test part has them, too."""
     clipped: int = 0
     """Numbers of validation and test images outside the training images' range, which were moved to its ends."""
     class_counts: dict[str, int] = field(default_factory=dict)
     """Rows of each class, over the parts that have labels."""
     parts: tuple[int, int, int] = (0, 0, 0)
     """Rows of the training, the validation and the test part."""
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """Further lines by their names, from the reader of the files."""
 
     def describe(self) -> str:
         """Return aligned lines, without a newline at the end."""
         train, validation, test = self.parts
         lines = {
             "rows": f"{self.rows}, each {self._sample()}, {self.dtype}",
-            "range": f"{self.low:g} to {self.high:g}",
+            **self.notes,
+            "range": self._range(),
             "missing": "0 values",  # readers refuse data with missing values
             "constant": self._constant(),
             "duplicates": f"{self.duplicates} rows that repeat an earlier one",
-            "dropped": f"{self.dropped} rows that are also in the test part" if self.dropped else "",
+            "dropped": f"{self.dropped} rows that are also in a held-out part" if self.dropped else "",
             "clipped": f"{self.clipped} numbers outside the training part's range" if self.clipped else "",
             "classes": self._classes(),
             "split": f"{train} training, {validation} validation, {test} test",
         }
         return "\n".join(f"{name:<12}{text}" for name, text in lines.items() if text)
 
+    def _range(self) -> str:
+        low, high = f"{self.low:g}", f"{self.high:g}"
+        if low == high:
+            low, high = repr(self.low).removesuffix(".0"), repr(self.high).removesuffix(".0")
+        return f"{low} to {high}"
+
     def _sample(self) -> str:
         if self.kind == "image":
             channels, height, width = self.shape
             return f"an image of {height}x{width} pixels, {'grey' if channels == 1 else 'RGB'}"
-        return f"a vector of {self.shape[0] if self.shape else 0} numbers"
+        window = f" (a window of {'x'.join(map(str, self.window))})" if self.window else ""
+        return f"a vector of {self.shape[0] if self.shape else 0} numbers{window}"
 
     def _constant(self) -> str:
         if self.kind == "image":
