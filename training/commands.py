@@ -91,8 +91,9 @@ def override(config: Config, options: argparse.Namespace) -> Config:
     changed = config.model_dump()
     if options.data:
         changed["data"] |= {"name": None, "path": options.data}
-    if options.label:
-        changed["data"]["label"] = options.label
+    for name in ("label", "image_size", "background"):
+        if getattr(options, name):
+            changed["data"][name] = getattr(options, name)
     for name in ("epochs", "seed"):
         if getattr(options, name) is not None:
             changed["optimisation"][name] = getattr(options, name)

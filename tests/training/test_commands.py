@@ -10,7 +10,7 @@ from training.commands import evaluation_options, override
 from training.config import load_config
 from training.errors import InvalidConfiguration
 
-UNSET = {"data": None, "label": None, "name": None, "epochs": None, "seed": None}
+UNSET = dict.fromkeys(("data", "label", "image_size", "background", "name", "epochs", "seed"))
 UNSET_EVALUATION = {"importance_samples": None, "noise_kinds": None, "noise_amounts": None}
 
 
@@ -22,9 +22,15 @@ def test_options_that_are_not_given_change_nothing() -> None:
 
 def test_given_options_replace_the_configurations() -> None:
     options = {"data": "people.csv", "label": "outcome", "name": "people", "epochs": 3, "seed": 11}
-    config = override(load_config("table-vae"), argparse.Namespace(**options))
+    config = override(load_config("table-vae"), argparse.Namespace(**(UNSET | options)))
     assert (config.data.name, config.data.path, config.data.label) == (None, "people.csv", "outcome")
     assert (config.name, config.optimisation.epochs, config.optimisation.seed) == ("people", 3, 11)
+
+
+def test_the_size_and_the_background_of_images_are_options() -> None:
+    options = {"image_size": [48, 32], "background": "white"}
+    config = override(load_config("images-ae"), argparse.Namespace(**(UNSET | options)))
+    assert (config.data.image_size, config.data.background) == ((48, 32), "white")
 
 
 def test_options_of_evaluate_replace_the_configurations() -> None:

@@ -11,13 +11,13 @@ from training.config import DataConfig
 from training.data.dataset import DataSet
 from training.data.prepare import prepare
 from training.data.readers.idx import is_idx, read_idx_source
-from training.data.readers.images import read_images
+from training.data.readers.images.read import read_images
 from training.data.readers.mnist import find_mnist, holds_mnist, read_mnist
 from training.data.readers.numpy_files import read_npy, read_npz
 from training.data.source import Source, arrange_axes
 from training.errors import DataError
 
-READER_OPTIONS = ("samples", "label", "image_size", "colour")
+READER_OPTIONS = ("samples", "label", "image_size", "colour", "background")
 """Members of DataConfig that only some readers use."""
 
 
@@ -52,8 +52,8 @@ def _read_folder(path: Path, config: DataConfig) -> Source:
     if holds_mnist(path):
         _refuse_unused_options(config, str(path))
         return read_mnist(path)
-    _refuse_unused_options(config, str(path), "image_size", "colour")
-    return read_images(path, config.image_size, config.colour)
+    _refuse_unused_options(config, str(path), "image_size", "colour", "background")
+    return read_images(path, config)
 
 
 def _read_file(path: Path, config: DataConfig) -> Source:

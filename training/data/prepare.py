@@ -34,8 +34,7 @@ def prepare(name: str, source: Source, config: DataConfig, seed: int) -> DataSet
     unit, value_range = _unit_and_range(source, value_range, float(low.min()), float(high.max()))
     origins = (0, 0 if source.validation is None else 1, 0 if source.test is None else -1)
     train, validation, test = (
-        _gather(sources[index], labels[index], part_rows, unit)
-        for index, part_rows in zip(origins, rows, strict=True)
+        _gather(sources[index], labels[index], part_rows, unit) for index, part_rows in zip(origins, rows, strict=True)
     )
     clipped, found = 0, False
     if source.kind == "image" and value_range is None:

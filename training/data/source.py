@@ -103,7 +103,7 @@ def check_image_size(origin: str, height: int, width: int) -> None:
     if not (MIN_SIDE_PIXELS <= height <= MAX_SIDE_PIXELS and MIN_SIDE_PIXELS <= width <= MAX_SIDE_PIXELS):
         raise DataError(
             f"{origin}: expected images of {MIN_SIDE_PIXELS} to {MAX_SIDE_PIXELS} pixels a side, "
-            f"got {height}x{width} (height x width)"
+            f"got {height}x{width} (height x width); a folder of image files can be resized by --image-size H W"
         )
 
 

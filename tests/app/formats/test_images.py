@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
 
@@ -14,7 +13,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from app.errors import InvalidImage, ServiceError, TooManyPixels
-from app.formats.images import read_image, read_images, write_png
+from app.formats.images import read_image, read_images
 from app.inputs import ImageInput, ValueRange
 from tests.helpers.images import encoded
 
@@ -172,34 +171,3 @@ def test_any_bytes_give_an_image_or_a_known_error(noise: bytes, keep: int) -> No
         read(content)
     except ServiceError as error:
         assert error.status in (413, 422)
-
-
-def test_one_sample_is_written_in_its_own_size() -> None:
-    image = Image.open(io.BytesIO(write_png(np.array(PIXELS / 255, np.float32)[None, None], GREY)))
-    assert image.mode == "L"
-    assert np.asarray(image).tolist() == PIXELS.tolist()
-
-
-def test_several_samples_are_written_as_a_grid_row_by_row() -> None:
-    samples = np.stack([np.full((1, 2, 3), level, np.float32) for level in (0.2, 0.4, 0.6)])
-    grid = np.asarray(Image.open(io.BytesIO(write_png(samples, GREY))))
-    assert grid.shape == (4, 6)
-    assert grid[0, 0] == 51
-    assert grid[0, 3] == 102
-    assert grid[2, 0] == 153
-    assert grid[2, 3] == 0
-    row = np.asarray(Image.open(io.BytesIO(write_png(samples, GREY, columns=3))))
-    assert row[0].tolist() == [51] * 3 + [102] * 3 + [153] * 3
-
-
-def test_a_grid_has_at_most_as_many_columns_as_samples() -> None:
-    samples = np.ones((3, 1, 2, 3), np.float32)
-    sizes = [Image.open(io.BytesIO(write_png(samples, GREY, columns))).size for columns in (1, 2, 3, 10**9)]
-    assert sizes == [(3, 6), (6, 4), (9, 2), (9, 2)]
-
-
-def test_colours_are_written_and_numbers_outside_the_range_are_clipped() -> None:
-    sample = np.zeros((1, 3, 2, 3), np.float32)
-    sample[0, 0], sample[0, 2] = 2.0, -1.0
-    image = Image.open(io.BytesIO(write_png(sample, RGB)))
-    assert image.getpixel((0, 0)) == (255, 0, 0)

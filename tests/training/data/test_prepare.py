@@ -161,11 +161,8 @@ def test_only_a_labelled_test_part_has_labels() -> None:
 
 def own_parts(train: np.ndarray, validation: np.ndarray | None, test: np.ndarray | None) -> Source:
     """Return a source of vectors with its own parts."""
-    parts = {
-        name: None if samples is None else Source("parts", samples, kind="vector")
-        for name, samples in (("validation", validation), ("test", test))
-    }
-    return Source("parts", train, kind="vector", **parts)
+    others = [None if rows is None else Source("parts", rows, kind="vector") for rows in (validation, test)]
+    return Source("parts", train, kind="vector", validation=others[0], test=others[1])
 
 
 def numbers(first: int, count: int) -> np.ndarray:
