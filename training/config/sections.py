@@ -53,6 +53,8 @@ class DataConfig(Section):
     Folders of images: the colour under transparent pixels, such as `white` or `#ffcc00`. Null: black. The server uses
     it, too.
     """
+    bits: Literal[8, 16] | None = None
+    """Folders of images: bits per channel that are read. Null: 16 if a file has as many, otherwise 8."""
     parts: Literal["folders", "none"] = "folders"
     """
     Folders of images: with `folders`, folders called train, val or test (or the like) are the parts of that name; with

@@ -17,7 +17,7 @@ from training.data.readers.numpy_files import read_npy, read_npz
 from training.data.source import Source, arrange_axes
 from training.errors import DataError
 
-READER_OPTIONS = ("samples", "label", "image_size", "colour", "background")
+READER_OPTIONS = ("samples", "label", "image_size", "colour", "background", "bits")
 """Members of DataConfig that only some readers use."""
 
 
@@ -52,7 +52,7 @@ def _read_folder(path: Path, config: DataConfig) -> Source:
     if holds_mnist(path):
         _refuse_unused_options(config, str(path))
         return read_mnist(path)
-    _refuse_unused_options(config, str(path), "image_size", "colour", "background")
+    _refuse_unused_options(config, str(path), "image_size", "colour", "background", "bits")
     return read_images(path, config)
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from training.data.readers.images.decode import Header
+from training.data.readers.images.decode import Depth, Header
 from training.data.readers.images.listing import Listing
 from training.data.readers.images.parts import PARTS, Layout
 
 
 def note_findings(
-    listing: Listing, layout: Layout, headers: Sequence[Header], background: str | None
+    listing: Listing, layout: Layout, headers: Sequence[Header], depth: Depth, background: str | None
 ) -> dict[str, str]:
     """Return the lines by their names; a line without anything to say is left out."""
     lines = {
         "passed over": listing.describe() if listing.passed_over else "",
         "parts": _parts(layout),
-        "depth": _depth(headers),
+        "depth": _depth(headers, depth),
         "background": _background(headers, background),
         "frames": _frames(headers),
     }
@@ -36,13 +36,13 @@ def _parts(layout: Layout) -> str:
     return f"of the folders: {folders}{share}"
 
 
-def _depth(headers: Sequence[Header]) -> str:
+def _depth(headers: Sequence[Header], depth: Depth) -> str:
     deep = sum(header.depth == "16 bits" for header in headers)
-    reduced = sum(header.is_reduced for header in headers)
-    if deep:
+    reduced = sum(header.is_reduced for header in headers) + (deep if depth == "8 bits" else 0)
+    if depth == "16 bits":
         shallow = len(headers) - deep
         return "16 bits, levels from 0 to 65535" + (f"; {shallow} images have 8, whose 255 is 65535" if shallow else "")
-    return f"8 bits; {reduced} images have 16 bits per colour, of which the upper 8 are read" if reduced else ""
+    return f"8 bits; {reduced} images have 16 bits per channel, of which the upper 8 are read" if reduced else ""
 
 
 def _background(headers: Sequence[Header], background: str | None) -> str:

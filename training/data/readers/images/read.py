@@ -41,7 +41,7 @@ def read_images(folder: Path, config: DataConfig) -> Source:
     layout = find_layout(listing, config.parts == "folders")
     files = [file for part in PARTS for file in layout.files.get(part, [])]
     headers = read_headers(folder, files)
-    depth = _common_depth(files, headers)
+    depth = _common_depth(files, headers, config.bits)
     chosen = choose_size([header.size for header in headers], config.image_size)
     grey = config.colour == "grey" or (config.colour is None and all(header.is_grey for header in headers))
     channels = 1 if grey or depth == "numbers" else 3
@@ -49,7 +49,7 @@ def read_images(folder: Path, config: DataConfig) -> Source:
     samples = _decode(folder, files, (channels, *chosen.size), depth, background, resize=chosen.resizes)
     _check_transparent(folder, samples, headers, config.background)
     notes = {"size": chosen.note} if chosen.note else {}
-    notes |= note_findings(listing, layout, headers, config.background)
+    notes |= note_findings(listing, layout, headers, depth, config.background)
     pixels = PixelFormat(
         bits=8 if depth == "8 bits" else 16,
         levels=DEEP_LEVELS if depth == "16 bits" else None,
@@ -58,7 +58,7 @@ def read_images(folder: Path, config: DataConfig) -> Source:
     return replace(_with_parts(folder, layout, samples), pixels=pixels, notes=notes)
 
 
-def _common_depth(files: Sequence[Path], headers: Sequence[Header]) -> Depth:
+def _common_depth(files: Sequence[Path], headers: Sequence[Header], bits: int | None) -> Depth:
     """Return the depth in which all images are read. Raises DataError if only some hold numbers without levels."""
     depths = {header.depth: file for file, header in zip(files, headers, strict=True)}
     if "numbers" in depths and len(depths) > 1:
@@ -68,7 +68,9 @@ def _common_depth(files: Sequence[Path], headers: Sequence[Header]) -> Depth:
             f"{number_file}: the image holds floating point or 32-bit numbers, but {file} has levels of {other}; "
             f"images of one data set must be of one kind"
         )
-    return "16 bits" if "16 bits" in depths else next(iter(depths))
+    if bits is None or "numbers" in depths:
+        return "16 bits" if "16 bits" in depths else next(iter(depths))
+    return "16 bits" if bits == 16 else "8 bits"
 
 
 def _background(colour: str | None, channels: int) -> tuple[int, ...]:

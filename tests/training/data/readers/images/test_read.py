@@ -115,6 +115,18 @@ def test_sixteen_bits_stay_sixteen_bits(tmp_path: Path) -> None:
     assert "depth       16 bits, levels from 0 to 65535" in data.findings.describe()
 
 
+def test_sixteen_bits_can_be_reduced_and_eight_widened(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    images = deep_folder(tmp_path / "deep")
+    data = load(tmp_path / "deep", bits=8)
+    assert all_rows(data) == {np.rint(levels / 257).astype(np.uint8).tobytes() for levels in images}
+    assert "8 bits; 5 images have 16 bits per channel, of which the upper 8 are read" in data.findings.describe()
+    (tmp_path / "flat").mkdir()
+    shallow = fill(tmp_path / "flat")
+    rows = all_rows(load(tmp_path / "flat", bits=16, value_range=(0, 65535)))
+    assert rows == {(image * np.float32(257)).tobytes() for image in shallow}
+
+
 def test_8_bit_images_beside_deeper_ones_span_their_levels(tmp_path: Path) -> None:
     images = fill(tmp_path)
     (tmp_path / "deep.png").write_bytes(png(np.full((10, 8), 300, np.uint16)))
@@ -160,7 +172,7 @@ def test_16_bits_per_colour_of_a_tiff_are_named_as_8(tmp_path: Path) -> None:
     for seed in range(4):
         (tmp_path / f"{seed}.tif").write_bytes(deep_tiff(noise(seed, 10, 8, 3).astype(np.uint16) * 257))
     data = load(tmp_path)
-    assert "8 bits; 4 images have 16 bits per colour, of which the upper 8 are read" in data.findings.describe()
+    assert "8 bits; 4 images have 16 bits per channel, of which the upper 8 are read" in data.findings.describe()
     assert all_rows(data) == {noise(seed, 10, 8, 3).transpose(2, 0, 1).tobytes() for seed in range(4)}
 
 
