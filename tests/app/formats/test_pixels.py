@@ -29,45 +29,6 @@ def test_16_bits_of_grey_are_kept() -> None:
     assert read_deep_pixels(opened(png_file(LEVELS)), 3, 2, 3).tolist() == [LEVELS.tolist()] * 3
 
 
-def test_16_bits_of_each_colour_are_kept() -> None:
-    colours = np.stack([LEVELS, LEVELS[::-1], LEVELS // 3], axis=-1)
-    assert read_deep_pixels(opened(png_file(colours, 2)), 3, 2, 3).tolist() == colours.transpose(2, 0, 1).tolist()
-
-
-def test_colours_become_grey_by_luma() -> None:
-    """ITU-R 601: 0.299 of 40000 is 11960, 0.587 is 23480 and 0.114 is 4560."""
-    colours = np.zeros((1, 3, 3), np.uint16)
-    colours[0, [0, 1, 2], [0, 1, 2]] = 40000
-    assert read_deep_pixels(opened(png_file(colours, 2)), 1, 1, 3).tolist() == [[[11960, 23480, 4560]]]
-
-
-@pytest.mark.parametrize(("colour_type", "colours"), [(4, 1), (6, 3)])
-@pytest.mark.parametrize(
-    ("background", "empty", "half"),
-    [((), 0, 20000), ((255,), 65535, 52768), ((16,), 16 * 257, 20000 + 2056)],
-)
-def test_alpha_of_16_bits_is_laid_over_the_background(
-    colour_type: int, colours: int, background: tuple[int, ...], empty: int, half: int
-) -> None:
-    """40000 with an alpha of a half is 20000 and half of the background: within 1 of rounding, as 32768 is 0.50001."""
-    alpha = np.array([[0, 32768, 65535]], np.uint16)
-    pixels = np.concatenate([np.full((1, 3, colours), 40000, np.uint16), alpha[..., None]], axis=2)
-    [[row]] = read_deep_pixels(opened(png_file(pixels, colour_type)), 1, 1, 3, background).tolist()
-    assert row == pytest.approx([empty, half, 40000], abs=1)
-
-
-def test_a_level_that_stands_for_transparency_is_laid_over_the_background() -> None:
-    content = encoded(Image.fromarray(LEVELS), transparency=2000)
-    assert read_deep_pixels(opened(content), 1, 2, 3, (255,))[0].tolist() == [[0, 1, 65535], [4095, 40000, 65535]]
-
-
-def test_8_bit_images_span_all_levels_of_16_bits() -> None:
-    grey = np.array([[0, 1, 255]], np.uint8)
-    assert read_deep_pixels(opened(png_file(grey)), 1, 1, 3).tolist() == [[[0, 257, 65535]]]
-    bits = encoded(Image.fromarray(grey > 0))
-    assert read_deep_pixels(opened(bits), 1, 1, 3).tolist() == [[[0, 65535, 65535]]]
-
-
 def test_large_deep_images_are_reduced_tile_by_tile() -> None:
     bands = np.tile(np.repeat(np.array([0, 3000, 60000], np.uint16), 700), (1500, 1))
     for content in (png_file(bands), png_file(repeated(bands, 3), 2)):

@@ -27,7 +27,8 @@ def _parts(layout: Layout) -> str:
     if not layout.is_split:
         return ""
     folders = ", ".join(
-        f"{layout.names[part]}/ {len(layout.files[part])}" + ("" if layout.labels[part] else " without classes")
+        f"{layout.names[part]}/ {len(layout.files[part])}"
+        + ("" if layout.labels[part] or not layout.labels["train"] else " without classes")
         for part in PARTS
         if part in layout.files
     )

@@ -27,7 +27,7 @@ def test_images_are_sorted_and_others_are_counted_by_suffix(tmp_path: Path) -> N
     assert listing.describe() == "4 files: .heic 2, .txt 1, without a suffix 1"
 
 
-def test_what_systems_leave_behind_is_counted_by_name(tmp_path: Path) -> None:
+def test_files_that_systems_leave_behind_are_counted_by_name(tmp_path: Path) -> None:
     junk = ["Thumbs.db", "x/desktop.ini", ".DS_Store", "._a.png", "__MACOSX/x/._b.png", "__MACOSX/c.png"]
     touch(tmp_path, "a.png", *junk, ".git/d.png", ".cache.png")
     listing = list_files(tmp_path)

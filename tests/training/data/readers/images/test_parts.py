@@ -155,6 +155,6 @@ def test_the_names_of_parts_can_be_classes(tmp_path: Path) -> None:
         ("train/1.png train/cat/2.png test/cat/3.png", r"in sub-folders or none, got train/1\.png beside"),
     ],
 )
-def test_what_could_be_misunderstood_is_refused(tmp_path: Path, names: str, problem: str) -> None:
+def test_layouts_with_two_meanings_are_refused(tmp_path: Path, names: str, problem: str) -> None:
     with pytest.raises(DataError, match=problem):
         layout_of(tmp_path, names)
