@@ -9,7 +9,7 @@ import numpy as np
 
 from app.arrays import Array, Labels, Samples
 from app.errors import EmptyBatch, InvalidParameter, NotFinite, OutOfRange, TooManyRows, WrongShape
-from app.inputs import ImageInput, ValueRange
+from app.inputs import ImageInput, ValueRange, VectorInput
 from app.manifest import Manifest
 
 MAX_LISTED_LABELS = 20
@@ -17,13 +17,19 @@ MAX_LISTED_LABELS = 20
 
 
 def accepted_shapes(manifest: Manifest) -> list[tuple[int, ...]]:
-    """Return the shapes that a sample may have: full, flat, and without the channel axis if there is one channel."""
+    """
+    Return the shapes that a sample may have, first the one that the model takes.
+
+    Images may be flat, and have no channel axis if there is one channel; vectors may have the shape of their window.
+    """
     shape = manifest.input_shape
     accepted = [shape]
     if len(shape) > 1:
         accepted.append((manifest.input_size,))
     if isinstance(manifest.input, ImageInput) and shape[0] == 1:
         accepted.append(shape[1:])
+    if isinstance(manifest.input, VectorInput) and manifest.input.window:
+        accepted.append(manifest.input.window)
     return accepted
 
 

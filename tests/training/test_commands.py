@@ -10,7 +10,7 @@ from training.commands import evaluation_options, override
 from training.config import load_config
 from training.errors import InvalidConfiguration
 
-UNSET = dict.fromkeys(("data", "label", "image_size", "background", "name", "epochs", "seed"))
+UNSET: dict[str, object] = {"set": None}
 UNSET_EVALUATION = {"importance_samples": None, "noise_kinds": None, "noise_amounts": None}
 
 
@@ -44,13 +44,7 @@ def test_evaluate_needs_no_configuration() -> None:
     assert evaluation_options(None, argparse.Namespace(**options)).importance_samples == 5
 
 
-@pytest.mark.parametrize(("option", "value"), [("epochs", 0), ("name", "Ünnamed")])
-def test_invalid_options_are_refused(option: str, value: object) -> None:
-    with pytest.raises(InvalidConfiguration, match="the command line"):
-        override(load_config("digits-vae"), argparse.Namespace(**(UNSET | {option: value})))
-
-
 def test_invalid_options_of_evaluate_name_the_option() -> None:
     options = UNSET_EVALUATION | {"importance_samples": -1}
-    with pytest.raises(InvalidConfiguration, match="--importance-samples"):
+    with pytest.raises(InvalidConfiguration, match=r"^--importance-samples: Input should be greater"):
         evaluation_options(None, argparse.Namespace(**options))

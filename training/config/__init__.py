@@ -7,12 +7,14 @@ with.
     sections     data, preprocessing, network, optimisation, evaluation
     objective    the loss: one section for each family of models
     load         the whole configuration, read from a file
+    settings     options of the command line in place of the configuration's
+    problems     mistakes in the user's words
     bundled/     configurations that come with the package
 """
 
 from __future__ import annotations
 
-from training.config.load import BUNDLED, Config, bundled_configs, describe_problems, load_config
+from training.config.load import BUNDLED, Config, bundled_configs, load_config
 from training.config.objective import (
     AutoencoderObjective,
     Binarisation,
@@ -20,6 +22,7 @@ from training.config.objective import (
     LikelihoodName,
     VariationalObjective,
 )
+from training.config.problems import describe_problems
 from training.config.sections import (
     DataConfig,
     EvaluationConfig,

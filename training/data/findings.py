@@ -17,6 +17,10 @@ class Findings:
     kind: str = "vector"
     shape: tuple[int, ...] = ()
     """The shape of one sample."""
+    window: tuple[int, ...] = ()
+    """The shape of a sample before it was flattened; empty: it was flat."""
+    is_kind_guessed: bool = False
+    """True if an array of three axes was taken for images although its numbers are not 8-bit pixels."""
     dtype: str = ""
     """The type of the file's numbers."""
     low: float = 0.0
@@ -44,7 +48,7 @@ class Findings:
         lines = {
             "rows": f"{self.rows}, each {self._sample()}, {self.dtype}",
             **self.notes,
-            "range": f"{self.low:g} to {self.high:g}",
+            "range": self._range(),
             "missing": "0 values",  # readers refuse data with missing values
             "constant": self._constant(),
             "duplicates": f"{self.duplicates} rows that repeat an earlier one",
@@ -55,11 +59,18 @@ class Findings:
         }
         return "\n".join(f"{name:<12}{text}" for name, text in lines.items() if text)
 
+    def _range(self) -> str:
+        low, high = f"{self.low:g}", f"{self.high:g}"
+        if low == high:
+            low, high = repr(self.low).removesuffix(".0"), repr(self.high).removesuffix(".0")
+        return f"{low} to {high}"
+
     def _sample(self) -> str:
         if self.kind == "image":
             channels, height, width = self.shape
             return f"an image of {height}x{width} pixels, {'grey' if channels == 1 else 'RGB'}"
-        return f"a vector of {self.shape[0] if self.shape else 0} numbers"
+        window = f" (a window of {'x'.join(map(str, self.window))})" if self.window else ""
+        return f"a vector of {self.shape[0] if self.shape else 0} numbers{window}"
 
     def _constant(self) -> str:
         if self.kind == "image":

@@ -14,11 +14,18 @@ from training.data.readers.idx import is_idx, read_idx_source
 from training.data.readers.images.read import read_images
 from training.data.readers.mnist import find_mnist, holds_mnist, read_mnist
 from training.data.readers.numpy_files import read_npy, read_npz
-from training.data.source import Source, arrange_axes
+from training.data.source import Source, arrange_axes, with_test_part
 from training.errors import DataError
 
 READER_OPTIONS = ("samples", "label", "image_size", "colour", "background", "bits")
 """Members of DataConfig that only some readers use."""
+OPTION_FLAGS = {
+    "samples": "--samples",
+    "label": "--label",
+    "image_size": "--image-size",
+    "background": "--background",
+}
+"""The options of the command line for them."""
 
 
 def load_data(config: DataConfig, data_dir: Path | None, seed: int) -> DataSet:
@@ -28,13 +35,18 @@ def load_data(config: DataConfig, data_dir: Path | None, seed: int) -> DataSet:
     Raises DataError, with the file, and with the row if one row is at fault.
     """
     if config.name:
+        if config.test_path:
+            raise DataError(f"{config.name}: the data have a test part of their own; leave out --test")
         _refuse_unused_options(config, config.name)
         source = read_mnist(find_mnist(data_dir)) if config.name == "mnist" else _read_digits()
         return prepare(config.name, arrange_axes(source, config.kind), config, seed)
     if config.path is None:
         raise DataError("the configuration names no data set; name a file or a folder with --data PATH")
     path = find_path(config.path, data_dir)
-    source = _read_folder(path, config) if path.is_dir() else _read_file(path, config)
+    source = _read(path, config)
+    if config.test_path is not None:
+        test_path = find_path(config.test_path, data_dir)
+        source = with_test_part(source, _read(test_path, _like(source, config) if test_path.is_dir() else config))
     return prepare(_name_of(path), arrange_axes(source, config.kind), config, seed)
 
 
@@ -46,6 +58,25 @@ def find_path(path: str, data_dir: Path | None) -> Path:
         if candidate.exists():
             return candidate
     raise DataError(f"no such file or folder: {' or '.join(map(str, candidates))}")
+
+
+def _read(path: Path, config: DataConfig) -> Source:
+    return _read_folder(path, config) if path.is_dir() else _read_file(path, config)
+
+
+def _like(source: Source, config: DataConfig) -> DataConfig:
+    """Return the configuration that reads other image files in the size, the colours and the depth of these."""
+    if not source.files:
+        return config
+    _, channels, height, width = source.samples.shape
+    has_levels = source.pixels.bits == 8 or source.pixels.levels is not None
+    return config.model_copy(
+        update={
+            "image_size": (height, width),
+            "colour": "grey" if channels == 1 else "rgb",
+            "bits": source.pixels.bits if has_levels else None,
+        }
+    )
 
 
 def _read_folder(path: Path, config: DataConfig) -> Source:
@@ -84,7 +115,7 @@ def _read_digits() -> Source:
     bunch = load_digits()
     is_test = np.arange(len(bunch.images)) % 5 == 4
     train, test = (
-        Source("digits", bunch.images[rows].astype(np.float32), bunch.target[rows], value_range=(0, 16))
+        Source("digits", bunch.images[rows].astype(np.float32), bunch.target[rows], "image", value_range=(0, 16))
         for rows in (~is_test, is_test)
     )
     return replace(train, test=test)
@@ -94,7 +125,8 @@ def _refuse_unused_options(config: DataConfig, origin: str, *used: str) -> None:
     """Raise DataError if an option is set that the reader does not use."""
     for option in READER_OPTIONS:
         if option not in used and getattr(config, option) is not None:
-            raise DataError(f"{origin}: data.{option} has no meaning for this kind of data")
+            flag = OPTION_FLAGS.get(option, f"data.{option}")
+            raise DataError(f"{origin}: {flag} has no meaning for this kind of data")
 
 
 def _name_of(path: Path) -> str:

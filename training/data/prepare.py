@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from app.inputs import ImageInput, RangeOrigin, ValueRange, VectorInput
 from training.config import DataConfig
 from training.data.dataset import DataSet, Split
 from training.data.findings import Findings
 from training.data.labels import number_labels
+from training.data.precision import describe_losses, find_losses
 from training.data.source import Source
 from training.data.split import group_equal_rows, split_in_three, split_in_two
-from training.data.storage import Integers, StoredSamples, row_chunks, stored_dtype, to_stored
+from training.data.storage import Integers, StoredSamples, row_chunks, shown, stored_dtype, to_stored
 from training.data.survey import Survey, survey_rows
 from training.errors import DataError
 
@@ -29,6 +33,10 @@ def prepare(name: str, source: Source, config: DataConfig, seed: int) -> DataSet
     high = np.max([part.high for part in surveys], axis=0)
     if sum(len(part.samples) for part in sources) > 1 and (low == high).all():
         raise DataError(f"{source.origin}: all rows are the same")
+    losses = find_losses(source)
+    if losses:
+        source = replace(source, notes={**source.notes, "precision": describe_losses(source, losses)})
+        log.warning("%s: %s", source.origin, source.notes["precision"])
     classes, labels = number_labels(sources)
     rows = _split_rows(source, surveys, config, seed)
     unit, value_range = _unit_and_range(source, value_range, float(low.min()), float(high.max()))
@@ -130,7 +138,11 @@ def _gather(source: Source, labels: Integers | None, rows: Integers, unit: float
 def _training_range(source: Source, train: Split) -> tuple[float, float]:
     low, high = float(train.samples.min()), float(train.samples.max())
     if low == high:
-        raise DataError(f"{source.origin}: all numbers of the training part are {low:g}; data.value_range is needed")
+        number = shown(low)
+        raise DataError(
+            f"{source.origin}: all numbers of the training part are {number} in float32; subtract an offset, or say "
+            "--set data.value_range=LOW,HIGH"
+        )
     return low, high
 
 
@@ -138,7 +150,9 @@ def _input(source: Source, value_range: tuple[float, float] | None, found: bool)
     shape = source.samples.shape[1:]
     limits = None if value_range is None else ValueRange(low=value_range[0], high=value_range[1])
     if source.kind == "vector":
-        return VectorInput(shape=(shape[0],), value_range=limits, feature_names=source.feature_names)
+        return VectorInput(
+            shape=(shape[0],), value_range=limits, feature_names=source.feature_names, window=source.window
+        )
     assert limits is not None
     origin: RangeOrigin = "found" if found else "stated"
     pixels = source.pixels
@@ -157,7 +171,7 @@ def _findings(
     surveys: list[Survey],
     parts: tuple[Split, Split, Split],
     classes: tuple[str, ...],
-    limits: tuple[StoredSamples, StoredSamples],
+    limits: tuple[npt.NDArray[Any], npt.NDArray[Any]],
     clipped: int,
 ) -> Findings:
     digests = np.concatenate([survey.digests for survey in surveys])
@@ -168,6 +182,8 @@ def _findings(
     return Findings(
         rows=len(digests),
         kind=source.kind or "",
+        window=source.window,
+        is_kind_guessed=source.is_kind_guessed,
         shape=source.samples.shape[1:],
         dtype=str(source.samples.dtype),
         low=float(low.min()) * parts[0].unit,

@@ -19,6 +19,9 @@ MIN_SIDE_PIXELS, MAX_SIDE_PIXELS = 8, 256
 """The least and the largest height and width of an image."""
 
 
+VECTOR_HINT = "for windows of series, and other numbers that are not pictures, say --kind vector"
+
+
 @dataclass(frozen=True)
 class PixelFormat:
     """Facts about image files that the manifest keeps, so that the server reads others alike."""
@@ -53,6 +56,10 @@ class Source:
     """The validation part of a data set that has its own."""
     test: Source | None = None
     """The test part of a data set that has its own."""
+    window: tuple[int, ...] = ()
+    """The shape of a sample before it was flattened; empty: it was flat."""
+    is_kind_guessed: bool = False
+    """True if an array of three axes was taken for images although its numbers are not 8-bit pixels."""
     pixels: PixelFormat = PixelFormat()
     notes: Mapping[str, str] = field(default_factory=dict)
     """Further lines of the findings, by their names of at most 11 characters."""
@@ -75,35 +82,97 @@ def arrange_axes(source: Source, kind: SampleKind | None) -> Source:
     Return the samples as images (N, C, H, W) or as vectors (N, F), as a view if their memory allows one.
 
     Without a kind, matrices become vectors, and arrays of 3 or 4 axes become images. The second of 4 axes is the
-    channels if its size is 1 or 3, else the last one is. Raises DataError.
+    channels if its size is 1 or 3, else the last one is. Vectors of more axes, such as windows of series, are flattened
+    and keep their `window`. Raises DataError.
     """
+    _check_axes(source, kind)
+    samples = source.samples
+    is_guess = kind is None and source.kind is None and samples.ndim == 3 and samples.dtype not in (np.uint8, np.bool_)
+    kind = kind or source.kind or ("vector" if samples.ndim == 2 else "image")
+    window = samples.shape[1:] if kind == "vector" and samples.ndim > 2 else ()
+    samples = _as_images(source) if kind == "image" else samples.reshape(len(samples), math.prod(samples.shape[1:]))
+    if kind == "vector" and samples.shape[1] < 2:
+        raise DataError(f"{source.origin}: expected at least 2 columns of numbers, got {samples.shape[1]}")
+    arranged = replace(
+        source,
+        samples=samples,
+        kind=kind,
+        window=window,
+        is_kind_guessed=is_guess,
+        notes={**source.notes, **({"axes": f"taken for height and width; {VECTOR_HINT}"} if is_guess else {})},
+        validation=_arrange_part(source.validation, kind, samples),
+        test=_arrange_part(source.test, kind, samples),
+    )
+    return _with_one_type(arranged)
+
+
+def _check_axes(source: Source, kind: SampleKind | None) -> None:
     samples = source.samples
     if samples.dtype.kind not in "biuf":
         raise DataError(f"{source.origin}: expected numbers, got the type {samples.dtype}")
-    if samples.ndim not in (2, 3, 4):
-        raise DataError(f"{source.origin}: expected 2 axes (vectors), or 3 or 4 (images), got shape {samples.shape}")
+    if samples.ndim < 2:
+        raise DataError(f"{source.origin}: expected rows of at least two numbers, got shape {samples.shape}")
+    if samples.ndim > 4 and kind != "vector":
+        raise DataError(
+            f"{source.origin}: expected 2 axes (vectors), or 3 or 4 (images), got shape {samples.shape}; {VECTOR_HINT}"
+        )
     if len(samples) == 0:
         raise DataError(f"{source.origin}: expected at least one row, got none")
     if source.kind == "vector" and kind == "image":
         raise DataError(f"{source.origin}: a table has no images, but kind is 'image'")
-    kind = kind or source.kind or ("vector" if samples.ndim == 2 else "image")
-    samples = _as_images(source) if kind == "image" else samples.reshape(len(samples), math.prod(samples.shape[1:]))
-    if kind == "vector" and samples.shape[1] < 2:
-        raise DataError(f"{source.origin}: expected at least 2 columns of numbers, got {samples.shape[1]}")
-    validation = source.validation and arrange_axes(source.validation, kind)
-    test = source.test and arrange_axes(source.test, kind)
-    for name, part in (("validation", validation), ("test", test)):
-        if part and part.samples.shape[1:] != samples.shape[1:]:
-            raise DataError(f"{source.origin}: training and {name} images differ in size")
-    return replace(source, samples=samples, kind=kind, validation=validation, test=test)
 
 
-def check_image_size(origin: str, height: int, width: int) -> None:
-    """Raise DataError if an image is too small or too large."""
+def with_test_part(source: Source, test: Source) -> Source:
+    """Return the rows with those of another file as their test part. Raises DataError if the two do not fit."""
+    for part in (source, test):
+        if part.test is not None or part.validation is not None:
+            raise DataError(f"{part.origin}: the data have parts of their own already; leave out --test")
+    if test.feature_names != source.feature_names:
+        if sorted(test.feature_names) != sorted(source.feature_names):
+            lacking = [name for name in source.feature_names if name not in test.feature_names]
+            excess = [name for name in test.feature_names if name not in source.feature_names]
+            problem = f'no column "{lacking[0]}"' if lacking else f'a column "{excess[0]}"'
+            raise DataError(f"{test.origin}: expected the columns of {source.origin}, but there is {problem}")
+        order = [test.feature_names.index(name) for name in source.feature_names]
+        test = replace(test, samples=test.samples[:, order], feature_names=source.feature_names)
+    return replace(source, test=test)
+
+
+def _arrange_part(part: Source | None, kind: SampleKind, training: npt.NDArray[Any]) -> Source | None:
+    """Return the validation or the test part, in the training part's type. Raises DataError if the two do not fit."""
+    if part is None:
+        return None
+    part = arrange_axes(part, kind)
+    samples, noun = part.samples, "images" if kind == "image" else "rows"
+    if samples.shape[1:] != training.shape[1:]:
+        sizes = f"{list(samples.shape[1:])} and {list(training.shape[1:])}"
+        raise DataError(f"{part.origin}: its {noun} and those for training differ in size: {sizes}")
+    if kind == "image" and samples.dtype != training.dtype and np.uint8 in (samples.dtype, training.dtype):
+        types = f"{samples.dtype} and {training.dtype}"  # 8 bits stand for 0 to 1, other numbers for themselves
+        raise DataError(f"{part.origin}: its images and those for training have different types: {types}")
+    return part
+
+
+def _with_one_type(source: Source) -> Source:
+    """Return the parts in a type that holds the numbers of all, so that equal rows are found across parts."""
+    parts = [part for part in (source.validation, source.test) if part is not None]
+    if not parts:
+        return source
+    dtype = np.result_type(source.samples, *(part.samples for part in parts))
+
+    def in_type(part: Source | None) -> Source | None:
+        return part and replace(part, samples=part.samples.astype(dtype, copy=False))
+
+    samples = source.samples.astype(dtype, copy=False)
+    return replace(source, samples=samples, validation=in_type(source.validation), test=in_type(source.test))
+
+
+def check_image_size(origin: str, height: int, width: int, hint: str = "") -> None:
+    """Raise DataError, with a hint at its end, if an image is too small or too large."""
     if not (MIN_SIDE_PIXELS <= height <= MAX_SIDE_PIXELS and MIN_SIDE_PIXELS <= width <= MAX_SIDE_PIXELS):
         raise DataError(
             f"{origin}: expected images of {MIN_SIDE_PIXELS} to {MAX_SIDE_PIXELS} pixels a side, "
-            f"got {height}x{width} (height x width); a folder of image files can be resized by --image-size H W"
+            f"got {height}x{width} (height x width){hint}"
         )
 
 
@@ -118,8 +187,8 @@ def _as_images(source: Source) -> npt.NDArray[Any]:
         if samples.shape[3] not in (1, 3):
             raise DataError(
                 f"{source.origin}: expected 1 (grey) or 3 (RGB) channels as second or last axis, got shape "
-                f"{samples.shape}"
+                f"{samples.shape}; {VECTOR_HINT}"
             )
         samples = np.moveaxis(samples, 3, 1)
-    check_image_size(source.origin, samples.shape[2], samples.shape[3])
+    check_image_size(source.origin, samples.shape[2], samples.shape[3], "" if source.files else f"; {VECTOR_HINT}")
     return samples

@@ -90,10 +90,12 @@ def test_rows_take_the_first_accepted_shape_as_contiguous_float32() -> None:
         (tiny.IMAGE, [(1, 2, 2), (4,), (2, 2)]),
         (ImageInput(shape=(3, 2, 2), value_range=ValueRange(low=0, high=1)), [(3, 2, 2), (12,)]),
         (tiny.TABLE, [(4,)]),
+        (VectorInput(shape=(4,), window=(2, 2)), [(4,), (2, 2)]),
+        (VectorInput(shape=(4,), window=(4, 1)), [(4,), (4, 1)]),
     ],
-    ids=["grey image", "colour image", "table"],
+    ids=["grey image", "colour image", "table", "windows", "windows of one channel"],
 )
-def test_samples_may_be_flat_and_lack_their_only_channel(
+def test_samples_may_be_flat_lack_their_only_channel_or_be_windows(
     tmp_path: Path, kind: ImageInput | VectorInput, shapes: list[tuple[int, ...]]
 ) -> None:
     assert accepted_shapes(Manifest.read(tiny.write_mirror(tmp_path, "mirror", kind))) == shapes

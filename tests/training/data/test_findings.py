@@ -17,7 +17,7 @@ def test_a_table_is_described(tmp_path: Path) -> None:
     train, validation, test = len(data.train), len(data.validation), len(data.test)
     assert train + validation + test == 22
     assert data.findings.describe().splitlines() == [
-        "rows        22, each a vector of 3 numbers, float32",
+        "rows        22, each a vector of 3 numbers, float64",
         "range       -3 to 19",
         "missing     0 values",
         'constant    1 columns: "dose"',

@@ -159,6 +159,16 @@ def test_only_a_labelled_test_part_has_labels() -> None:
     assert data.test.labels.tolist() == [1, 0]
 
 
+def test_windows_of_series_are_vectors_without_a_range(tmp_path: Path) -> None:
+    windows = np.random.default_rng(0).normal(size=(30, 24, 3)).astype(np.float32)
+    data = load_array(tmp_path, windows, kind="vector")
+    assert data.input == VectorInput(shape=(72,), window=(24, 3))
+    assert all_rows(data) == {window.tobytes() for window in windows}
+    assert data.findings.describe().startswith(
+        "rows        30, each a vector of 72 numbers (a window of 24x3), float32"
+    )
+
+
 def own_parts(train: np.ndarray, validation: np.ndarray | None, test: np.ndarray | None) -> Source:
     """Return a source of vectors with its own parts."""
     others = [None if rows is None else Source("parts", rows, kind="vector") for rows in (validation, test)]

@@ -9,6 +9,7 @@ import pytest
 
 from tests.helpers.training_data import random_images
 from training.data.source import SampleKind, Source, arrange_axes
+from training.data.survey import survey_rows
 from training.errors import DataError
 
 
@@ -36,6 +37,35 @@ def test_kind_makes_vectors_of_images() -> None:
     assert (source.kind, source.samples.shape) == ("vector", (20, 72))
 
 
+@pytest.mark.parametrize("window", [(24, 3), (288, 1), (16, 8), (2, 3, 4, 5)])
+def test_windows_are_flattened_step_by_step(window: tuple[int, ...]) -> None:
+    samples = np.random.default_rng(0).normal(size=(5, *window))
+    source = arrange_axes(Source("windows", samples), "vector")
+    assert source.window == window
+    assert not source.is_kind_guessed
+    assert source.samples.tolist() == [row.ravel().tolist() for row in samples]  # ravel: the last axis runs fastest
+
+
+@pytest.mark.parametrize(
+    ("samples", "kind", "is_guessed"),
+    [
+        (np.zeros((9, 16, 8), np.float32), None, True),
+        (np.zeros((9, 16, 16), np.int16), None, True),
+        (np.zeros((9, 16, 8), np.float32), "image", False),
+        (np.zeros((9, 16, 8), np.uint8), None, False),
+        (np.zeros((9, 16, 8), bool), None, False),
+        (np.zeros((9, 1, 16, 8)), None, False),
+        (np.zeros((9, 16)), None, False),
+    ],
+)
+def test_an_array_of_three_axes_is_only_taken_for_images(
+    samples: np.ndarray, kind: SampleKind | None, is_guessed: bool
+) -> None:
+    source = arrange_axes(Source("stack", samples), kind)
+    assert source.is_kind_guessed == is_guessed
+    assert ("--kind vector" in source.notes.get("axes", "")) == is_guessed
+
+
 def test_the_test_part_is_arranged_too() -> None:
     source = Source("stack", random_images(), test=Source("test", random_images(4)))
     test = arrange_axes(source, None).test
@@ -45,7 +75,23 @@ def test_the_test_part_is_arranged_too() -> None:
 
 def test_parts_of_different_shapes_are_refused() -> None:
     source = Source("stack", random_images(), test=Source("test", random_images(4, 9, 9)))
-    with pytest.raises(DataError, match="stack: training and test images differ in size"):
+    with pytest.raises(
+        DataError, match=r"test: its images and those for training differ in size: .*9, 9\] and .*9, 8\]"
+    ):
+        arrange_axes(source, None)
+
+
+def test_parts_of_different_types_share_one_that_holds_both() -> None:
+    rows = np.arange(20).reshape(10, 2)
+    source = arrange_axes(Source("a", rows, test=Source("b", rows[:3] / 1)), None)
+    assert source.test is not None
+    assert source.samples.dtype == source.test.samples.dtype == np.float64
+    assert survey_rows(source, None).digests[:3].tolist() == survey_rows(source.test, None).digests.tolist()
+
+
+def test_8_bit_images_and_others_are_no_parts_of_one_set() -> None:
+    source = Source("a", random_images(), validation=Source("b", random_images() / 255))
+    with pytest.raises(DataError, match="b: its images and those for training have different types: float64 and uint8"):
         arrange_axes(source, None)
 
 
@@ -53,7 +99,17 @@ def test_parts_of_different_shapes_are_refused() -> None:
     ("samples", "kind", "complaint"),
     [
         (np.zeros((0, 3)), None, "got none"),
-        (np.arange(20), None, r"expected 2 axes \(vectors\), or 3 or 4 \(images\), got shape \(20,\)"),
+        (np.arange(20), None, r"expected rows of at least two numbers, got shape \(20,\)"),
+        (np.array(5), "vector", r"expected rows of at least two numbers, got shape \(\)"),
+        (
+            np.zeros((9, 8, 8, 8, 1)),
+            None,
+            r"or 3 or 4 \(images\), got shape \(9, 8, 8, 8, 1\); for windows.* --kind vector",
+        ),
+        (np.zeros((9, 24, 3)), None, r"got 24x3 \(height x width\); for windows of series.* say --kind vector"),
+        (np.zeros((9, 288, 1)), None, r"got 288x1 .* --kind vector"),
+        (np.zeros((9, 24, 2, 6)), None, r"channels .* got shape \(9, 24, 2, 6\); .* --kind vector"),
+        (np.zeros((9, 1, 1)), "vector", "expected at least 2 columns of numbers, got 1"),
         (np.zeros((20, 1)), None, "expected at least 2 columns of numbers, got 1"),
         (np.full((20, 3), "a"), None, "expected numbers, got the type <U1"),
         (np.ones((20, 3), complex), None, "expected numbers, got the type complex128"),

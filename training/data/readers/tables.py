@@ -14,9 +14,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from app.arrays import Array
 from training.data.source import Source
-from training.data.storage import describe_unstorable, first_unstorable
+from training.data.storage import describe_unstorable, exact_dtype, first_unstorable, widened
 from training.errors import DataError
 
 CSV_BLOCK_BYTES = 16 * 2**20
@@ -41,39 +40,47 @@ def read_csv(path: Path, label: str | None) -> Source:
     names = table.column_names
     if all(NUMBER.fullmatch(name) for name in names) and names != [str(n) for n in range(len(names))]:
         raise DataError(f"{path}: expected the columns' names in the first row, got numbers: {', '.join(names[:3])}")
-    return _source(path, names, table.num_rows, lambda name: table.column(name), label)
+    return _source(path, table.schema, table.num_rows, lambda name: table.column(name), label)
 
 
 def read_parquet(path: Path, label: str | None) -> Source:
     """Read a file column by column, so that its numbers are never in memory twice. Raises DataError."""
     try:
         with pyarrow.parquet.ParquetFile(str(path)) as file:
-            names = file.schema_arrow.names
-            return _source(path, names, file.metadata.num_rows, lambda name: file.read([name]).column(name), label)
+            rows = file.metadata.num_rows
+            return _source(path, file.schema_arrow, rows, lambda name: file.read([name]).column(name), label)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: cannot be read as Parquet: {_one_line(error)}") from error
 
 
-def _source(path: Path, names: list[str], rows: int, column: Callable[[str], Any], label: str | None) -> Source:
+def _source(path: Path, schema: pa.Schema, rows: int, column: Callable[[str], Any], label: str | None) -> Source:
+    names = schema.names
     if len(set(names)) < len(names):
         repeated = sorted(name for name in set(names) if names.count(name) > 1)
         raise DataError(f'{path}: two columns are called "{repeated[0]}"')
     if label is not None and label not in names:
         raise DataError(f'{path}: no column "{label}" among {", ".join(names)}')
 
+    def dtype_of(name: str) -> np.dtype[Any]:
+        kind = schema.field(name).type
+        is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+        return np.dtype(kind.to_pandas_dtype() if is_number else np.uint8 if pa.types.is_boolean(kind) else np.float64)
+
     def place_in(name: str) -> PlaceOfRow:
         return lambda row: f'{path}: row {row + 1}, column "{name}"'
 
     features = [name for name in names if name != label]
-    samples = np.empty((rows, len(features)), np.float32)
+    samples = np.empty((rows, len(features)), exact_dtype([dtype_of(name) for name in features]))
     for index, name in enumerate(features):
-        samples[:, index] = _numbers(column(name), path.suffix == ".csv", place_in(name))
+        numbers = _numbers(column(name), path.suffix == ".csv", place_in(name))
+        samples = widened(samples, numbers)
+        samples[:, index] = numbers
     labels = None if label is None else _labels(column(label), place_in(label))
     return Source(str(path), samples, labels, kind="vector", feature_names=tuple(features), first_row=1)
 
 
-def _numbers(column: Any, from_csv: bool, place: PlaceOfRow) -> Array:
-    """Return a column as float32. Raises DataError for text, and for a number that is missing or cannot be stored."""
+def _numbers(column: Any, from_csv: bool, place: PlaceOfRow) -> npt.NDArray[Any]:
+    """Return a column in its own type. Raises DataError for text, a missing number, and one that cannot be stored."""
     kind = column.type
     if pa.types.is_boolean(kind) or pa.types.is_decimal(kind):
         column = pc.cast(column, pa.uint8() if pa.types.is_boolean(kind) else pa.float64())
@@ -85,7 +92,7 @@ def _numbers(column: Any, from_csv: bool, place: PlaceOfRow) -> Array:
     index = first_unstorable(values)
     if index:
         raise DataError(f"{place(index[0])}: {describe_unstorable(float(values[index]))}")
-    return values.astype(np.float32)
+    return values
 
 
 def _labels(column: Any, place: PlaceOfRow) -> npt.NDArray[Any]:

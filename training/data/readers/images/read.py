@@ -80,9 +80,7 @@ def _background(colour: str | None, channels: int) -> tuple[int, ...]:
     try:
         number = ImageColor.getcolor(colour, "L" if channels == 1 else "RGB")
     except ValueError as error:
-        raise DataError(
-            f"data.background: expected a colour such as white, black or #ffcc00, got {colour!r}"
-        ) from error
+        raise DataError(f"--background: expected a colour such as white, black or #ffcc00, got {colour!r}") from error
     return number if isinstance(number, tuple) else (number,)
 
 

@@ -369,7 +369,7 @@ def test_drawings_that_vanish_over_black_are_refused_or_named(tmp_path: Path, ca
 
 def test_an_unknown_colour_is_named(tmp_path: Path) -> None:
     ink_folder(tmp_path)
-    with pytest.raises(DataError, match=r"data\.background: expected a colour such as white, .*, got 'whit'"):
+    with pytest.raises(DataError, match=r"--background: expected a colour such as white, .*, got 'whit'"):
         load(tmp_path, background="whit")
 
 
@@ -388,6 +388,19 @@ def test_a_folder_that_is_split_keeps_its_parts(tmp_path: Path) -> None:
     test = {np.asarray(Image.open(file)).tobytes() for file in (tmp_path / "test").rglob("*.png")}
     assert {sample.tobytes() for sample in data.test.samples} == test
     assert load(tmp_path, parts="none").findings.class_counts == {"test": 12, "train": 40, "val": 12}
+
+
+def test_a_test_folder_is_read_like_the_training_folder(tmp_path: Path) -> None:
+    """The training images have 16 bits and become 8x8 pixels; the test images are larger, of 8 bits and coloured."""
+    (tmp_path / "training").mkdir()
+    deep_folder(tmp_path / "training")
+    (tmp_path / "training" / "odd.png").write_bytes(png(noise(7, 12, 8).astype(np.uint16)))
+    fill(tmp_path / "held-out", 3, 40, 30, 3)
+    data = load(tmp_path / "training", test_path=str(tmp_path / "held-out"))
+    assert data.findings.parts == (5, 1, 3)
+    assert data.test.samples.shape == (3, 1, 8, 8)
+    assert isinstance(data.input, ImageInput)
+    assert data.input.bits == 16
 
 
 def test_a_missing_part_is_a_share_and_masks_are_no_samples(tmp_path: Path) -> None:
