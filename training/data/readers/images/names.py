@@ -21,7 +21,9 @@ FILLERS = frozenset(["set", "data", "dataset", "split", "part"])
 """Words beside a part's that say nothing."""
 
 IMAGE_WORDS = frozenset(["images", "image", "imgs", "img", "rgb", "frames", "pictures"])
-MASK_WORDS = frozenset(("mask", "masks", "gt", "label", "labels", "manual", "ann", "anns", "xyz", "depth"))
+MASK_WORDS = frozenset(
+    ("mask", "masks", "gt", "label", "labels", "labeled", "labelled", "manual", "ann", "anns", "annot", "xyz", "depth")
+)
 """Words of folders that hold masks if images or parts lie beside them. Alone they may name a class, such as `mask`."""
 ALWAYS_MASK_WORDS = frozenset(
     ("groundtruth", "annotation", "annotations", "segmentation", "segmentations", "trimap", "trimaps")
@@ -68,6 +70,7 @@ def find_parts(siblings: Collection[str]) -> dict[str, PartName]:
 
     A split has a training part and another one. Names that have other words, too, must share them, as `cars_train` and
     `cars_test` do, unless one of the names has none: classes such as `train_station` and `test_tube` are not a split.
+    Of several names of a part, those without other words are taken: `Test`, and not `test-multiple_images` beside it.
     Several splits beside each other, such as `trainA`, `testA`, `trainB` and `testB`, keep their other words.
     """
     parts = {name: found for name in siblings if (found := part_name(name))}
@@ -76,6 +79,9 @@ def find_parts(siblings: Collection[str]) -> dict[str, PartName]:
     for found in parts.values():
         splits.setdefault(() if exact else _key(found), set()).add(found.part)
     splits = {key: names for key, names in splits.items() if "train" in names and len(names) > 1}
+    if exact:
+        plain = {found.part for found in parts.values() if not found.rest}
+        parts = {name: found for name, found in parts.items() if not found.rest or found.part not in plain}
     members = {name: found for name, found in parts.items() if (() if exact else _key(found)) in splits}
     return members if len(splits) > 1 else {name: PartName(found.part) for name, found in members.items()}
 
@@ -92,12 +98,12 @@ def holds_images_only(name: str) -> bool:
     return bool(IMAGE_WORDS & set(lower)) and not has_mask_word(lower)
 
 
-def is_mask_folder(name: str, siblings: Collection[str]) -> bool:
-    """Return True if a folder holds masks, depths or the like, to judge by its name and those beside it."""
+def is_mask_folder(name: str, siblings: Collection[str], beside_files: bool = False) -> bool:
+    """Return True if a folder holds masks, depths or the like, to judge by its name and what is beside it."""
     words = [word.lower() for word in words_of(name)]
     if not has_mask_word(words):
         return False
-    if ALWAYS_MASK_WORDS & set(words) or "ground truth" in " ".join(words):
+    if beside_files or ALWAYS_MASK_WORDS & set(words) or "ground truth" in " ".join(words):
         return True
     rest = [word for word in words if word not in MASK_WORDS]
     others = [sibling for sibling in siblings if sibling != name]

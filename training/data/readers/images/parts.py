@@ -112,7 +112,11 @@ def _without_masks(listing: Listing) -> list[Path]:
     paths = []
     for file in listing.images:
         folders = _folders(listing.folder, file)
-        names = (name for depth, name in enumerate(folders) if is_mask_folder(name, tree.children(folders[:depth])))
+        names = (
+            name
+            for depth, name in enumerate(folders)
+            if is_mask_folder(name, tree.children(folders[:depth]), folders[:depth] in tree.with_files)
+        )
         reason = next((f"{name}/ (masks)" for name in names), None)
         if reason is None and is_mask_file(file.stem, stems[file.parent]):
             reason = "masks beside their images"

@@ -63,6 +63,7 @@ def test_classes_are_not_a_split(names: str) -> None:
 
 def test_folders_beside_the_parts_are_none_of_them() -> None:
     assert set(find_parts(["Train", "Test", "Meta", "unlabeled"])) == {"Train", "Test"}
+    assert set(find_parts(["Training", "Test", "test-multiple_images"])) == {"Training", "Test"}
     assert set(find_parts(["train_images", "test_images", "train_masks"])) == {"train_images", "test_images"}
 
 

@@ -121,6 +121,27 @@ def layout_of(folder: Path, names: str, **options: bool) -> tuple[Layout, Seen, 
         pytest.param(
             "benign/1.png benign/1_mask.png normal/2.png", {"train": {"benign": 1, "normal": 1}}, 1, id="BUSI"
         ),
+        pytest.param(
+            "Class1/Train/1.PNG Class1/Train/Label/1_label.PNG Class1/Test/2.PNG Class2/Train/3.PNG Class2/Test/4.PNG",
+            {"train": {"Class1": 1, "Class2": 1}, "test": {"Class1": 1, "Class2": 1}},
+            1,
+            id="DAGM",
+        ),
+        pytest.param(
+            "VOC/JPEGImages/1.jpg VOC/SegmentationClass/1.png VOC/Annotations/1.xml", {"train": 1}, 2, id="Pascal VOC"
+        ),
+        pytest.param(
+            "candle/Data/Images/Normal/1.JPG candle/Data/Images/Anomaly/2.JPG candle/Data/Masks/Anomaly/2.png",
+            {"train": {"Anomaly": 1, "Normal": 1}},
+            1,
+            id="VisA",
+        ),
+        pytest.param(
+            "x/train/NORMAL/1.jpg x/test/NORMAL/2.jpg x/x/train/NORMAL/1.jpg __MACOSX/x/train/._1.jpg",
+            {"train": {"NORMAL": 1}, "test": {"NORMAL": 1}},
+            2,
+            id="chest X-rays, with a copy inside",
+        ),
         pytest.param("images/1.png masks/1.png", {"train": 1}, 1, id="masks without parts"),
         pytest.param(
             "with_mask/1.png without_mask/2.png", {"train": {"with_mask": 1, "without_mask": 1}}, 0, id="faces"
