@@ -73,7 +73,10 @@ def _colours(image: Image.Image) -> npt.NDArray[np.uint16]:
     if layout == "LA":  # four bytes per pixel, which are read as if they were RGBA
         pairs = _decoded(content, "RGBA")
         return pairs[..., 0::2].astype(np.uint16) * 256 + pairs[..., 1::2]
-    return _decoded(content, f"{layout};16B").astype(np.uint16) * 256 + _decoded(content, f"{layout};16L")
+    levels = _decoded(content, f"{layout};16B").astype(np.uint16)
+    levels <<= 8  # in place, as each copy takes as much memory as the image
+    levels |= _decoded(content, f"{layout};16L")
+    return levels
 
 
 def _decoded(content: bytes, layout: str) -> npt.NDArray[np.uint8]:

@@ -16,6 +16,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from app.arrays import Array
 from app.errors import InvalidImage, TooManyPixels
+from app.formats.deep_pixels import is_deep_colour
 from app.formats.image_parts import check_parts
 from app.formats.pixels import read_deep_pixels, read_pixels
 from app.inputs import ImageInput, ValueRange
@@ -29,6 +30,8 @@ FORMATS: dict[str, tuple[str, Callable[[io.BytesIO], ImageFile.ImageFile]]] = {
 
 WEBP_COST = 4
 """The memory of a WebP's pixel, in libwebp and Pillow, as a multiple of the memory of a PNG's or JPEG's pixel."""
+DEEP_COST = 4
+"""The memory of a pixel of 16-bit colours that are read whole, likewise: both bytes are decoded, and then joined."""
 MAX_SECONDS = 10.0
 """Seconds for decoding all images of a request. One image takes a second at most, thousands of usual ones as well."""
 UNKNOWN_SIZE = 2**31
@@ -66,7 +69,7 @@ def read_image(content: bytes, media_type: str, expected: ImageInput, max_pixels
     Shape: (1, C, H, W). Raises InvalidImage or TooManyPixels.
     """
     image = _open(content, media_type)
-    _check_pixels([image], max_pixels)
+    _check_pixels([image], expected, max_pixels)
     return _sample(image, media_type, expected)[None]
 
 
@@ -82,7 +85,7 @@ def read_images(contents: Sequence[bytes], expected: ImageInput, max_pixels: int
             _check_time(end)
             kind = media_type(content)
             images.append((_open(content, kind), kind))
-    _check_pixels([image for image, _ in images], max_pixels)
+    _check_pixels([image for image, _ in images], expected, max_pixels)
     samples = np.empty((len(images), *expected.shape), np.float32)
     for index, (image, kind) in enumerate(images):
         with _numbered(index), image:  # close at once: the pixels may take many times the memory of the sample
@@ -123,13 +126,23 @@ def _open(content: bytes, media: str) -> ImageFile.ImageFile:
         raise InvalidImage(f"expected a {name} image, but it cannot be decoded") from error
 
 
-def _check_pixels(images: Sequence[Image.Image], max_pixels: int) -> None:
-    """Raise TooManyPixels if the images have more pixels together. Those of a WebP image count WEBP_COST times."""
-    pixels = sum(image.width * image.height * (WEBP_COST if image.format == "WEBP" else 1) for image in images)
+def _check_pixels(images: Sequence[Image.Image], expected: ImageInput, max_pixels: int) -> None:
+    """Raise TooManyPixels if the images have more pixels together, of which some count several times."""
+    costs = [_pixel_cost(image, expected) for image in images]
+    pixels = sum(image.width * image.height * cost for image, cost in zip(images, costs, strict=True))
     if pixels > max_pixels:
         got = f"{images[0].width}x{images[0].height}" if len(images) == 1 else f"{pixels} in {len(images)} images"
         note = f"; a WebP image's count {WEBP_COST} times" if any(image.format == "WEBP" for image in images) else ""
+        if any(image.format != "WEBP" and cost > 1 for image, cost in zip(images, costs, strict=True)):
+            note += f"; those of 16-bit colours count {DEEP_COST} times"
         raise TooManyPixels(f"expected at most {max_pixels} pixels in a request, got {got}{note}")
+
+
+def _pixel_cost(image: Image.Image, expected: ImageInput) -> int:
+    """Return how many times an image's pixels count."""
+    if image.format == "WEBP":
+        return WEBP_COST
+    return DEEP_COST if expected.bits == 16 and is_deep_colour(image) else 1
 
 
 def _sample(image: Image.Image, media: str, expected: ImageInput) -> Array:

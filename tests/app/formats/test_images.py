@@ -15,7 +15,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from app.errors import InvalidImage, ServiceError, TooManyPixels
 from app.formats.images import read_image, read_images
 from app.inputs import ImageInput, ValueRange
-from tests.helpers.images import encoded
+from tests.helpers.images import encoded, png_file
 
 GREY = ImageInput(shape=(1, 2, 3), value_range=ValueRange(low=0, high=1))
 RGB = ImageInput(shape=(3, 2, 3), value_range=ValueRange(low=0, high=1))
@@ -100,6 +100,14 @@ def test_pixels_of_webp_images_count_four_times() -> None:
     ):
         read(encoded(Image.new("L", (51, 50)), "WEBP"), media_type="image/webp")
     assert read(encoded(Image.new("L", (50, 50)), "WEBP"), media_type="image/webp").shape == (1, 1, 2, 3)
+
+
+def test_pixels_of_16_bit_colours_count_four_times_if_they_are_read_whole() -> None:
+    content = png_file(np.zeros((51, 50, 3), np.uint16), 2)
+    deep = GREY.model_copy(update={"bits": 16})
+    with pytest.raises(TooManyPixels, match="got 50x51; those of 16-bit colours count 4 times"):
+        read(content, deep)
+    assert read(content).shape == read(png_file(np.zeros((50, 50, 3), np.uint16), 2), deep).shape
 
 
 @pytest.mark.parametrize("name", ["PNG", "JPEG", "WEBP"])
