@@ -47,7 +47,7 @@ def read_header(path: Path) -> Header:
     """Read the header of an image without decoding pixels. Raises DataError."""
     with _open_image(path) as image:
         depth = _depth(image)
-        is_grey = image.mode in ("1", "L", "LA", "F") or image.mode.startswith("I") or _is_grey_with_alpha(image)
+        is_grey = image.mode in ("1", "L", "LA", "F") or image.mode.startswith("I") or _is_hidden_grey(image)
         is_reduced = depth == "8 bits" and is_deep_colour(image)
         frames = bool(getattr(image, "is_animated", False))
         return Header(displayed_size(image), is_grey, depth, is_reduced, image.has_transparency_data, frames)
@@ -121,8 +121,10 @@ def _depth(image: Image.Image) -> Depth:
     return "8 bits"
 
 
-def _is_grey_with_alpha(image: Image.Image) -> bool:
-    """Return True for a PNG of grey and alpha with 16 bits, which Pillow opens as RGBA."""
+def _is_hidden_grey(image: Image.Image) -> bool:
+    """Return True for a palette of greys, and for a PNG of grey and alpha with 16 bits, which Pillow opens as RGBA."""
+    if image.mode == "P" and (palette := image.getpalette("RGB")):
+        return palette[0::3] == palette[1::3] == palette[2::3]
     return isinstance(image, PngImageFile) and any(str(tile.args).startswith("LA") for tile in image.tile[:1])
 
 

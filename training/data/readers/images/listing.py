@@ -17,6 +17,8 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM")
 """Pillow's names of the formats that are read; a suffix need not be the right one."""
 READABLE = "PNG, JPEG, WebP, BMP, GIF, TIFF or PGM"
 """The formats as messages name them."""
+MAX_LISTED_REASONS = 12
+"""Reasons for passing over files that are listed, those of most files first."""
 JUNK = frozenset(["thumbs.db", "desktop.ini", "ehthumbs.db", "icon"])
 JUNK_FOLDERS = frozenset({"__macosx"})
 
@@ -33,7 +35,10 @@ class Listing:
     def describe(self) -> str:
         """Return the count and the reasons: `4 files: .txt 3, hidden 1`."""
         ordered = sorted(self.passed_over.items(), key=lambda item: (-item[1], item[0]))
-        reasons = ", ".join(f"{reason} {count}" for reason, count in ordered)
+        reasons = ", ".join(f"{reason} {count}" for reason, count in ordered[:MAX_LISTED_REASONS])
+        if len(ordered) > MAX_LISTED_REASONS:
+            rest = sum(count for _, count in ordered[MAX_LISTED_REASONS:])
+            reasons += f" and {rest} for {len(ordered) - MAX_LISTED_REASONS} other reasons"
         total = self.passed_over.total()
         return f"{total} {'file' if total == 1 else 'files'}: {reasons}"
 

@@ -32,6 +32,8 @@ def stack(pixels: np.ndarray, channels: int) -> np.ndarray:
         (png_file(stack(DEEP, 3), 2), "16 bits"),
         (encoded(Image.fromarray(GREY > 0)), "grey, 8 bits"),
         (encoded(Image.fromarray(GREY), "BMP"), "grey, 8 bits"),
+        (encoded(Image.fromarray(np.arange(80, dtype=np.uint8).reshape(10, 8) % 3 * 99), "GIF"), "grey, 8 bits"),
+        (encoded(Image.new("RGB", (8, 10), (9, 8, 7)).convert("P")), "8 bits"),
         (encoded(Image.fromarray(DEEP), "TIFF"), "grey, 16 bits"),
         (encoded(Image.fromarray(DEEP), "PPM"), "grey, 16 bits"),
         (encoded(Image.fromarray(GREY.astype(np.float32)), "TIFF"), "grey, numbers"),
@@ -39,7 +41,7 @@ def stack(pixels: np.ndarray, channels: int) -> np.ndarray:
         (encoded(Image.fromarray(stack(GREY, 4), "CMYK"), "JPEG"), "8 bits"),
         (
             encoded(Image.fromarray(GREY), "GIF", save_all=True, append_images=[Image.fromarray(GREY + 9)]),
-            "8 bits, frames",
+            "grey, 8 bits, frames",
         ),
     ],
 )

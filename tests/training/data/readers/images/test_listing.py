@@ -60,6 +60,12 @@ def test_a_link_to_a_folder_above_reads_the_folder_once(tmp_path: Path) -> None:
     assert [file.name for file in list_files(tmp_path / "set").images] == ["1.png", "other.png"]
 
 
+def test_at_most_twelve_reasons_are_listed(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", *(f"{number}.{letter}" for letter in "bcdefghijklmno" for number in range(2)))
+    assert list_files(tmp_path).describe().startswith("28 files: .b 2, .c 2,")
+    assert list_files(tmp_path).describe().endswith(".m 2 and 4 for 2 other reasons")
+
+
 @pytest.mark.parametrize(
     ("names", "problem"), [(["a.heic", "b.raw"], r"got 2 files: \.heic 1, \.raw 1"), ([], "got an empty folder")]
 )
