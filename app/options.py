@@ -24,6 +24,8 @@ Seed = Annotated[
 
 MAX_LISTED_PROBLEMS = 10
 """Wrong parameters that an error names."""
+MAX_SCALE = 32
+"""The largest factor by which a PNG answer is enlarged."""
 
 
 class Options(BaseModel):
@@ -38,6 +40,11 @@ class Options(BaseModel):
     def png_columns(self) -> int | None:
         """The number of samples in a row of a PNG answer; None for a square."""
         return None
+
+    @property
+    def png_scale(self) -> int:
+        """The height and width of a sample's pixel in a PNG answer."""
+        return 1
 
 
 AnyOptions = TypeVar("AnyOptions", bound=Options)
@@ -95,7 +102,9 @@ class DecodeOptions(Options):
     columns: Annotated[int | None, Field(ge=1)] = Field(
         None, description="Samples in a row of a PNG answer; by default the square root of their number."
     )
-
+    scale: Annotated[int, Field(ge=1, le=MAX_SCALE)] = Field(
+        1, description="Height and width of each pixel of a sample in a PNG answer: enlarges it without smoothing."
+    )
     label: str | None = Field(
         None,
         description="The label to decode with: one of the manifest's `labels`, which a conditional model requires. "
@@ -106,6 +115,11 @@ class DecodeOptions(Options):
     def png_columns(self) -> int | None:
         """The number of samples in a row of a PNG answer; None for a square."""
         return self.columns
+
+    @property
+    def png_scale(self) -> int:
+        """The height and width of a sample's pixel in a PNG answer."""
+        return self.scale
 
 
 class DenoiseOptions(DecodeOptions):

@@ -37,6 +37,12 @@ def _add_train_options(train: argparse.ArgumentParser) -> None:
     train.add_argument("--kind", choices=["image", "vector"], help="vector: flatten arrays, such as windows of series")
     train.add_argument("--samples", metavar="MEMBER", help="the member of a .npz file that holds the samples")
     train.add_argument("--label", help="column or member that holds labels, in place of the configuration's")
+    train.add_argument(
+        "--image-size", nargs=2, type=int, metavar=("H", "W"), help="height and width that the images are resized to"
+    )
+    train.add_argument(
+        "--background", metavar="COLOUR", help="the colour under transparent pixels of images (default: black)"
+    )
     train.add_argument("--name", help="the model's name, in place of the configuration's")
     _add_shared_options(train)
     train.add_argument("--run-dir", type=Path, help="folder of checkpoints and logs (default: runs/NAME)")

@@ -96,7 +96,7 @@ def evaluate_command(options: argparse.Namespace) -> int:
 
 def override(config: Config, options: argparse.Namespace) -> Config:
     """Return the configuration with the command line's values in place of its own. Raises InvalidConfiguration."""
-    flags = {flag: getattr(options, flag.removeprefix("--"), None) for flag in FLAGS}
+    flags = {flag: getattr(options, flag.removeprefix("--").replace("-", "_"), None) for flag in FLAGS}
     return with_settings(config, options.set or [], flags)
 
 

@@ -8,6 +8,7 @@ import io
 import json
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
@@ -17,6 +18,8 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from app.main import create_app
+from app.settings import Settings
 from tests.helpers.images import GREY, encoded, form, pictures
 
 Array = npt.NDArray[Any]
@@ -236,6 +239,8 @@ def test_the_answer_has_the_format_that_the_client_prefers(
         ("tiny-vae/generate?count=3&columns=1", (2, 6)),
         ("tiny-ae/interpolate?steps=3&columns=2", (4, 4)),
         ("tiny-ae/interpolate?steps=3", (6, 2)),
+        ("tiny-ae/decode?columns=1&scale=5", (10, 20)),
+        ("tiny-vae/generate?count=3&columns=3&scale=2", (12, 4)),
     ],
 )
 def test_a_picture_has_the_requested_columns(path: str, size: tuple[int, int], client: TestClient) -> None:
@@ -245,3 +250,15 @@ def test_a_picture_has_the_requested_columns(path: str, size: tuple[int, int], c
     assert Image.open(io.BytesIO(answer.content)).size == size
     refused = client.post(f"/v1/models/{path.partition('?')[0]}?columns=0", content=content)
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid-parameter")
+
+
+def test_a_picture_is_not_enlarged_beyond_the_pixels_of_a_request(tiny_models: Path) -> None:
+    with TestClient(create_app(Settings(models_dir=tiny_models, max_pixels=2_000))) as client:
+        body, headers = LATENTS_IN["json"], {"accept": PNG, "content-type": JSON}
+        answer = client.post("/v1/models/tiny-ae/decode?scale=16", content=body.content, headers=headers)
+        assert answer.status_code == 422
+        assert answer.json()["detail"] == (
+            "query parameter 'scale': expected a picture of at most 2000 pixels, got 32x64 (height x width)"
+        )
+        path = "/v1/models/tiny-ae/decode?scale=15"
+        assert client.post(path, content=body.content, headers=headers).status_code == 200

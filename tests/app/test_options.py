@@ -36,6 +36,8 @@ def test_options_are_parsed_from_text() -> None:
         (GenerateOptions, {"count": "x" * 100}, "count", f"got '{'x' * 59}"),
         (InterpolateOptions, {"steps": 1}, "steps", "greater than or equal to 2"),
         (DecodeOptions, {"columns": 0}, "columns", "greater than or equal to 1"),
+        (InterpolateOptions, {"scale": 0}, "scale", "greater than or equal to 1"),
+        (GenerateOptions, {"scale": 33}, "scale", "less than or equal to 32"),
     ],
 )
 def test_a_wrong_option_is_named_with_its_place(

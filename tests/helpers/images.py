@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 
 import httpx
 import numpy as np
@@ -17,6 +19,20 @@ def encoded(image: Image.Image, name: str = "PNG", **options: object) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, name, **options)
     return buffer.getvalue()
+
+
+def png_file(pixels: np.ndarray, colour_type: int = 0, extra: bytes = b"") -> bytes:
+    """Build a PNG file of 8 or 16 bits; colour types: 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA."""
+    height, width = pixels.shape[:2]
+    depth = 8 * pixels.dtype.itemsize
+    lines = b"".join(b"\x00" + line.astype(pixels.dtype.newbyteorder(">")).tobytes() for line in pixels)
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + extra + png_chunk(b"IDAT", zlib.compress(lines)) + png_chunk(b"IEND")
+
+
+def png_chunk(name: bytes, content: bytes = b"") -> bytes:
+    """Return a chunk of a PNG file."""
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
 def pictures(count: int, name: str = "PNG", **options: object) -> list[bytes]:

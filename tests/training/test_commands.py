@@ -27,6 +27,12 @@ def test_given_options_replace_the_configurations() -> None:
     assert (config.name, config.optimisation.epochs, config.optimisation.seed) == ("people", 3, 11)
 
 
+def test_the_size_and_the_background_of_images_are_options() -> None:
+    options = {"image_size": [48, 32], "background": "white"}
+    config = override(load_config("images-ae"), argparse.Namespace(**(UNSET | options)))
+    assert (config.data.image_size, config.data.background) == ((48, 32), "white")
+
+
 def test_options_of_evaluate_replace_the_configurations() -> None:
     options = {"importance_samples": 7, "noise_kinds": ["masking"], "noise_amounts": [0.25]}
     chosen = evaluation_options(load_config("digits-vae"), argparse.Namespace(**options))

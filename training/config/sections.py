@@ -42,9 +42,24 @@ class DataConfig(Section):
     them, except the decoder of a conditional model. The labels of a folder of images are its sub-folders.
     """
     image_size: tuple[ImageSide, ImageSide] | None = None
-    """Height and width that the images of a folder are resized to. Null: they all have one size already."""
+    """
+    Height and width that the images of a folder are resized to. Null: their own size, if it is the same for all and
+    each side has 8 to 256 pixels; otherwise a default of at most 64 pixels a side, which the findings name.
+    """
     colour: Literal["grey", "rgb"] | None = None
     """The colours that the images of a folder are converted to. Null: grey if all are stored as grey, otherwise RGB."""
+    background: str | None = None
+    """
+    Folders of images: the colour under transparent pixels, such as `white` or `#ffcc00`. Null: black. The server uses
+    it, too.
+    """
+    bits: Literal[8, 16] | None = None
+    """Folders of images: bits per channel that are read. Null: 16 if a file has as many, otherwise 8."""
+    parts: Literal["folders", "none"] = "folders"
+    """
+    Folders of images: with `folders`, folders called train, val or test (or the like) are the parts of that name; with
+    `none` they are classes.
+    """
     value_range: tuple[float, float] | None = None
     """
     The least and the largest number that a sample can have, as stored; any other is an error. Null: vectors have no

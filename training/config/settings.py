@@ -20,6 +20,8 @@ FLAGS = {
     "--kind": "data.kind",
     "--samples": "data.samples",
     "--label": "data.label",
+    "--image-size": "data.image_size",
+    "--background": "data.background",
     "--test": "data.test_path",
     "--name": "name",
     "--epochs": "optimisation.epochs",

@@ -11,14 +11,21 @@ from training.config import DataConfig
 from training.data.dataset import DataSet
 from training.data.prepare import prepare
 from training.data.readers.idx import is_idx, read_idx_source
-from training.data.readers.images import read_images
+from training.data.readers.images.read import read_images
 from training.data.readers.mnist import find_mnist, holds_mnist, read_mnist
 from training.data.readers.numpy_files import read_npy, read_npz
 from training.data.source import Source, arrange_axes, with_test_part
 from training.errors import DataError
 
-READER_OPTIONS = ("samples", "label", "image_size", "colour")
+READER_OPTIONS = ("samples", "label", "image_size", "colour", "background", "bits")
 """Members of DataConfig that only some readers use."""
+OPTION_FLAGS = {
+    "samples": "--samples",
+    "label": "--label",
+    "image_size": "--image-size",
+    "background": "--background",
+}
+"""The options of the command line for them."""
 
 
 def load_data(config: DataConfig, data_dir: Path | None, seed: int) -> DataSet:
@@ -38,7 +45,8 @@ def load_data(config: DataConfig, data_dir: Path | None, seed: int) -> DataSet:
     path = find_path(config.path, data_dir)
     source = _read(path, config)
     if config.test_path is not None:
-        source = with_test_part(source, _read(find_path(config.test_path, data_dir), config))
+        test_path = find_path(config.test_path, data_dir)
+        source = with_test_part(source, _read(test_path, _like(source, config) if test_path.is_dir() else config))
     return prepare(_name_of(path), arrange_axes(source, config.kind), config, seed)
 
 
@@ -56,12 +64,27 @@ def _read(path: Path, config: DataConfig) -> Source:
     return _read_folder(path, config) if path.is_dir() else _read_file(path, config)
 
 
+def _like(source: Source, config: DataConfig) -> DataConfig:
+    """Return the configuration that reads other image files in the size, the colours and the depth of these."""
+    if not source.files:
+        return config
+    _, channels, height, width = source.samples.shape
+    has_levels = source.pixels.bits == 8 or source.pixels.levels is not None
+    return config.model_copy(
+        update={
+            "image_size": (height, width),
+            "colour": "grey" if channels == 1 else "rgb",
+            "bits": source.pixels.bits if has_levels else None,
+        }
+    )
+
+
 def _read_folder(path: Path, config: DataConfig) -> Source:
     if holds_mnist(path):
         _refuse_unused_options(config, str(path))
         return read_mnist(path)
-    _refuse_unused_options(config, str(path), "image_size", "colour")
-    return read_images(path, config.image_size, config.colour)
+    _refuse_unused_options(config, str(path), "image_size", "colour", "background", "bits")
+    return read_images(path, config)
 
 
 def _read_file(path: Path, config: DataConfig) -> Source:
@@ -102,7 +125,7 @@ def _refuse_unused_options(config: DataConfig, origin: str, *used: str) -> None:
     """Raise DataError if an option is set that the reader does not use."""
     for option in READER_OPTIONS:
         if option not in used and getattr(config, option) is not None:
-            flag = {"samples": "--samples", "label": "--label"}.get(option, f"data.{option}")
+            flag = OPTION_FLAGS.get(option, f"data.{option}")
             raise DataError(f"{origin}: {flag} has no meaning for this kind of data")
 
 

@@ -7,12 +7,13 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from pydantic import ValidationError
 
 from app.engine.autoencoder import Autoencoder
 from app.engine.process import available_cores
 from app.engine.repository import load_version
-from app.inputs import ImageInput, ValueRange
+from app.inputs import ImageInput, ModelInput, ValueRange
 from app.manifest import Manifest, Measurement
 from training.config import Config, DataConfig, EvaluationConfig, describe_problems
 from training.data.dataset import DataSet
@@ -25,6 +26,9 @@ from training.evaluation.untrained import untrained
 from training.preprocessing import fit_preprocessing
 
 log = logging.getLogger(__name__)
+
+ANY_NUMBER = (float(np.finfo(np.float32).min), float(np.finfo(np.float32).max))
+"""The range of all that can be stored. As any range that is stated, it leaves stored numbers as they are."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,9 @@ def choose_data(manifest: Manifest, config: Config | None, path: str | None, dat
     is_image = isinstance(manifest.input, ImageInput)
     is_image_folder = is_image and place.is_dir() and not holds_mnist(place)
     has_default_range = is_image and value_range == ValueRange(low=0, high=1)  # 8 bits stand for it, as stored
+    limits = (value_range.low, value_range.high) if value_range and not has_default_range else None
+    if limits and manifest.input.range_origin == "found":  # numbers beyond it are clipped later, and counted
+        limits = ANY_NUMBER
     return own.model_copy(
         update={
             "name": None,
@@ -104,9 +111,20 @@ def choose_data(manifest: Manifest, config: Config | None, path: str | None, dat
             "label": None if place.is_dir() else own.label,
             "image_size": tuple(shape[1:]) if is_image_folder else None,
             "colour": ("rgb" if shape[0] == 3 else "grey") if is_image_folder else None,
-            "value_range": (value_range.low, value_range.high) if value_range and not has_default_range else None,
+            **(_pixel_options(manifest.input) if is_image_folder else {"background": None, "bits": None}),
+            "value_range": limits,
         }
     )
+
+
+def _pixel_options(model_input: ModelInput) -> dict[str, object]:
+    """Return how a folder of images is read so that its numbers mean what those of the model do."""
+    assert isinstance(model_input, ImageInput)
+    ground = model_input.background * (3 if len(model_input.background) == 1 else 1)
+    return {
+        "background": "#" + "".join(f"{number:02x}" for number in ground) if ground else None,
+        "bits": None if model_input.bits == 16 and model_input.levels is None else model_input.bits,
+    }
 
 
 def evaluate_version(

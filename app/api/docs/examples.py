@@ -10,7 +10,7 @@ import numpy as np
 from app.arrays import Samples
 from app.engine.catalog import Catalog
 from app.engine.served import ServedModel
-from app.formats.images import write_png
+from app.formats.pictures import write_png
 from app.inputs import ImageInput
 from app.tasks import Task
 

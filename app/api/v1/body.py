@@ -92,7 +92,7 @@ def _read_rows(content: bytes, media_type: str, name: str, model: ServedModel) -
 
 
 def _read_image(content: bytes, media_type: str, model: ServedModel, state: State) -> Samples:
-    return read_image(content, media_type, _image_input(model), state.settings.max_pixels)
+    return _in_range(read_image(content, media_type, _image_input(model), state.settings.max_pixels), model)
 
 
 def _read_form(content: bytes, content_type: bytes, model: ServedModel, state: State) -> Samples:
@@ -107,7 +107,12 @@ def _read_files(files: list[bytes], model: ServedModel, state: State) -> Samples
     if not files:
         raise EmptyBatch("expected at least one image, got none")
     model.check_row_count(len(files))
-    return read_images(files, _image_input(model), state.settings.max_pixels)
+    return _in_range(read_images(files, _image_input(model), state.settings.max_pixels), model)
+
+
+def _in_range(samples: Samples, model: ServedModel) -> Samples:
+    """Return samples from image files. Raises OutOfRange if their levels may exceed the range, and do."""
+    return samples if _image_input(model).levels is None else model.checks["samples"](samples)
 
 
 def _image_input(model: ServedModel) -> ImageInput:

@@ -12,10 +12,11 @@ from app.api.negotiation import JSON, NPY, PNG
 from app.api.state import State
 from app.arrays import Array
 from app.engine.offload import LoopLimit
+from app.errors import InvalidParameter
 from app.formats.compression import compress
-from app.formats.images import write_png
 from app.formats.json_answer import decimals, write_object
 from app.formats.npy import write_npy
+from app.formats.pictures import grid_size, write_png
 from app.inputs import ImageInput
 from app.manifest import Manifest
 from app.options import Options
@@ -54,6 +55,8 @@ async def render(
     size = result.array.size
     for extra in result.extras.values():
         size += extra.size
+    if media_type == PNG:
+        size *= _check_scale(result.array, options, state.settings.max_pixels) ** 2
     write = partial(_write, result, media_type, task, options, manifest)
     if encoding is None or media_type != JSON or not 0 < state.settings.compress_bytes <= size * BYTES_PER_NUMBER:
         encoding = None
@@ -77,7 +80,7 @@ def _write(result: Result, media_type: str, task: Task, options: Options, manife
         return write_npy(result.array)
     if media_type == PNG:
         assert isinstance(manifest.input, ImageInput)  # `response_types` has no PNG for other models
-        return write_png(result.array, manifest.input, options.png_columns)
+        return write_png(result.array, manifest.input, options.png_columns, options.png_scale)
     body: dict[str, Any] = {"model": manifest.name, "version": manifest.version}
     if result.seed is not None:
         body["seed"] = result.seed
@@ -85,6 +88,18 @@ def _write(result: Result, media_type: str, task: Task, options: Options, manife
     for name, extra in result.extras.items():
         body[name] = _numbers(extra, manifest)
     return write_object(body)
+
+
+def _check_scale(samples: Array, options: Options, max_pixels: int) -> int:
+    """Return the scale of a picture. Raises InvalidParameter if it enlarges the picture to more pixels than allowed."""
+    rows, columns = grid_size(len(samples), options.png_columns)
+    height, width = (side * options.png_scale for side in (rows * samples.shape[2], columns * samples.shape[3]))
+    if options.png_scale > 1 and height * width > max_pixels:
+        problem = f"expected a picture of at most {max_pixels} pixels, got {height}x{width} (height x width)"
+        raise InvalidParameter(
+            f"query parameter 'scale': {problem}", parameters=[{"name": "scale", "in": "query", "problem": problem}]
+        )
+    return options.png_scale
 
 
 def _numbers(array: Array, manifest: Manifest) -> Any:

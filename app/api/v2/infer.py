@@ -93,7 +93,8 @@ class InferEndpoint:
             raise WrongShape(f"{tensor.name}: expected {BYTES} of shape [images], got {list(tensor.shape)}")
         size = decoding_size(images[0], media_type(images[0])) if len(images) == 1 else UNKNOWN_SIZE
         read = partial(read_images, images, expected, self._state.settings.max_pixels)
-        return await self._state.offload.run(size, LoopLimit.READ_IMAGE_SIZE, read)
+        samples = await self._state.offload.run(size, LoopLimit.READ_IMAGE_SIZE, read)
+        return samples if expected.levels is None else entry.served.checks["samples"](samples)
 
 
 def _hold(exchange: Exchange, arrays: tuple[Array, ...], rows: int, entry: Entry, query: Query) -> None:

@@ -48,6 +48,30 @@ def test_images_of_another_size_and_colour_are_converted(tmp_path: Path) -> None
     assert load_data(data_config, tmp_path, 0).train.samples.shape[1:] == (3, 8, 9)
 
 
+def test_image_files_mean_the_same_numbers_as_those_of_the_model(tmp_path: Path) -> None:
+    """The model has 16 bits and a background of 128; 8-bit files that are transparent are read alike: 128 is 32896."""
+    (tmp_path / "icons").mkdir()
+    for number in range(5):
+        icon = np.zeros((8, 9, 4), np.uint8)
+        icon[0, number] = 255
+        Image.fromarray(icon).save(tmp_path / "icons" / f"{number}.png")
+    levels = ValueRange(low=0, high=65535)
+    deep = ImageInput(shape=(1, 8, 9), value_range=levels, levels=levels, bits=16, background=(128,))
+    manifest = manifest_of(tmp_path).model_copy(update={"input": deep})
+    data = load_data(choose_data(manifest, config_of(name="digits"), "icons", tmp_path), tmp_path, 0)
+    assert data.input == deep
+    assert np.unique(data.train.samples).tolist() == [32896, 65535]
+
+
+def test_numbers_beyond_a_range_that_was_found_can_be_read(tmp_path: Path) -> None:
+    found = ImageInput(shape=(1, 8, 9), value_range=ValueRange(low=0, high=100), range_origin="found")
+    manifest = manifest_of(tmp_path).model_copy(update={"input": found})
+    pixels = np.random.default_rng(0).integers(0, 200, (9, 8, 9)).astype(np.uint8)
+    np.save(tmp_path / "x.npy", pixels)
+    data = load_data(choose_data(manifest, config_of(name="digits"), "x.npy", tmp_path), tmp_path, 0)
+    assert data.train.in_users_units().max() > 150
+
+
 def test_a_folder_of_idx_files_is_not_read_as_images(tmp_path: Path) -> None:
     folder = tmp_path / "mnist"
     folder.mkdir()
