@@ -149,7 +149,8 @@ def _sample(image: Image.Image, media: str, expected: ImageInput) -> Array:
     """Decode an image to a sample of shape (C, H, W). Raises InvalidImage."""
     read = read_pixels if expected.bits == 8 else read_deep_pixels
     try:
-        pixels = read(image, *expected.shape, expected.background)
+        channels, height, width = expected.shape
+        pixels = read(image, channels, height, width, expected.background)
     except Exception as error:  # as in _open
         raise InvalidImage(f"expected a {FORMATS[media][0]} image, but it cannot be decoded") from error
     sample: Array = _levels(expected.levels or expected.value_range, 1 << expected.bits).take(pixels)
