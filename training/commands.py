@@ -14,6 +14,7 @@ from rich.table import Table
 from app.manifest import Manifest, Measurement
 from training.config import Config, EvaluationConfig, describe_problems, load_config
 from training.errors import InvalidConfiguration, RunError
+from training.table_options import table_overrides
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +94,7 @@ def override(config: Config, options: argparse.Namespace) -> Config:
         changed["data"] |= {"name": None, "path": options.data}
     if options.label:
         changed["data"]["label"] = options.label
+    changed["data"] |= table_overrides(options)
     for name in ("epochs", "seed"):
         if getattr(options, name) is not None:
             changed["optimisation"][name] = getattr(options, name)

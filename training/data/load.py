@@ -15,9 +15,12 @@ from training.data.readers.images import read_images
 from training.data.readers.mnist import find_mnist, holds_mnist, read_mnist
 from training.data.readers.numpy_files import read_npy, read_npz
 from training.data.source import Source, arrange_axes
+from training.data.tables.text import is_text_table
 from training.errors import DataError
 
-READER_OPTIONS = ("samples", "label", "image_size", "colour")
+TABLE_OPTIONS = ("columns", "drop", "missing", "one_hot")
+TEXT_OPTIONS = ("separator", "decimal", "encoding", "header")
+READER_OPTIONS = ("samples", "label", "image_size", "colour", *TABLE_OPTIONS, *TEXT_OPTIONS)
 """Members of DataConfig that only some readers use."""
 
 
@@ -66,15 +69,20 @@ def _read_file(path: Path, config: DataConfig) -> Source:
         case ".npz":
             _refuse_unused_options(config, str(path), "samples", "label")
             return read_npz(path, config.samples, config.label)
-        case ".csv" | ".parquet" as suffix:
-            from training.data.readers.tables import read_csv, read_parquet  # pyarrow is slow to import
+        case ".parquet" | ".pq":
+            from training.data.readers.tables import read_parquet  # pyarrow is slow to import
 
-            _refuse_unused_options(config, str(path), "label")
-            return (read_csv if suffix == ".csv" else read_parquet)(path, config.label)
+            _refuse_unused_options(config, str(path), "label", *TABLE_OPTIONS)
+            return read_parquet(path, config.label, config)
     if is_idx(path):
         _refuse_unused_options(config, str(path), "label")
         return read_idx_source(path, config.label)
-    raise DataError(f"{path}: expected a .npy, .npz, .csv, .parquet or IDX file, or a folder of images")
+    if is_text_table(path):
+        from training.data.readers.tables import read_csv
+
+        _refuse_unused_options(config, str(path), "label", *TABLE_OPTIONS, *TEXT_OPTIONS)
+        return read_csv(path, config.label, config)
+    raise DataError(f"{path}: expected a .npy, .npz, .csv, .tsv, .parquet or IDX file, or a folder of images")
 
 
 def _read_digits() -> Source:
@@ -93,11 +101,11 @@ def _read_digits() -> Source:
 def _refuse_unused_options(config: DataConfig, origin: str, *used: str) -> None:
     """Raise DataError if an option is set that the reader does not use."""
     for option in READER_OPTIONS:
-        if option not in used and getattr(config, option) is not None:
+        if option not in used and getattr(config, option) != DataConfig.model_fields[option].default:
             raise DataError(f"{origin}: data.{option} has no meaning for this kind of data")
 
 
 def _name_of(path: Path) -> str:
     """Return `faces` for a folder, `people` for people.csv, `images-idx3-ubyte` for images-idx3-ubyte.gz."""
     path = path.resolve()
-    return path.name if path.is_dir() else path.stem
+    return path.name if path.is_dir() else path.name.removesuffix(".gz").rpartition(".")[0] or path.name
