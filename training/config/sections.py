@@ -28,8 +28,8 @@ class DataConfig(TableOptions, Section):
     """A data set with a name: `digits` comes with scikit-learn; `mnist` is downloaded if the data folder lacks it."""
     path: str | None = None
     """
-    A .npy, .npz, .csv, .tsv, .txt, .parquet or IDX file, also gzipped text, or a folder of images. A relative path is looked up from the current
-    folder, then in the data folder.
+    A .npy, .npz, .csv, .tsv, .txt, .parquet or IDX file, or a folder of images; text may be gzipped. A relative path is
+    looked up from the current folder, then in the data folder.
     """
     kind: Literal["image", "vector"] | None = None
     """

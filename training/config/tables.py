@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-Character = Annotated[str, Field(min_length=1, max_length=1)]
+Character = Annotated[str, Field(pattern=r"^[\t !#-~]\Z")]
+"""One ASCII character; a quotation mark encloses fields."""
 MissingValues = Literal["refuse", "drop", "median"]
 
 

@@ -15,7 +15,7 @@ from training.data.readers.images import read_images
 from training.data.readers.mnist import find_mnist, holds_mnist, read_mnist
 from training.data.readers.numpy_files import read_npy, read_npz
 from training.data.source import Source, arrange_axes
-from training.data.tables.text import is_text_table
+from training.data.tables.text import is_text_table, other_format
 from training.errors import DataError
 
 TABLE_OPTIONS = ("columns", "drop", "missing", "one_hot")
@@ -82,7 +82,12 @@ def _read_file(path: Path, config: DataConfig) -> Source:
 
         _refuse_unused_options(config, str(path), "label", *TABLE_OPTIONS, *TEXT_OPTIONS)
         return read_csv(path, config.label, config)
-    raise DataError(f"{path}: expected a .npy, .npz, .csv, .tsv, .parquet or IDX file, or a folder of images")
+    with path.open("rb") as file:
+        other = other_format(file.read(32))
+    raise DataError(
+        f"{path}: expected a .npy, .npz, .csv, .tsv, .txt, .parquet or IDX file, or a folder of images"
+        + (f", got {other}" if other else "")
+    )
 
 
 def _read_digits() -> Source:

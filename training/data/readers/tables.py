@@ -16,7 +16,7 @@ import pyarrow.parquet
 from training.config import TableOptions
 from training.data.source import Source
 from training.data.tables.assembly import build_features, make_source, notes_of, settle_missing
-from training.data.tables.columns import Column, read_column, settle_decimals
+from training.data.tables.columns import Column, read_column, settle_decimals, shortened
 from training.data.tables.dialect import SEPARATOR_NAMES, TextTable, read_dialect
 from training.data.tables.indices import pandas_indices
 from training.data.tables.selection import candidates, leave_out_indices, listed, quoted
@@ -103,6 +103,11 @@ def _explain(path: Path, text: TextTable, error: Exception) -> str:
 
 
 def _source(file: FileColumns, label: str | None, options: TableOptions) -> Source:
+    if len(file.names) == 1:
+        hint = "" if file.text is None else "; no separator that is known splits it, but --separator names another"
+        raise DataError(
+            f"{file.origin}: expected at least 2 columns of numbers, got 1, {shortened(file.names[0])}{hint}"
+        )
     names = candidates(file.origin, file.names, options, label)
     columns = {name: read_column(file.column(file.names.index(name)), options.decimal) for name in names}
     notes = {"format": listed(file.notes)}

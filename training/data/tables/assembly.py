@@ -104,7 +104,7 @@ def _refuse(origin: str, refused: dict[str, Column]) -> None:
                             f"--drop {typed([name])} leaves the column out")  # fmt: skip
     reasons = [f"{quoted(name)} ({column.problem})" for name, column in refused.items()]
     few = [name for name, column in refused.items() if column.kind == "text" and has_few_values(column)]
-    remedy = f"--drop {typed(list(refused))} leaves out {'it' if len(refused) == 1 else 'them'}"
+    remedy = f"--drop {typed(list(refused))} leaves {'it' if len(refused) == 1 else 'them'} out"
     if few:
         remedy += f", --one-hot {typed(few)} makes a column of 0 and 1 of each of its values"
     kind = "column is" if len(refused) == 1 else "columns are"
@@ -128,7 +128,9 @@ def settle_missing(
     rows = len(next(iter(columns.values())).missing)
     keep: Mask = np.ones(rows, bool)
     counts = missing_counts(list(columns), columns)
-    text = f"{sum(counts.values())} values: {listed([f'{name} {count}' for name, count in counts.items()])}"
+    text = f"{sum(counts.values())} values"
+    if counts:
+        text += f": {listed([f'{name} {count}' for name, count in counts.items()])}"
     without = np.zeros(rows, bool) if label_missing is None else label_missing.copy()
     for name in counts:
         without |= columns[name].missing

@@ -15,30 +15,8 @@ from training.data.tables.numerals import POINT, Decimal, all_match, decimal_sig
 
 Mask = npt.NDArray[np.bool_]
 
-MISSING_VALUES = frozenset(pyarrow.csv.ConvertOptions().null_values) | set(
-    [
-        "?",
-        "-",
-        "--",
-        "---",
-        ".",
-        "None",
-        "none",
-        "NONE",
-        "NIL",
-        "nil",
-        "NaT",
-        "<NA>",
-        "(null)",
-        "N.A.",
-        "n.a.",
-        "#VALUE!",
-        "#DIV/0!",
-        "#REF!",
-        "#NUM!",
-        "#NAME?",
-    ]
-)
+OTHER_MISSING_VALUES = "? - -- --- . None none NONE nil NaT <NA> (null) N.A. n.a. #VALUE! #DIV/0! #REF! #NUM! #NAME?"
+MISSING_VALUES = frozenset(pyarrow.csv.ConvertOptions().null_values) | frozenset(OTHER_MISSING_VALUES.split())
 """Texts that stand for a missing value: the empty text, NA, NaN, null, ? and the like."""
 MISSING = pa.array(sorted(MISSING_VALUES), pa.string())
 BOOLEANS = (("false", "true"), ("no", "yes"))
@@ -150,7 +128,7 @@ def settle_decimals(columns: dict[str, Column], separator: str) -> tuple[Decimal
     """
     waiting = {name: column for name, column in columns.items() if column.kind == "text"}
     signs = {name: decimal_sign(column.text) for name, column in waiting.items()}
-    found: Decimal | None = next((sign for sign in signs.values() if sign in (",", ".")), None)  # type: ignore[assignment]
+    found: Decimal | None = next((sign for sign in signs.values() if sign in (",", ".")), None)
     if "comma?" in signs.values() and found is None:
         proofs = (decimal_sign(column.text) == "." for column in columns.values() if _is_decimal(column))
         found = "." if separator == "," or any(proofs) else None
@@ -158,7 +136,7 @@ def settle_decimals(columns: dict[str, Column], separator: str) -> tuple[Decimal
         sign = signs[name]
         if sign == "comma?" and found is None:
             return None, name
-        own: Decimal = sign if sign in (",", ".") else found or "."  # type: ignore[assignment]
+        own: Decimal = sign if sign in (",", ".") else found or "."
         numbers = to_numbers(column.text, own)
         if numbers is not None:
             columns[name] = Column("numbers", column.missing, numbers, column.text)

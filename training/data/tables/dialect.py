@@ -63,22 +63,24 @@ def read_dialect(path: Path, content: bytes, separator: str | None, has_header: 
     if separator != ",":
         notes.append(f"separator {SEPARATOR_NAMES.get(separator, separator)}")
     if comments or dropped:
-        notes.append(f"{len(comments) + dropped} comment lines passed over")
+        count = len(comments) + dropped
+        notes.append(f"{count} comment {'line' if count == 1 else 'lines'} passed over")
     return TextTable(tuple(name.strip() for name in names), body, separator, tuple(notes))
 
 
 def find_separator(lines: list[str]) -> str:
     """Return the separator that gives most lines the same count of fields, and most fields the form of numbers."""
-    best, best_score = ",", (0.0, 0.0, 0)
+    best, best_score = ",", (0, 0.0, 0.0, 0)
     for candidate in SEPARATORS:
         rows = _parse(lines, candidate)
         ((count, times),) = Counter(map(len, rows)).most_common(1)
         fields = [field for row in rows[1:] for field in row]
         numeric = sum(bool(NUMBER.fullmatch(field)) or not field.strip() for field in fields)
-        score = (round(times / len(rows), 1), numeric / max(1, len(fields)), count)
+        fit = {count: 2, count - 1: 1}.get(len(rows[0]), 0)  # R's header lacks the name of the rows' names
+        score = (fit, round(times / len(rows), 1), numeric / max(1, len(fields)), count)
         if count > 1 and score > best_score:
             best, best_score = candidate, score
-    is_spaced = best_score[0] == 0 and all(len(line.split()) == len(lines[0].split()) for line in lines)
+    is_spaced = best_score[3] == 0 and all(len(line.split()) == len(lines[0].split()) for line in lines)
     return " " if is_spaced and len(lines[0].split()) > 1 else best
 
 

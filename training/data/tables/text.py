@@ -57,9 +57,8 @@ def read_text(path: Path, encoding: str | None = None) -> Text:
     guess. Raises DataError.
     """
     content = _read_bytes(path)
-    for magic, description in OTHER_FORMATS:
-        if content.startswith(magic):
-            raise DataError(f"{path}: expected text, got {description}")
+    if description := other_format(content):
+        raise DataError(f"{path}: expected text, got {description}")
     if encoding is not None:
         return Text(_decode(path, content, encoding), f"text in {encoding}, as configured")
     for mark, name in BYTE_ORDER_MARKS:
@@ -67,8 +66,8 @@ def read_text(path: Path, encoding: str | None = None) -> Text:
             if name == "utf-8" and _is_utf8(content):
                 return Text(_refuse_nul(path, content[len(mark) :]), "")
             return Text(_decode(path, content[len(mark) :], name), f"text in {name.upper()}")
-    if name := _wide_encoding(content):
-        return Text(_decode(path, content, name), f"text in {name.upper()}, as its zero bytes tell")
+    if wide := _wide_encoding(content):
+        return Text(_decode(path, content, wide), f"text in {wide.upper()}, as its zero bytes tell")
     if _is_utf8(content):
         return Text(_refuse_nul(path, content), "")
     note = "not UTF-8, so it was read as {}, which is a guess: see --encoding"
@@ -76,6 +75,11 @@ def read_text(path: Path, encoding: str | None = None) -> Text:
         return Text(_refuse_nul(path, content.decode("cp1252").encode()), note.format("Windows-1252"))
     except UnicodeDecodeError:
         return Text(_refuse_nul(path, content.decode("latin-1").encode()), note.format("Latin-1"))
+
+
+def other_format(content: bytes) -> str | None:
+    """Return a description of a file that is no table that can be read, by its first bytes; None for others."""
+    return next((description for magic, description in OTHER_FORMATS if content.startswith(magic)), None)
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -92,7 +96,7 @@ def _decode(path: Path, content: bytes, encoding: str) -> bytes:
     except LookupError as error:
         raise DataError(f'{path}: unknown encoding "{encoding}"; some are utf-8, utf-16, cp1252, latin-1') from error
     except (UnicodeError, ValueError, TypeError) as error:
-        raise DataError(f"{path}: not {encoding}: {' '.join(str(error).split())}") from error
+        raise DataError(f"{path}: not {encoding!r}: {' '.join(str(error).split())}") from error
     return _refuse_nul(path, text.removeprefix("\ufeff").encode("utf-8", "replace"))
 
 
