@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-Character = Annotated[str, Field(pattern=r"^[\t !#-~]\Z")]
+Character = Annotated[str, Field(pattern=r"^[\t !#-~]$")]
 """One ASCII character; a quotation mark encloses fields."""
 MissingValues = Literal["refuse", "drop", "median"]
 
