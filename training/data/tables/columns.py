@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from training.data.tables.numerals import POINT, Decimal, all_match, decimal_sign, to_numbers
+from training.data.tables.numerals import POINT, Decimal, all_match, decimal_sign, to_numbers, whole_if_written_so
 
 Mask = npt.NDArray[np.bool_]
 
@@ -64,7 +64,7 @@ def read_column(column: Any, decimal: Decimal | None = None) -> Column:
             "numbers", missing, np.where(missing, numbers.dtype.type(0), numbers) if missing.any() else numbers
         )
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return _read_text(pc.cast(column, pa.large_string()), decimal)
+        return _read_text(column if column.null_count == 0 else pc.fill_null(column, ""), decimal)
     if pa.types.is_temporal(kind):
         return Column("dates", missing, problem=f"dates or times of the type {kind}")
     return Column("other", missing, problem=f"values of the type {kind}")
@@ -81,16 +81,15 @@ def _to_numpy(column: Any) -> npt.NDArray[Any]:
 
 
 def _read_text(column: Any, decimal: Decimal | None) -> Column:
+    if decimal != "," and (numbers := _plain_numbers(column)) is not None and not np.isnan(numbers).any():
+        return Column("numbers", np.zeros(len(column), bool), numbers, column)
     text = pc.utf8_trim_whitespace(column)
-    text = pc.if_else(
-        pc.is_in(text, value_set=pc.cast(MISSING, pa.large_string())), pa.scalar(None, pa.large_string()), text
-    )
+    is_missing = pc.is_in(text, value_set=MISSING.cast(text.type))
+    text = pc.if_else(is_missing, pa.scalar(None, text.type), text)
     missing = _to_numpy(pc.is_null(text))
     if len(text) and missing.all():
         return Column("empty", missing, text=text, problem="no values at all")
-    numbers = None if decimal == "," else _plain_numbers(text)
-    if numbers is None:
-        numbers = to_numbers(text, decimal) if decimal else None
+    numbers = to_numbers(text, decimal) if decimal else _plain_numbers(pc.fill_null(text, "0"))
     if numbers is not None:
         return Column("numbers", missing, numbers, text)
     if (booleans := _booleans(text)) is not None:
@@ -100,13 +99,10 @@ def _read_text(column: Any, decimal: Decimal | None) -> Column:
 
 def _plain_numbers(text: Any) -> npt.NDArray[Any] | None:
     """Return numbers with decimal points, without a look at each character; None if a value is anything else."""
-    filled = pc.fill_null(text, "0")
-    for kind in (pa.int64(), pa.float64()):
-        try:
-            return _to_numpy(pc.cast(filled, kind))
-        except pa.ArrowInvalid:
-            continue
-    return None
+    try:
+        return whole_if_written_so(text, _to_numpy(pc.cast(text, pa.float64())))
+    except pa.ArrowInvalid:
+        return None
 
 
 def _booleans(text: Any) -> npt.NDArray[np.uint8] | None:

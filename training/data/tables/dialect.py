@@ -153,6 +153,8 @@ def _leading_comments(content: bytes) -> tuple[list[str], bytes]:
 
 def _drop_comments(body: bytes, fields: int, separator: str) -> tuple[bytes, int]:
     """Return the rows without lines that begin as a comment and are no row, and the count of these lines."""
+    if b"#" not in body and b"%" not in body:
+        return body, 0
     found = COMMENT_LINE.findall(body)
     if not found or any(len(row) == fields for row in _parse([line.decode() for line in found[:1000]], separator)):
         return body, 0
