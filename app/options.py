@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import islice
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -35,6 +35,11 @@ class Options(BaseModel):
     def png_columns(self) -> int | None:
         """The number of samples in a row of a PNG answer; None for a square."""
         return None
+
+    @property
+    def gives_objects(self) -> bool:
+        """Whether a JSON answer has samples as objects by feature name, and not as arrays."""
+        return False
 
 
 AnyOptions = TypeVar("AnyOptions", bound=Options)
@@ -92,6 +97,11 @@ class DecodeOptions(Options):
     columns: Annotated[int | None, Field(ge=1)] = Field(
         None, description="Samples in a row of a PNG answer; by default the square root of their number."
     )
+    rows: Literal["arrays", "objects"] = Field(
+        "arrays",
+        description="Samples in a JSON answer are arrays, or objects by feature name, such as "
+        '{"age": 41, "colour": "red"}, for models whose features have names.',
+    )
 
     label: str | None = Field(
         None,
@@ -103,6 +113,11 @@ class DecodeOptions(Options):
     def png_columns(self) -> int | None:
         """The number of samples in a row of a PNG answer; None for a square."""
         return self.columns
+
+    @property
+    def gives_objects(self) -> bool:
+        """Whether a JSON answer has samples as objects by feature name, and not as arrays."""
+        return self.rows == "objects"
 
 
 class DenoiseOptions(DecodeOptions):

@@ -42,12 +42,15 @@ class RowCheck:
         accepted: Sequence[tuple[int, ...]],
         value_range: ValueRange | None,
         max_rows: int | None = None,
+        fill: Sequence[float] = (),
     ) -> None:
         self._name = name
         self._max_rows = max_rows
         self._accepted = accepted
         """Shapes of one row; the first is the one that the model takes."""
         self._range = value_range
+        self._fill = np.array(fill, np.float32)
+        """The numbers that stand in for missing ones, which are NaN; none: a missing number is refused."""
 
     def __call__(self, rows: Array) -> Array:
         """
@@ -61,6 +64,8 @@ class RowCheck:
             raise TooManyRows(f"expected at most {self._max_rows} rows at once, got {len(rows)}")
         if rows.shape[1:] not in self._accepted:
             self._raise_wrong_shape(rows)
+        if self._fill.size:
+            rows = np.where(np.isnan(rows), self._fill, rows)
         if self._range is None:
             _check_finite_input(self._name, rows)
         elif not (rows.min() >= self._range.low and rows.max() <= self._range.high):  # False for NaN, too

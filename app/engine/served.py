@@ -19,7 +19,7 @@ from app.engine.queue import Queue
 from app.engine.run_time import RunTime, measure
 from app.engine.statistics import RequestStatistics, RunStatistics
 from app.errors import InvalidParameter, TooManyRows
-from app.inputs import ImageInput
+from app.inputs import ImageInput, VectorInput
 from app.manifest import Manifest
 
 Drawn = TypeVar("Drawn")
@@ -55,6 +55,8 @@ class ServedModel:
         self.tasks = tuple(tasks)
         """Names of the tasks that the model supports."""
         self.takes_images = isinstance(self.manifest.input, ImageInput)
+        self.has_features = isinstance(self.manifest.input, VectorInput) and bool(self.manifest.input.feature_names)
+        """True if the columns of a sample have names."""
         self.requests = {task: RequestStatistics() for task in self.tasks}
         """The requests of /v2, by task."""
         self.max_rows = limits.rows(self.manifest)
@@ -65,8 +67,9 @@ class ServedModel:
         self.clips = self.manifest.input.range_origin == "found"
         """True if samples beyond the range are clipped, and not refused."""
         shapes, value_range = accepted_shapes(self.manifest), stated_range(self.manifest)
+        fill = self.manifest.input.fill if isinstance(self.manifest.input, VectorInput) else ()
         self.checks: dict[str, RowCheck] = {
-            "samples": RowCheck("samples", shapes, value_range, self.max_rows),
+            "samples": RowCheck("samples", shapes, value_range, self.max_rows, fill),
             "latents": RowCheck("latents", [(self.manifest.latent_dim,)], None, self.max_rows),
         }
         """The checks of a request's arrays, by name."""

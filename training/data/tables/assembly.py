@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from training.config import TableOptions
 from training.data.missing import Mask, medians, one_hot_groups
 from training.data.source import Source
-from training.data.storage import describe_unstorable, first_unstorable
+from training.data.storage import describe_unstorable, exact_dtype, first_unstorable, widened
 from training.data.tables.columns import Column, describe_text, first_text, has_few_values
 from training.data.tables.selection import listed, quoted, typed
 from training.errors import DataError
@@ -162,14 +162,14 @@ def stack(features: Features, keep: Mask) -> tuple[npt.NDArray[Any], Mask | None
     """
     all_kept = bool(keep.all())
     columns = features.columns if all_kept else [column[keep] for column in features.columns]
-    dtype = np.result_type(*(column.dtype for column in columns)) if columns else np.dtype(np.float32)
-    samples = np.empty((int(keep.sum()), len(columns)), dtype)
+    samples = np.empty((int(keep.sum()), len(columns)), exact_dtype([column.dtype for column in columns]))
     missing = np.array(features.missing).T[keep] if any(mask.any() for mask in features.missing) else None
     for index, column in enumerate(columns):
+        samples = widened(samples, column)
         samples[:, index] = column
     if missing is None or not missing.any():
         return samples, None
-    samples = samples.astype(np.promote_types(dtype, np.float32))
+    samples = samples.astype(np.promote_types(samples.dtype, np.float32))
     fill = medians(samples, missing, one_hot_groups(features.names, features.one_hot))
     np.copyto(samples, fill, where=missing)
     return samples, missing

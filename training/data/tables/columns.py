@@ -63,7 +63,9 @@ def read_column(column: Any, decimal: Decimal | None = None) -> Column:
         return Column(
             "numbers", missing, np.where(missing, numbers.dtype.type(0), numbers) if missing.any() else numbers
         )
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+    if pa.types.is_string_view(kind):
+        column, kind = pc.cast(column, pa.large_string()), pa.large_string()
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return _read_text(column if column.null_count == 0 else pc.fill_null(column, ""), decimal)
     if pa.types.is_temporal(kind):
         return Column("dates", missing, problem=f"dates or times of the type {kind}")
