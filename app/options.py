@@ -38,7 +38,7 @@ class Options(BaseModel):
 
     @property
     def gives_objects(self) -> bool:
-        """Whether a JSON answer has samples as objects by feature name, and not as arrays."""
+        """True if a JSON answer has samples as objects by feature name, and not as arrays."""
         return False
 
 
@@ -99,8 +99,7 @@ class DecodeOptions(Options):
     )
     rows: Literal["arrays", "objects"] = Field(
         "arrays",
-        description="Samples in a JSON answer are arrays, or objects by feature name, such as "
-        '{"age": 41, "colour": "red"}, for models whose features have names.',
+        description="Samples in a JSON answer: arrays, or objects by feature name if the features have names.",
     )
 
     label: str | None = Field(
@@ -116,7 +115,7 @@ class DecodeOptions(Options):
 
     @property
     def gives_objects(self) -> bool:
-        """Whether a JSON answer has samples as objects by feature name, and not as arrays."""
+        """True if a JSON answer has samples as objects by feature name, and not as arrays."""
         return self.rows == "objects"
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from app.arrays import Array, Labels, Samples
 from app.errors import EmptyBatch, InvalidParameter, NotFinite, OutOfRange, TooManyRows, WrongShape
-from app.inputs import ImageInput, ValueRange, VectorInput
+from app.inputs import ImageInput, ValueRange, VectorInput, VectorInput
 from app.manifest import Manifest
 
 MAX_LISTED_LABELS = 20
@@ -31,6 +31,16 @@ def accepted_shapes(manifest: Manifest) -> list[tuple[int, ...]]:
     if isinstance(manifest.input, VectorInput) and manifest.input.window:
         accepted.append(manifest.input.window)
     return accepted
+
+
+def has_features(manifest: Manifest) -> bool:
+    """Return whether the columns of a model's samples have names."""
+    return isinstance(manifest.input, VectorInput) and bool(manifest.input.feature_names)
+
+
+def missing_fill(manifest: Manifest) -> tuple[float, ...]:
+    """Return the numbers that stand in for missing ones; none if the model refuses missing numbers."""
+    return manifest.input.fill if isinstance(manifest.input, VectorInput) else ()
 
 
 class RowCheck:

@@ -12,14 +12,22 @@ import numpy as np
 from app.arrays import Labels, Latents, Samples
 from app.engine.autoencoder import Autoencoder, Posterior, Reconstruction, straight_line
 from app.engine.batcher import Batcher
-from app.engine.checks import RowCheck, accepted_shapes, clip_samples, label_rows, stated_range
+from app.engine.checks import (
+    RowCheck,
+    accepted_shapes,
+    clip_samples,
+    has_features,
+    label_rows,
+    missing_fill,
+    stated_range,
+)
 from app.engine.corruption import Noise
 from app.engine.offload import LoopLimit, Offload
 from app.engine.queue import Queue
 from app.engine.run_time import RunTime, measure
 from app.engine.statistics import RequestStatistics, RunStatistics
 from app.errors import InvalidParameter, TooManyRows
-from app.inputs import ImageInput, VectorInput
+from app.inputs import ImageInput
 from app.manifest import Manifest
 
 Drawn = TypeVar("Drawn")
@@ -55,8 +63,7 @@ class ServedModel:
         self.tasks = tuple(tasks)
         """Names of the tasks that the model supports."""
         self.takes_images = isinstance(self.manifest.input, ImageInput)
-        self.has_features = isinstance(self.manifest.input, VectorInput) and bool(self.manifest.input.feature_names)
-        """True if the columns of a sample have names."""
+        self.has_features = has_features(self.manifest)
         self.requests = {task: RequestStatistics() for task in self.tasks}
         """The requests of /v2, by task."""
         self.max_rows = limits.rows(self.manifest)
@@ -67,9 +74,8 @@ class ServedModel:
         self.clips = self.manifest.input.range_origin == "found"
         """True if samples beyond the range are clipped, and not refused."""
         shapes, value_range = accepted_shapes(self.manifest), stated_range(self.manifest)
-        fill = self.manifest.input.fill if isinstance(self.manifest.input, VectorInput) else ()
         self.checks: dict[str, RowCheck] = {
-            "samples": RowCheck("samples", shapes, value_range, self.max_rows, fill),
+            "samples": RowCheck("samples", shapes, value_range, self.max_rows, missing_fill(self.manifest)),
             "latents": RowCheck("latents", [(self.manifest.latent_dim,)], None, self.max_rows),
         }
         """The checks of a request's arrays, by name."""

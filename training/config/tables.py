@@ -29,10 +29,10 @@ class TableOptions(BaseModel):
     these columns do. Names with values: these columns do, and any other value is an error.
     """
     separator: Character | None = None
-    """Of a text file's columns. Null: the one that fits the first lines."""
+    """The separator of a text file's columns. Null: the one that fits the first lines."""
     decimal: Literal[".", ","] | None = None
     """The decimal sign of a text file. Null: the one that the numbers show."""
     encoding: str | None = None
-    """Of a text file. Null: UTF-8 or UTF-16 if it is either, otherwise Windows-1252."""
+    """The encoding of a text file. Null: UTF-8 or UTF-16 if it is either, otherwise Windows-1252."""
     header: bool | None = None
-    """Whether a text file's first row has the columns' names. Null: it must, and numbers there are an error."""
+    """True if a text file's first row has the columns' names. Null: it must, and numbers there are an error."""

@@ -18,6 +18,7 @@ from training.data.source import Source, arrange_axes
 from training.data.tables.text import is_text_table, other_format
 from training.errors import DataError
 
+PARQUET_SUFFIXES = (".parquet", ".pq")
 TABLE_OPTIONS = ("columns", "drop", "missing", "one_hot")
 TEXT_OPTIONS = ("separator", "decimal", "encoding", "header")
 READER_OPTIONS = ("samples", "label", "image_size", "colour", *TABLE_OPTIONS, *TEXT_OPTIONS)
@@ -69,7 +70,7 @@ def _read_file(path: Path, config: DataConfig) -> Source:
         case ".npz":
             _refuse_unused_options(config, str(path), "samples", "label")
             return read_npz(path, config.samples, config.label)
-        case ".parquet" | ".pq":
+        case suffix if suffix in PARQUET_SUFFIXES:
             from training.data.readers.tables import read_parquet  # pyarrow is slow to import
 
             _refuse_unused_options(config, str(path), "label", *TABLE_OPTIONS)

@@ -32,7 +32,7 @@ class TextTable:
     """The rows of a text file, and how to read them."""
 
     names: tuple[str, ...]
-    """Of the columns, without spaces around them; empty if a column has no name."""
+    """The names of the columns, without spaces around them; empty if a column has no name."""
     body: bytes
     """The lines below the header, without comments."""
     separator: str

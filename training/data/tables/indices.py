@@ -36,7 +36,7 @@ def counts_rows(column: Column) -> bool:
     numbers = column.numbers
     if column.kind != "numbers" or numbers is None or len(numbers) < 2 or column.missing.any():
         return False
-    return numbers[0] in (0, 1) and bool((np.diff(numbers) == 1).all())
+    return numbers[0] in (0, 1) and bool((numbers == np.arange(len(numbers)) + int(numbers[0])).all())
 
 
 def pandas_indices(metadata: Any) -> frozenset[str]:
