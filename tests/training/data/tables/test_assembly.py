@@ -1,4 +1,4 @@
-"""Columns become features: numbers as they are, text as one-hot columns; missing values are refused, dropped or filled."""
+"""Columns become features; text becomes one-hot columns; missing values are refused, dropped or filled."""
 
 from __future__ import annotations
 
@@ -45,16 +45,24 @@ def test_values_that_are_named_decide_for_the_features() -> None:
     options = TableOptions(one_hot={"c": ("z", "x", "y")})
     features = build_features("t.csv", columns(c=["x", "y", "x"]), options)
     assert features.names == ["c=z", "c=x", "c=y"]
-    with pytest.raises(DataError, match='t.csv: row 2, column "c": expected one of z, x, y, got "w"'):
+    with pytest.raises(DataError, match=r't\.csv: row 2, column "c": expected one of z, x, y, got "w"'):
         build_features("t.csv", columns(c=["x", "w", "x"]), options)
 
 
 @pytest.mark.parametrize(
     ("values", "options", "complaint"),
     [
-        (["2020-01-01", "2020-01-02", "2020-01-02"], {}, r'"c" \(dates or times, such as "2020-01-01"\); --drop c leaves'),
+        (
+            ["2020-01-01", "2020-01-02", "2020-01-02"],
+            {},
+            r'"c" \(dates or times, such as "2020-01-01"\); --drop c leaves',
+        ),
         (["red", "blue", "red"], {}, r"--drop c leaves it out, --one-hot c makes a column of 0 and 1 of each of its"),
-        (["x", "y", "z"], {"one_hot": True}, r'"c" \(text that differs in every row, such as "x"\); --drop c leaves it'),
+        (
+            ["x", "y", "z"],
+            {"one_hot": True},
+            r'"c" \(text that differs in every row, such as "x"\); --drop c leaves it',
+        ),
         (["1", "2", "x"], {}, 'row 3, column "c": not a number: "x"; --drop c leaves the column out'),
         ([[1], [2], [3]], {}, r"values of the type list"),
         ([[1], [2], [3]], {"one_hot": ("c",)}, 'the column "c" cannot become one-hot columns'),

@@ -67,9 +67,7 @@ def test_a_configured_encoding_is_used_without_a_guess(tmp_path: Path) -> None:
         (b"a,b\n", "a\0b", "embedded null"),
     ],
 )
-def test_bytes_that_are_no_text_are_named(
-    tmp_path: Path, content: bytes, encoding: str | None, complaint: str
-) -> None:
+def test_bytes_that_are_no_text_are_named(tmp_path: Path, content: bytes, encoding: str | None, complaint: str) -> None:
     (tmp_path / "l.csv").write_bytes(content)
     with pytest.raises(DataError, match=complaint) as caught:
         read_text(tmp_path / "l.csv", encoding)
