@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Sequence
 
@@ -12,6 +11,7 @@ from rich.logging import RichHandler
 
 from app.errors import HourglassError
 from training.cli import build_parser
+from training.commands import is_first_process
 from training.errors import TrainingError
 
 FAILED, INTERRUPTED = 1, 130
@@ -47,11 +47,6 @@ def configure_logging() -> None:
         logging.basicConfig(level=level, format="%(message)s", handlers=[handler], force=True)
     else:
         logging.basicConfig(level=level, format="%(asctime)s %(message)s", stream=sys.stderr, force=True)
-
-
-def is_first_process() -> bool:
-    """Return whether this is the only process, or the first that torchrun started; needs no torch."""
-    return os.environ.get("RANK", "0") == "0"
 
 
 if __name__ == "__main__":

@@ -34,6 +34,9 @@ def _add_train_options(train: argparse.ArgumentParser) -> None:
     bundled = ", ".join(bundled_configs())
     train.add_argument("config", metavar="CONFIG", help=f"a YAML file, or one of: {bundled}")
     _add_data_option(train)
+    train.add_argument("--test", metavar="PATH", help="another file or folder, whose rows are the test part")
+    train.add_argument("--kind", choices=["image", "vector"], help="vector: flatten arrays, such as windows of series")
+    train.add_argument("--samples", metavar="MEMBER", help="the member of a .npz file that holds the samples")
     train.add_argument("--label", help="column or member that holds labels, in place of the configuration's")
     train.add_argument("--name", help="the model's name, in place of the configuration's")
     add_table_options(train)
@@ -44,6 +47,12 @@ def _add_train_options(train: argparse.ArgumentParser) -> None:
     train.add_argument("--max-minutes", type=_positive, help="stop at the end of the epoch after this time")
     train.add_argument("--epochs", type=int, help=_override_help("epochs"))
     train.add_argument("--seed", type=int, help=_override_help("seed"))
+    train.add_argument(
+        "--set",
+        action="append",
+        metavar="SECTION.OPTION=VALUE",
+        help="any option of the configuration, such as network.latent_dim=8; may be repeated",
+    )
     train.add_argument("--accelerator", choices=["auto", "cpu", "gpu"], default="auto", help="default: auto")
     train.add_argument("--no-export", action="store_true", help="only train; the command export does the rest")
 
@@ -99,7 +108,10 @@ def _override_help(field: str) -> str:
 
 
 def _positive(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not value > 0:
-        raise argparse.ArgumentTypeError(f"must be above 0, got {text}")
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
     return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -12,30 +13,38 @@ from rich.console import Console
 from rich.table import Table
 
 from app.manifest import Manifest, Measurement
+from training.checks import check_fit, check_models_folder, check_run_folder
 from training.config import Config, EvaluationConfig, describe_problems, load_config
-from training.errors import InvalidConfiguration, RunError
-from training.table_options import table_overrides
+from training.config.settings import FLAGS, with_settings
+from training.errors import InvalidConfiguration
+from training.table_options import table_flags
 
 log = logging.getLogger(__name__)
 
 
+def is_first_process() -> bool:
+    """Return whether this is the only process, or the first that torchrun started; needs no torch."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def train_command(options: argparse.Namespace) -> int:
     """Train a configuration, export a version unless --no-export is set, and print the folder that was written."""
-    # torch and scikit-learn take seconds to import, which --help need not wait for
-    from training.data.load import load_data
-    from training.fitting.ranks import is_first_rank
-    from training.fitting.runs import remove
-    from training.fitting.trainer import fit
-
-    if options.resume and options.overwrite:
-        raise RunError("--resume and --overwrite exclude each other")
     config = override(load_config(options.config), options)
     folder = options.run_dir or Path("runs") / config.name
+    check_run_folder(folder, resume=options.resume, overwrite=options.overwrite)
+    if not options.no_export:
+        check_models_folder(options.models_dir)
+    from training.data.load import load_data  # pyarrow and scikit-learn take a second to import
+
     data = load_data(config.data, options.data_dir, config.optimisation.seed)
-    if is_first_rank():
+    check_fit(config, data)
+    if is_first_process():
         print(data.findings.describe(), file=sys.stderr)
-        if options.overwrite:
-            remove(folder)
+    from training.fitting.runs import remove  # torch takes seconds to import, which a mistake need not wait for
+    from training.fitting.trainer import fit
+
+    if options.overwrite and is_first_process():
+        remove(folder)
     run = fit(
         config,
         data,
@@ -44,7 +53,7 @@ def train_command(options: argparse.Namespace) -> int:
         max_minutes=options.max_minutes,
         accelerator=options.accelerator,
     )
-    if not is_first_rank():
+    if not is_first_process():
         return 0
     if options.no_export:
         print(folder)
@@ -69,6 +78,7 @@ def export_command(options: argparse.Namespace) -> int:
 
 def evaluate_command(options: argparse.Namespace) -> int:
     """Measure the ONNX files of one version: JSON to stdout, a table to stderr, figures into a folder."""
+    evaluation_options(None, options)  # torch takes seconds to import, which a mistake need not wait for
     from training.data.load import load_data
     from training.evaluation.version import choose_data, evaluate_version, find_version, open_version, stored_config
     from training.exporting.report import draw_report
@@ -89,21 +99,8 @@ def evaluate_command(options: argparse.Namespace) -> int:
 
 def override(config: Config, options: argparse.Namespace) -> Config:
     """Return the configuration with the command line's values in place of its own. Raises InvalidConfiguration."""
-    changed = config.model_dump()
-    if options.data:
-        changed["data"] |= {"name": None, "path": options.data}
-    if options.label:
-        changed["data"]["label"] = options.label
-    changed["data"] |= table_overrides(options)
-    for name in ("epochs", "seed"):
-        if getattr(options, name) is not None:
-            changed["optimisation"][name] = getattr(options, name)
-    if options.name:
-        changed["name"] = options.name
-    try:
-        return Config.model_validate(changed)
-    except ValidationError as error:
-        raise InvalidConfiguration(f"the command line: {describe_problems(error)}") from error
+    flags = {flag: getattr(options, flag.removeprefix("--"), None) for flag in FLAGS}
+    return with_settings(config, options.set or [], flags | table_flags(options))
 
 
 def evaluation_options(config: Config | None, options: argparse.Namespace) -> EvaluationConfig:
@@ -115,7 +112,10 @@ def evaluation_options(config: Config | None, options: argparse.Namespace) -> Ev
     try:
         return EvaluationConfig.model_validate(changed)
     except ValidationError as error:
-        raise InvalidConfiguration(f"--{describe_problems(error)}".replace("_", "-")) from error
+        flags = {name: "--" + name.replace("_", "-") for name in EvaluationConfig.model_fields}
+        raise InvalidConfiguration(
+            describe_problems(error, place=lambda path: f"{flags.get(path.partition('.')[0], path)}: ")
+        ) from error
 
 
 def print_table(manifest: Manifest, measurements: tuple[Measurement, ...]) -> None:

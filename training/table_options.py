@@ -29,12 +29,11 @@ def add_table_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def table_overrides(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the members of the configuration's data section that the command line names."""
-    names = ("columns", "drop", "missing", "separator", "decimal", "encoding", "header")
-    given = {name: getattr(options, name) for name in names if getattr(options, name, None) is not None}
-    columns = getattr(options, "one_hot", None)
-    return given if columns is None else given | {"one_hot": columns or True}
+def table_flags(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the values that the command line gives to the options of tables, by flag; None for the others."""
+    names = ("columns", "drop", "missing", "one_hot", "separator", "decimal", "encoding", "header")
+    values = {f"--{name.replace('_', '-')}": getattr(options, name, None) for name in names}
+    return values if values["--one-hot"] != [] else values | {"--one-hot": True}
 
 
 def separator(text: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from app.arrays import Array, Labels, Samples
 from app.errors import EmptyBatch, InvalidParameter, NotFinite, OutOfRange, TooManyRows, WrongShape
-from app.inputs import ImageInput, ValueRange, VectorInput, VectorInput
+from app.inputs import ImageInput, ValueRange, VectorInput
 from app.manifest import Manifest
 
 MAX_LISTED_LABELS = 20

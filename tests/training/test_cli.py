@@ -84,7 +84,7 @@ def test_a_run_can_be_stopped_resumed_and_started_again(
         (["train", "nothing"], "no configuration file 'nothing'"),
         (
             ["train", "digits-ae", "--epochs", "0"],
-            "the command line: optimisation.epochs: Input should be greater than",
+            "--epochs 0: Input should be greater than",
         ),
         (["train", "digits-ae", "--accelerator", "gpu", "--run-dir", "{tmp}/run"], "no GPU here"),
         (["train", "digits-ae", "--no-export", "--run-dir", "{tmp}/train-labels-idx1-ubyte/run"], "Not a directory"),

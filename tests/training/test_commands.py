@@ -10,7 +10,7 @@ from training.commands import evaluation_options, override
 from training.config import load_config
 from training.errors import InvalidConfiguration
 
-UNSET = {"data": None, "label": None, "name": None, "epochs": None, "seed": None}
+UNSET: dict[str, object] = {"set": None}
 UNSET_EVALUATION = {"importance_samples": None, "noise_kinds": None, "noise_amounts": None}
 
 
@@ -22,7 +22,7 @@ def test_options_that_are_not_given_change_nothing() -> None:
 
 def test_given_options_replace_the_configurations() -> None:
     options = {"data": "people.csv", "label": "outcome", "name": "people", "epochs": 3, "seed": 11}
-    config = override(load_config("table-vae"), argparse.Namespace(**options))
+    config = override(load_config("table-vae"), argparse.Namespace(**(UNSET | options)))
     assert (config.data.name, config.data.path, config.data.label) == (None, "people.csv", "outcome")
     assert (config.name, config.optimisation.epochs, config.optimisation.seed) == ("people", 3, 11)
 
@@ -38,13 +38,7 @@ def test_evaluate_needs_no_configuration() -> None:
     assert evaluation_options(None, argparse.Namespace(**options)).importance_samples == 5
 
 
-@pytest.mark.parametrize(("option", "value"), [("epochs", 0), ("name", "Ünnamed")])
-def test_invalid_options_are_refused(option: str, value: object) -> None:
-    with pytest.raises(InvalidConfiguration, match="the command line"):
-        override(load_config("digits-vae"), argparse.Namespace(**(UNSET | {option: value})))
-
-
 def test_invalid_options_of_evaluate_name_the_option() -> None:
     options = UNSET_EVALUATION | {"importance_samples": -1}
-    with pytest.raises(InvalidConfiguration, match="--importance-samples"):
+    with pytest.raises(InvalidConfiguration, match=r"^--importance-samples: Input should be greater"):
         evaluation_options(None, argparse.Namespace(**options))

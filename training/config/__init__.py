@@ -8,12 +8,14 @@ with.
     tables       the part of the data section that only tables have
     objective    the loss: one section for each family of models
     load         the whole configuration, read from a file
+    settings     options of the command line in place of the configuration's
+    problems     mistakes in the user's words
     bundled/     configurations that come with the package
 """
 
 from __future__ import annotations
 
-from training.config.load import BUNDLED, Config, bundled_configs, describe_problems, load_config
+from training.config.load import BUNDLED, Config, bundled_configs, load_config
 from training.config.objective import (
     AutoencoderObjective,
     Binarisation,
@@ -21,6 +23,7 @@ from training.config.objective import (
     LikelihoodName,
     VariationalObjective,
 )
+from training.config.problems import describe_problems
 from training.config.sections import (
     DataConfig,
     EvaluationConfig,

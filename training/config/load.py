@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 
 from app.manifest import ModelName
 from training.config.objective import AutoencoderObjective, Binarisation, DenoisingObjective, VariationalObjective
+from training.config.problems import describe_problems, did_you_mean, known_options
 from training.config.sections import (
     DataConfig,
     EvaluationConfig,
@@ -57,19 +58,17 @@ def load_config(name_or_path: str) -> Config:
     if not path.is_file():
         raise InvalidConfiguration(
             f"no configuration file {name_or_path!r}, and no bundled configuration of that name; "
-            f"bundled: {', '.join(bundled_configs())}"
+            f"bundled: {', '.join(bundled_configs())}{did_you_mean(name_or_path, bundled_configs())}"
         )
     try:
-        return Config.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except yaml.YAMLError as error:
-        raise InvalidConfiguration(f"{path}: not YAML: {error}") from error
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InvalidConfiguration(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    try:
+        return Config.model_validate(document)
     except ValidationError as error:
-        raise InvalidConfiguration(f"{path}: {describe_problems(error)}") from error
-
-
-def describe_problems(error: ValidationError) -> str:
-    """Return the errors of a validation in one line, each after the path of its option."""
-    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors())
+        options = known_options(Config, document if isinstance(document, dict) else {})
+        raise InvalidConfiguration(f"{path}: {describe_problems(error, options)}") from error
 
 
 def bundled_configs() -> list[str]:

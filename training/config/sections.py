@@ -57,6 +57,8 @@ class DataConfig(TableOptions, Section):
     """Share of the rows, without the test part, for early stopping and for the choice of the checkpoint."""
     test: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
     """Share of all rows that the report measures. `mnist` and `digits` have their own test part."""
+    test_path: str | None = None
+    """A file or folder, read like `path`, whose rows are the test part. Null: the share `test`, or the data's own."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

@@ -43,6 +43,8 @@ def _check_labels(source: Source) -> npt.NDArray[Any] | None:
     labels = source.labels
     if labels is None:
         return None
+    if labels.shape == (len(source.samples), 1):
+        labels = labels[:, 0]
     if labels.shape != (len(source.samples),):
         raise DataError(f"{source.origin}: expected {len(source.samples)} labels, got shape {labels.shape}")
     if labels.dtype.kind == "f":
@@ -54,7 +56,10 @@ def _check_labels(source: Source) -> npt.NDArray[Any] | None:
             )
         return labels.astype(np.int64)
     if labels.dtype.kind == "S":
-        return np.char.decode(labels, "utf-8")
+        try:
+            return np.char.decode(labels, "utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(f"{source.origin}: labels that are not UTF-8: {error.object[:60]!r}") from error
     if labels.dtype.kind == "b":
         return labels.astype(np.str_)
     if labels.dtype.kind not in "iuU":

@@ -14,7 +14,8 @@ from training.data.readers.idx import is_idx, read_idx_source
 from training.data.readers.images import read_images
 from training.data.readers.mnist import find_mnist, holds_mnist, read_mnist
 from training.data.readers.numpy_files import read_npy, read_npz
-from training.data.source import Source, arrange_axes
+from training.data.source import Source, arrange_axes, with_test_part
+from training.data.tables.matching import same_columns
 from training.data.tables.text import is_text_table, other_format
 from training.errors import DataError
 
@@ -32,13 +33,17 @@ def load_data(config: DataConfig, data_dir: Path | None, seed: int) -> DataSet:
     Raises DataError, with the file, and with the row if one row is at fault.
     """
     if config.name:
+        if config.test_path:
+            raise DataError(f"{config.name}: the data have a test part of their own; leave out --test")
         _refuse_unused_options(config, config.name)
         source = read_mnist(find_mnist(data_dir)) if config.name == "mnist" else _read_digits()
         return prepare(config.name, arrange_axes(source, config.kind), config, seed)
     if config.path is None:
         raise DataError("the configuration names no data set; name a file or a folder with --data PATH")
     path = find_path(config.path, data_dir)
-    source = _read_folder(path, config) if path.is_dir() else _read_file(path, config)
+    source = _read(path, config)
+    if config.test_path is not None:
+        source = with_test_part(source, _read(find_path(config.test_path, data_dir), same_columns(config, source)))
     return prepare(_name_of(path), arrange_axes(source, config.kind), config, seed)
 
 
@@ -50,6 +55,10 @@ def find_path(path: str, data_dir: Path | None) -> Path:
         if candidate.exists():
             return candidate
     raise DataError(f"no such file or folder: {' or '.join(map(str, candidates))}")
+
+
+def _read(path: Path, config: DataConfig) -> Source:
+    return _read_folder(path, config) if path.is_dir() else _read_file(path, config)
 
 
 def _read_folder(path: Path, config: DataConfig) -> Source:
@@ -108,7 +117,8 @@ def _refuse_unused_options(config: DataConfig, origin: str, *used: str) -> None:
     """Raise DataError if an option is set that the reader does not use."""
     for option in READER_OPTIONS:
         if option not in used and getattr(config, option) != DataConfig.model_fields[option].default:
-            raise DataError(f"{origin}: data.{option} has no meaning for this kind of data")
+            flag = f"data.{option}" if option in ("image_size", "colour") else f"--{option.replace('_', '-')}"
+            raise DataError(f"{origin}: {flag} has no meaning for this kind of data")
 
 
 def _name_of(path: Path) -> str:

@@ -126,6 +126,22 @@ def _check_axes(source: Source, kind: SampleKind | None) -> None:
         raise DataError(f"{source.origin}: a table has no images, but kind is 'image'")
 
 
+def with_test_part(source: Source, test: Source) -> Source:
+    """Return the rows with those of another file as their test part. Raises DataError if the two do not fit."""
+    for part in (source, test):
+        if part.test is not None or part.validation is not None:
+            raise DataError(f"{part.origin}: the data have parts of their own already; leave out --test")
+    if test.feature_names != source.feature_names:
+        if sorted(test.feature_names) != sorted(source.feature_names):
+            lacking = [name for name in source.feature_names if name not in test.feature_names]
+            excess = [name for name in test.feature_names if name not in source.feature_names]
+            problem = f'no column "{lacking[0]}"' if lacking else f'a column "{excess[0]}"'
+            raise DataError(f"{test.origin}: expected the columns of {source.origin}, but there is {problem}")
+        order = [test.feature_names.index(name) for name in source.feature_names]
+        test = replace(test, samples=test.samples[:, order], feature_names=source.feature_names)
+    return replace(source, test=test)
+
+
 def _arrange_part(part: Source | None, kind: SampleKind, training: npt.NDArray[Any]) -> Source | None:
     """Return the validation or the test part, in the training part's type. Raises DataError if the two do not fit."""
     if part is None:
@@ -144,6 +160,8 @@ def _arrange_part(part: Source | None, kind: SampleKind, training: npt.NDArray[A
 def _with_one_type(source: Source) -> Source:
     """Return the parts in a type that holds the numbers of all, so that equal rows are found across parts."""
     parts = [part for part in (source.validation, source.test) if part is not None]
+    if not parts:
+        return source
     dtype = np.result_type(source.samples, *(part.samples for part in parts))
 
     def in_type(part: Source | None) -> Source | None:

@@ -19,6 +19,7 @@ from training.config import Config, DataConfig, EvaluationConfig, TableOptions, 
 from training.data.dataset import DataSet
 from training.data.load import PARQUET_SUFFIXES, find_path
 from training.data.readers.mnist import holds_mnist
+from training.data.tables.matching import feature_columns
 from training.data.tables.text import is_text_table
 from training.errors import InvalidConfiguration, RunError
 from training.evaluation.alarms import alarms
@@ -118,9 +119,8 @@ def _table_options(sample: ModelInput, own: DataConfig, place: Path) -> dict[str
     if is_text:
         options |= own.model_dump(include={"separator", "decimal", "encoding", "header"})
     if is_table and isinstance(sample, VectorInput) and sample.feature_names:
-        encoded = {f"{column}={value}": column for column, values in sample.one_hot.items() for value in values}
-        columns = dict.fromkeys(encoded.get(name, name) for name in sample.feature_names)
-        options |= {"columns": tuple(columns), "missing": own.missing, "one_hot": sample.one_hot or False}
+        columns = feature_columns(sample.feature_names, sample.one_hot)
+        options |= {"columns": columns, "missing": own.missing, "one_hot": sample.one_hot or False}
     return options
 
 

@@ -14,6 +14,7 @@ import torch
 import yaml
 
 from app.engine.process import available_cores
+from training.checks import refuse_used_folder
 from training.config import Config, Section, load_config
 from training.data.dataset import DataSet
 from training.errors import RunError
@@ -52,8 +53,7 @@ class Run:
 
 def start(config: Config, data: DataSet, folder: Path) -> None:
     """Make the folder of a new run. Raises RunError if it holds a run already."""
-    if folder.exists() and any(folder.iterdir()):
-        raise RunError(f"{folder} holds a run already: --resume continues it, --overwrite starts again")
+    refuse_used_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FINGERPRINT).write_text(data.fingerprint() + "\n", encoding="utf-8")
     (folder / CONFIG).write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), encoding="utf-8")

@@ -28,7 +28,7 @@ def test_the_bundled_models_have_bundled_configurations() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"nmae": "x"}, "nmae: Extra inputs"),
+        ({"nmae": "x"}, "nmae: there is no such option; did you mean name or data.name?"),
         ({"objective": {"family": "gan"}}, "objective"),
         ({"optimisation": {"epochs": 1, "seed": -1}}, "optimisation.seed"),
     ],

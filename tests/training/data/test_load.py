@@ -52,7 +52,7 @@ def test_empty_and_unknown_files_are_named(tmp_path: Path, name: str, content: b
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"label": "y"}, r"stack\.npy: data.label has no meaning for this kind of data"),
+        ({"label": "y"}, r"stack\.npy: --label has no meaning for this kind of data"),
         ({"image_size": (8, 8)}, r"stack\.npy: data.image_size has no meaning"),
     ],
 )

@@ -167,3 +167,48 @@ def test_windows_of_series_are_vectors_without_a_range(tmp_path: Path) -> None:
     assert data.findings.describe().startswith(
         "rows        30, each a vector of 72 numbers (a window of 24x3), float32"
     )
+
+
+def own_parts(train: np.ndarray, validation: np.ndarray | None, test: np.ndarray | None) -> Source:
+    """Return a source of vectors with its own parts."""
+    parts = {
+        name: None if samples is None else Source("parts", samples, kind="vector")
+        for name, samples in (("validation", validation), ("test", test))
+    }
+    return Source("parts", train, kind="vector", **parts)
+
+
+def numbers(first: int, count: int) -> np.ndarray:
+    """Return different rows of two numbers."""
+    return np.arange(2 * first, 2 * (first + count), dtype=np.float32).reshape(count, 2)
+
+
+def test_parts_of_the_source_stay_what_they_are() -> None:
+    source = own_parts(numbers(0, 40), numbers(40, 12), numbers(60, 7))
+    data = prepare("parts", source, DataConfig(), seed=0)
+    assert [len(part) for part in (data.train, data.validation, data.test)] == [40, 12, 7]
+    assert data.validation.samples.tolist() == numbers(40, 12).tolist()
+    assert data.test.samples.tolist() == numbers(60, 7).tolist()
+
+
+def test_a_missing_part_is_a_share_of_the_training_rows() -> None:
+    only_validation = prepare("parts", own_parts(numbers(0, 40), numbers(40, 12), None), DataConfig(test=0.25), seed=0)
+    assert [len(only_validation.train), len(only_validation.validation), len(only_validation.test)] == [30, 12, 10]
+    only_test = prepare("parts", own_parts(numbers(0, 40), None, numbers(40, 12)), DataConfig(validation=0.1), seed=0)
+    assert [len(only_test.train), len(only_test.validation), len(only_test.test)] == [36, 4, 12]
+
+
+def test_no_row_of_a_later_part_is_in_an_earlier_one() -> None:
+    """Rows 38, 39 are also validation rows, and rows 50, 51 are in validation and test."""
+    source = own_parts(numbers(0, 40), numbers(38, 14), numbers(50, 9))
+    data = prepare("parts", source, DataConfig(), seed=0)
+    assert [len(data.train), len(data.validation), len(data.test)] == [38, 12, 9]
+    assert data.findings.dropped == 4
+    assert "dropped     4 rows that are also in a held-out part" in data.findings.describe()
+
+
+def test_notes_of_a_reader_are_findings() -> None:
+    source = replace(own_parts(numbers(0, 40), None, None), notes={"passed over": "2 files: .txt 2"})
+    assert prepare("parts", source, DataConfig(), seed=0).findings.describe().splitlines()[1] == (
+        "passed over 2 files: .txt 2"
+    )

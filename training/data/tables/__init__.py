@@ -7,5 +7,6 @@ Tables: from the text or the columns of a file to numbers with names.
     numerals   text as numbers: decimal commas and separators of thousands
     indices    columns that only number the rows
     selection  the columns that are features
+    matching   another file with the same features
     assembly   columns as the samples of a source: one-hot columns, missing values, findings
 """

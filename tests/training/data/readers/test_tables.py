@@ -106,7 +106,7 @@ def table_with(row: int, text: str) -> str:
         ),
         (table_with(1, "1,2,x"), {"label": "species"}, r'people\.csv: no column "species" among age, weight, kind'),
         (table_with(1, "1,2,x"), {"kind": "image"}, "a table has no images"),
-        (table_with(1, "1,2,x"), {"samples": "x"}, "data.samples has no meaning"),
+        (table_with(1, "1,2,x"), {"samples": "x"}, "--samples has no meaning"),
         (
             table_with(1, "1,99,x"),
             {"value_range": (0, 20)},
