@@ -37,7 +37,7 @@ class TextTable:
     """The lines below the header, without comments."""
     separator: str
     notes: tuple[str, ...]
-    """What is unusual about the file, for the findings."""
+    """The unusual traits of the file, for the findings."""
 
 
 def read_dialect(path: Path, content: bytes, separator: str | None, has_header: bool | None) -> TextTable:
