@@ -16,7 +16,7 @@ from training.data.missing import Mask, medians, one_hot_groups
 from training.data.source import Source
 from training.data.storage import describe_unstorable, exact_dtype, first_unstorable, widened
 from training.data.tables.columns import Column, describe_text, first_text, has_few_values
-from training.data.tables.selection import listed, quoted, typed
+from training.data.tables.selection import counted, listed, quoted, typed
 from training.errors import DataError
 
 
@@ -107,8 +107,8 @@ def _refuse(origin: str, refused: dict[str, Column]) -> None:
     remedy = f"--drop {typed(list(refused))} leaves {'it' if len(refused) == 1 else 'them'} out"
     if few:
         remedy += f", --one-hot {typed(few)} makes a column of 0 and 1 of each of its values"
-    kind = "column is" if len(refused) == 1 else "columns are"
-    raise DataError(f"{origin}: {len(refused)} {kind} not numbers: {listed(reasons)}; {remedy}")
+    verb = "is" if len(refused) == 1 else "are"
+    raise DataError(f"{origin}: {counted(len(refused), 'column')} {verb} not numbers: {listed(reasons)}; {remedy}")
 
 
 def missing_counts(names: Sequence[str], columns: dict[str, Column]) -> dict[str, int]:
@@ -128,7 +128,7 @@ def settle_missing(
     rows = len(next(iter(columns.values())).missing)
     keep: Mask = np.ones(rows, bool)
     counts = missing_counts(list(columns), columns)
-    text = f"{sum(counts.values())} values"
+    text = counted(sum(counts.values()), "value")
     if counts:
         text += f": {listed([f'{name} {count}' for name, count in counts.items()])}"
     without = np.zeros(rows, bool) if label_missing is None else label_missing.copy()

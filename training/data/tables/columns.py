@@ -160,6 +160,8 @@ def describe_text(column: Column) -> Column:
     different = pc.count_distinct(text).as_py()
     if different == present and present > 1:
         problem = f"text that differs in every row, such as {example}"
+    elif different == 1:
+        problem = f"the same text wherever there is any, {example}"
     else:
         problem = f"text of {different} different values, such as {example}"
     return Column("text", column.missing, text=text, problem=problem)

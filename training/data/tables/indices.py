@@ -13,9 +13,8 @@ from training.data.tables.columns import Column
 UNNAMED = re.compile(r"|Unnamed: \d+(_level_\d+)?|__index_level_\d+__")
 """Names of columns that programs write for an index without a name."""
 INDEX_NAMES = re.compile(
-    r"(unnamed|index|idx|_?id|uid|uuid|guid|#|no\.?|nr\.?|level_0"
-    r"|row[ _.]?(id|num|number|name|names)?|(record|sample|case)([ _.]?(id|number))?)",
-    re.IGNORECASE,
+    r"(?i:unnamed|index|idx|_?id|uid|uuid|guid|#|no\.?|nr\.?|level_0|row[ _.]?(id|num|number|name|names)?"
+    r"|(record|sample|case)([ _.]?number)?)|.*([a-z]I[dD]|[ _.-][iI][dD])"
 )
 """Names of columns that number or name the rows if each row has another value."""
 MIN_COUNTED_ROWS = 10

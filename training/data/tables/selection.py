@@ -67,6 +67,11 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:MAX_LISTED_COLUMNS]) + more
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number of things, such as `1 row` or `2 rows`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def quoted(name: str) -> str:
     """Return a column's name in quotes, for messages."""
     return f'"{name}"'

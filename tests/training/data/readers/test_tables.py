@@ -88,7 +88,7 @@ def table_with(row: int, text: str) -> str:
         (
             table_with(7, ",1,x"),
             {},
-            r'people\.csv: row 7, column "age": missing value; 1 values: age 1; --missing drop leaves out 1 of 10 rows',
+            r'people\.csv: row 7, column "age": missing value; 1 value: age 1; --missing drop leaves out 1 of 10 rows',
         ),
         (table_with(7, "NaN,1,x"), {}, r'row 7, column "age": missing value'),
         (table_with(2, ",1,x").replace("3,3.5", "q,3.5"), {}, r'row 4, column "age": not a number: "q"'),
@@ -97,7 +97,7 @@ def table_with(row: int, text: str) -> str:
         (table_with(7, "1e39,1,x"), {}, r'row 7, column "age": 1e\+39 is too large for float32'),
         (table_with(7, "1e400,1,x"), {}, r'row 7, column "age": infinite'),
         (table_with(7, "2020-01-01,1,x"), {}, r'row 7, column "age": not a number: "2020-01-01"'),
-        (table_with(1, "1,2,x"), {"label": None}, r'1 column is not numbers: "kind" \(text of 1 different values'),
+        (table_with(1, "1,2,x"), {"label": None}, r'1 column is not numbers: "kind" \(the same text'),
         (table_with(7, "1,2,"), {}, r'row 7, column "kind": missing value'),
         (
             table_with(7, "1,2"),
@@ -120,7 +120,7 @@ def table_with(row: int, text: str) -> str:
         ("a,kind\n1,x\n2,x\n", {}, "expected at least 2 columns of numbers, got 1"),
         ("a,b,kind\n1,2,x\n1,2,x\n1,2,y\n", {}, "all rows are the same"),
         ("a,b,kind\n1,2,x\n", {}, "expected at least 3 different rows"),
-        (b"a,b,kind\n\xff,2,x\n", {}, r'"a" \(text of 1 different values, such as "ÿ"\)'),
+        (b"a,b,kind\n\xff,2,x\n", {}, r'"a" \(the same text wherever there is any, "ÿ"\)'),
         (table_with(7, '7,8,"x'), {}, "row 7: a quotation mark is opened, but never closed"),
         (b"a,b,kind\n1,\0,x\n", {}, "line 2: a NUL byte"),
         ("a;b\n1;2\n", {"label": None, "separator": "|"}, r'got 1, "a;b"; no separator that is known splits it'),
@@ -178,7 +178,7 @@ def test_every_numeric_type_of_parquet_is_read(tmp_path: Path) -> None:
             r'people\.parquet: 1 column is not numbers: "c" \(text of 3 different values',
         ),
         (pa.array([1.0, None, 2.0, 3.0]), None, r'row 2, column "c": missing value'),
-        (pa.array([1.0, 2.0, float("nan"), 3.0]), None, r'row 3, column "c": missing value; 1 values: c 1'),
+        (pa.array([1.0, 2.0, float("nan"), 3.0]), None, r'row 3, column "c": missing value; 1 value: c 1'),
         (pa.array([1.0, 2.0, 3.0, -1e300]), None, r'row 4, column "c": -1e\+300 is too large for float32'),
         (pa.array([None] * 4), None, r'row 1, column "c": missing value'),
         (pa.array([[1], [2], [3], [4]]), None, r'"c" \(values of the type list'),
@@ -294,7 +294,7 @@ def test_missing_values_are_filled_with_medians_that_the_manifest_keeps(tmp_path
 def test_rows_with_missing_values_are_dropped_and_counted(tmp_path: Path) -> None:
     data = load_csv(tmp_path, "a,b,y\n1,2,u\n3,,v\n5,6,\n7,8,v\n9,1,u\n", missing="drop", label="y")
     assert classes_by_row(data) == {(1, 2): "u", (7, 8): "v", (9, 1): "u"}
-    assert data.findings.notes["missing"] == "1 values: b 1; 2 of 5 rows left out"
+    assert data.findings.notes["missing"] == "1 value: b 1; 2 of 5 rows left out"
     assert isinstance(data.input, VectorInput)
     assert data.input.fill == ()
 

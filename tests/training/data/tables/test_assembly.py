@@ -87,7 +87,7 @@ def test_all_columns_that_are_no_numbers_are_named_at_once() -> None:
         build_features("t.csv", table, TableOptions())
     assert str(caught.value) == (
         't.csv: 3 columns are not numbers: "day" (dates or times, such as "1.1.2020"), '
-        '"full name" (text that differs in every row, such as "x"), "sex" (text of 1 different values, such as "m"); '
+        '"full name" (text that differs in every row, such as "x"), "sex" (the same text wherever there is any, "m"); '
         "--drop day 'full name' sex leaves them out, --one-hot sex makes a column of 0 and 1 of each of its values"
     )
 

@@ -76,6 +76,7 @@ def test_other_columns_have_a_kind_and_no_numbers(column: Column, kind: str) -> 
         (["3 Mar 2020", "12/31/1999"], 'dates or times, such as "3 Mar 2020"'),
         (["10:05", "9:30 pm"], 'dates or times, such as "10:05"'),
         (["ab", "cd", "ef"], 'text that differs in every row, such as "ab"'),
+        (["ab", "ab"], 'the same text wherever there is any, "ab"'),
         (["ab", "ab", "ef"], 'text of 2 different values, such as "ab"'),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 
 from training.config import TableOptions
 from training.data.tables.columns import Column, read_column
-from training.data.tables.selection import candidates, leave_out_indices, listed, quoted, typed
+from training.data.tables.selection import candidates, counted, leave_out_indices, listed, quoted, typed
 from training.errors import DataError
 
 
@@ -87,4 +87,5 @@ def test_a_count_stays_and_is_told_if_there_are_few_rows_or_one_other_column() -
 def test_names_are_listed_as_they_are_typed() -> None:
     assert typed(["a", "b c"]) == "a 'b c'"
     assert quoted("a") == '"a"'
+    assert (counted(1, "row"), counted(2, "row")) == ("1 row", "2 rows")
     assert listed([f"c{n}" for n in range(22)]).endswith("c19 and 2 more")
