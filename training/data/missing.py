@@ -19,8 +19,11 @@ def fill_missing(sources: Sequence[Source], parts: Sequence[Split], rows: Sequen
     """
     Put the medians of the training part, which is the first, into all parts in place of missing values; return them.
 
-    `sources` has the source of each part, and `rows` the rows of the part in its source.
+    `sources` has the source of each part, and `rows` the rows of the part in its source. Returns nothing for columns
+    without names.
     """
+    if not sources[0].feature_names:
+        return ()
     masks = [None if part.missing is None else part.missing[chosen] for part, chosen in zip(sources, rows, strict=True)]
     first = sources[0]
     fill = medians(parts[0].samples, masks[0], one_hot_groups(first.feature_names, first.one_hot))

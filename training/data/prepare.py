@@ -49,9 +49,8 @@ def prepare(name: str, source: Source, config: DataConfig, seed: int) -> DataSet
     train, validation, test = (
         _gather(sources[index], labels[index], part_rows, unit) for index, part_rows in zip(origins, rows, strict=True)
     )
-    fill: tuple[float, ...] = ()
-    if source.feature_names and config.missing == "median":
-        fill = fill_missing([sources[index] for index in origins], (train, validation, test), rows)
+    own = [sources[index] for index in origins]
+    fill = fill_missing(own, (train, validation, test), rows) if config.missing == "median" else ()
     clipped, found = 0, False
     if source.kind == "image" and value_range is None:
         value_range, found = _training_range(source, train), True

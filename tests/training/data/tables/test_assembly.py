@@ -92,7 +92,7 @@ def test_all_columns_that_are_no_numbers_are_named_at_once() -> None:
     )
 
 
-GAPS = {"a": [1, None, 3, None, 9], "b": [1, 2, 3, 4, 5], "c": [None, 1.5, 2.5, 3.5, 4.5]}
+GAPS: dict[str, list[Any]] = {"a": [1, None, 3, None, 9], "b": [1, 2, 3, 4, 5], "c": [None, 1.5, 2.5, 3.5, 4.5]}
 
 
 def test_missing_values_are_counted_by_column() -> None:

@@ -57,7 +57,7 @@ def test_repeated_names_that_are_left_out_do_no_harm() -> None:
 
 
 COUNT = list(range(1, 13))
-OTHERS = {"a": [n % 5 for n in COUNT], "b": [n * n for n in COUNT]}
+OTHERS: dict[str, list[Any]] = {"a": [n % 5 for n in COUNT], "b": [n * n for n in COUNT]}
 
 
 def test_indices_are_taken_out_with_their_reasons() -> None:
