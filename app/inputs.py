@@ -83,6 +83,8 @@ class VectorInput(Contract):
     """Names in the order of the columns; empty if they have none."""
     one_hot: dict[str, tuple[str, ...]] = {}
     """The values of each column of text, whose features are named `column=value`, in the order of the features."""
+    fill: tuple[float, ...] = ()
+    """The numbers that stand in for missing ones, one per feature; empty: missing numbers are refused."""
     window: tuple[Dimension, ...] = ()
     """The shape of a sample before it was flattened, such as (steps, channels); empty: it was flat."""
 
@@ -90,6 +92,8 @@ class VectorInput(Contract):
     def _features_have_one_name_each(self) -> Self:
         if self.feature_names and len(self.feature_names) != self.shape[0]:
             raise ValueError(f"{self.shape[0]} features, but {len(self.feature_names)} feature names")
+        if self.fill and len(self.fill) != self.shape[0]:
+            raise ValueError(f"{self.shape[0]} features, but {len(self.fill)} numbers in fill")
         if self.window and math.prod(self.window) != self.shape[0]:
             raise ValueError(f"{self.shape[0]} features, but a window of {math.prod(self.window)} numbers")
         expected = {f"{column}={value}" for column, values in self.one_hot.items() for value in values}

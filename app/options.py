@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import islice
-from typing import Annotated, Any, ClassVar, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -45,6 +45,11 @@ class Options(BaseModel):
     def png_scale(self) -> int:
         """The height and width of a sample's pixel in a PNG answer."""
         return 1
+
+    @property
+    def gives_objects(self) -> bool:
+        """True if a JSON answer has samples as objects by feature name, and not as arrays."""
+        return False
 
 
 AnyOptions = TypeVar("AnyOptions", bound=Options)
@@ -105,6 +110,11 @@ class DecodeOptions(Options):
     scale: Annotated[int, Field(ge=1, le=MAX_SCALE)] = Field(
         1, description="Height and width of each pixel of a sample in a PNG answer: enlarges it without smoothing."
     )
+    rows: Literal["arrays", "objects"] = Field(
+        "arrays",
+        description="Samples in a JSON answer: arrays, or objects by feature name if the features have names.",
+    )
+
     label: str | None = Field(
         None,
         description="The label to decode with: one of the manifest's `labels`, which a conditional model requires. "
@@ -120,6 +130,11 @@ class DecodeOptions(Options):
     def png_scale(self) -> int:
         """The height and width of a sample's pixel in a PNG answer."""
         return self.scale
+
+    @property
+    def gives_objects(self) -> bool:
+        """True if a JSON answer has samples as objects by feature name, and not as arrays."""
+        return self.rows == "objects"
 
 
 class DenoiseOptions(DecodeOptions):

@@ -9,6 +9,7 @@ from pathlib import Path
 from app.distribution import installed_version
 from training.commands import evaluate_command, export_command, train_command
 from training.config import OptimisationConfig, bundled_configs
+from training.table_options import add_table_options
 
 DESCRIPTION = "Train, evaluate and export autoencoders. Progress goes to stderr, the result to stdout."
 
@@ -44,6 +45,7 @@ def _add_train_options(train: argparse.ArgumentParser) -> None:
         "--background", metavar="COLOUR", help="the colour under transparent pixels of images (default: black)"
     )
     train.add_argument("--name", help="the model's name, in place of the configuration's")
+    add_table_options(train)
     _add_shared_options(train)
     train.add_argument("--run-dir", type=Path, help="folder of checkpoints and logs (default: runs/NAME)")
     train.add_argument("--resume", action="store_true", help="continue the run in the folder")
@@ -83,7 +85,7 @@ def _add_data_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         metavar="PATH",
-        help=".npy, .npz, .csv, .parquet or IDX file, or a folder of images, in place of the configuration's",
+        help=".npy, .npz, .csv, .tsv, .parquet or IDX file, or a folder of images, in place of the configuration's",
     )
 
 

@@ -15,6 +15,7 @@ from training.checks import check_fit, check_models_folder, check_run_folder
 from training.config import Config, EvaluationConfig, describe_problems, load_config
 from training.config.settings import FLAGS, with_settings
 from training.errors import InvalidConfiguration
+from training.table_options import table_flags
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ def evaluate_command(options: argparse.Namespace) -> int:
 def override(config: Config, options: argparse.Namespace) -> Config:
     """Return the configuration with the command line's values in place of its own. Raises InvalidConfiguration."""
     flags = {flag: getattr(options, flag.removeprefix("--").replace("-", "_"), None) for flag in FLAGS}
-    return with_settings(config, options.set or [], flags)
+    return with_settings(config, options.set or [], flags | table_flags(options))
 
 
 def evaluation_options(config: Config | None, options: argparse.Namespace) -> EvaluationConfig:

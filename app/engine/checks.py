@@ -33,6 +33,16 @@ def accepted_shapes(manifest: Manifest) -> list[tuple[int, ...]]:
     return accepted
 
 
+def has_features(manifest: Manifest) -> bool:
+    """Return whether the columns of a model's samples have names."""
+    return isinstance(manifest.input, VectorInput) and bool(manifest.input.feature_names)
+
+
+def missing_fill(manifest: Manifest) -> tuple[float, ...]:
+    """Return the numbers that stand in for missing ones; none if the model refuses missing numbers."""
+    return manifest.input.fill if isinstance(manifest.input, VectorInput) else ()
+
+
 class RowCheck:
     """The check of a model's samples, or of its latents: their number, shape, finite values, and value range."""
 
@@ -42,6 +52,7 @@ class RowCheck:
         accepted: Sequence[tuple[int, ...]],
         value_range: ValueRange | None,
         max_rows: int | None = None,
+        fill: Sequence[float] = (),
     ) -> None:
         self._name = name
         self._max_rows = max_rows
@@ -49,6 +60,8 @@ class RowCheck:
         """Shapes of one row; the first is the one that the model takes."""
         self._range = value_range
         self._highest_bits = highest_bits(value_range)
+        self._fill = np.array(fill, np.float32)
+        """The numbers that stand in for missing ones, which are NaN; none: a missing number is refused."""
 
     def __call__(self, rows: Array) -> Array:
         """
@@ -62,6 +75,8 @@ class RowCheck:
             raise TooManyRows(f"expected at most {self._max_rows} rows at once, got {len(rows)}")
         if rows.shape[1:] not in self._accepted:
             self._raise_wrong_shape(rows)
+        if self._fill.size:
+            rows = np.where(np.isnan(rows), self._fill, rows)
         bits = self._highest_bits
         if bits is None or rows.dtype != np.float32 or np.maximum.reduce(rows.view(np.uint32), axis=None) > bits:
             self._check_numbers(rows)
@@ -101,7 +116,9 @@ def highest_bits(value_range: ValueRange | None) -> int | None:
 def row_checks(manifest: Manifest, max_rows: int | None = None) -> dict[str, RowCheck]:
     """Return the checks of a model's arrays, by name."""
     return {
-        "samples": RowCheck("samples", accepted_shapes(manifest), stated_range(manifest), max_rows),
+        "samples": RowCheck(
+            "samples", accepted_shapes(manifest), stated_range(manifest), max_rows, missing_fill(manifest)
+        ),
         "latents": RowCheck("latents", [(manifest.latent_dim,)], None, max_rows),
     }
 

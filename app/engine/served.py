@@ -12,7 +12,7 @@ import numpy as np
 from app.arrays import Labels, Latents, Samples
 from app.engine.autoencoder import Autoencoder, Posterior, Reconstruction, straight_line
 from app.engine.batcher import Batcher
-from app.engine.checks import clip_samples, label_rows, row_checks
+from app.engine.checks import clip_samples, has_features, label_rows, row_checks
 from app.engine.corruption import Noise
 from app.engine.offload import LoopLimit, Offload
 from app.engine.queue import Queue
@@ -58,6 +58,7 @@ class ServedModel:
         self.tasks = tuple(tasks)
         """Names of the tasks that the model supports."""
         self.takes_images = isinstance(self.manifest.input, ImageInput)
+        self.has_features = has_features(self.manifest)
         self.requests = {task: RequestStatistics() for task in self.tasks}
         """The requests of /v2, by task."""
         self.max_rows = limits.rows(self.manifest)

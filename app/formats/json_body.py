@@ -27,7 +27,9 @@ except ImportError:  # no build for this Python: slower, with the same results
 
 from app.arrays import Array
 from app.errors import BodyTooLarge, EmptyBatch, InvalidInput, MalformedBody, NotFinite, NotNumbers, TooManyRows
+from app.formats.feature_rows import MAX_OBJECTS, MAX_QUOTES, FeatureRows
 from app.formats.json_errors import MAX_DEPTH, describe, list_names, to_array
+from app.inputs import VectorInput
 
 SMALL_BODY_BYTES = 512 * 1024
 """
@@ -66,18 +68,20 @@ class Reader(threading.local):
 _reader = Reader()
 
 
-def read_rows(content: bytes, member: str) -> Array:
+def read_rows(content: bytes, member: str, table: VectorInput | None = None) -> Array:
     """
     Return the array under the only member of a JSON object, such as {"samples": [[0, 0.5], [1, 0]]}.
 
+    Rows of a table may also be objects, such as {"samples": [{"age": 41}]}.
     Raises MalformedBody, BodyTooLarge, NotFinite, NotNumbers, EmptyBatch, RaggedRows or InvalidInput.
     """
     if len(content) > SMALL_BODY_BYTES:
-        _check_element_counts(content)
-        if content.count(b'"') > MAX_JSON_QUOTES:
-            raise NotNumbers(f"{member}: expected numbers, got strings, more than {MAX_JSON_QUOTES // 2} of them")
+        _check_element_counts(content, MAX_OBJECTS if table else MAX_JSON_OBJECTS)
+        quotes = MAX_QUOTES if table else MAX_JSON_QUOTES
+        if content.count(b'"') > quotes:
+            raise NotNumbers(f"{member}: expected numbers, got strings, more than {quotes // 2} of them")
     rows = read_valid_rows(content, member) if HAS_SIMDJSON else None
-    return _read_rows_carefully(content, member) if rows is None else rows
+    return _read_rows_carefully(content, member, table) if rows is None else rows
 
 
 def read_valid_rows(content: bytes, member: str) -> Array | None:
@@ -102,12 +106,13 @@ def read_valid_rows(content: bytes, member: str) -> Array | None:
         return None
 
 
-def _read_rows_carefully(content: bytes, member: str) -> Array:
-    body = load(content, f'{{"{member}": [[0.5, 0]]}}')
+def _read_rows_carefully(content: bytes, member: str, table: VectorInput | None) -> Array:
+    body = load(content, f'{{"{member}": [[0.5, 0]]}}', MAX_OBJECTS if table else MAX_JSON_OBJECTS)
     if not isinstance(body, dict):
         raise InvalidInput(f'expected an object {{"{member}": [...]}}, got {describe(body)}')
     _check_only_member(body, member)
-    return to_array(body[member], member)
+    rows = FeatureRows(table).read(body[member], member) if table else body[member]
+    return rows if isinstance(rows, np.ndarray) else to_array(rows, member)
 
 
 def _check_only_member(body: dict[str, Any], member: str) -> None:
@@ -156,9 +161,9 @@ def _read_valid_document(content: bytes, member: str) -> Any:
     return document if np.count_nonzero(np.frombuffer(content, np.uint8) == OPENING_BRACKET) == lists else None
 
 
-def load(content: bytes, example: str) -> Any:
+def load(content: bytes, example: str, max_objects: int = MAX_JSON_OBJECTS) -> Any:
     """Return a JSON document as Python objects. Raises MalformedBody with the example, BodyTooLarge or NotFinite."""
-    _check_element_counts(content)
+    _check_element_counts(content, max_objects)
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError as error:
@@ -167,14 +172,14 @@ def load(content: bytes, example: str) -> Any:
         raise MalformedBody(f"expected JSON such as {example}, but: {error}") from error
 
 
-def _check_element_counts(content: bytes) -> None:
+def _check_element_counts(content: bytes, max_objects: int = MAX_JSON_OBJECTS) -> None:
     """Raise BodyTooLarge for a large body that would take far more memory or time than its size suggests."""
     if len(content) <= SMALL_BODY_BYTES:
         return
     for character, name, limit in (
         (b",", "numbers or members", MAX_JSON_NUMBERS),
         (b"[", "lists", MAX_JSON_LISTS),
-        (b"{", "objects", MAX_JSON_OBJECTS),
+        (b"{", "objects", max_objects),
     ):
         if content.count(character) > limit:
             advice = "send fewer rows at once, flat rows, or bytes"

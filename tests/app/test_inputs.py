@@ -32,7 +32,7 @@ def test_members_that_format_1_lacks_mean_what_they_meant_there() -> None:
     image = ImageInput(shape=(3, 8, 8), value_range=ValueRange(low=0, high=255))
     assert (image.range_origin, image.levels, image.bits, image.background) == ("stated", None, 8, ())
     vector = VectorInput(shape=(2,))
-    assert (vector.range_origin, vector.one_hot, vector.window) == ("stated", {}, ())
+    assert (vector.range_origin, vector.one_hot, vector.window, vector.fill) == ("stated", {}, (), ())
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,7 @@ def test_members_that_format_1_lacks_mean_what_they_meant_there() -> None:
         ({"kind": "image", "shape": [1, 8, 8], "value_range": UNIT, "background": [256]}, "less than or equal to 255"),
         ({"kind": "image", "shape": [1, 8, 8], "value_range": UNIT, "bits": 12}, "8 or 16"),
         ({"kind": "vector", "shape": [2], "feature_names": ["a"]}, "2 features, but 1 feature names"),
+        ({"kind": "vector", "shape": [2], "fill": [0.5]}, "2 features, but 1 numbers in fill"),
         ({"kind": "vector", "shape": [6], "window": [2, 4]}, "6 features, but a window of 8 numbers"),
         (
             {"kind": "vector", "shape": [2], "feature_names": ["a", "k=x"], "one_hot": {"k": ["x", "y"]}},

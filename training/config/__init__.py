@@ -5,6 +5,7 @@ An unknown or misspelled option is an error. The manifest keeps a copy of the co
 with.
 
     sections     data, preprocessing, network, optimisation, evaluation
+    tables       the part of the data section that only tables have
     objective    the loss: one section for each family of models
     load         the whole configuration, read from a file
     settings     options of the command line in place of the configuration's
@@ -33,6 +34,7 @@ from training.config.sections import (
     PreprocessingConfig,
     Section,
 )
+from training.config.tables import MissingValues, TableOptions
 
 __all__ = [
     "BUNDLED",
@@ -44,11 +46,13 @@ __all__ = [
     "DenoisingObjective",
     "EvaluationConfig",
     "LikelihoodName",
+    "MissingValues",
     "NetworkConfig",
     "NoiseKind",
     "OptimisationConfig",
     "PreprocessingConfig",
     "Section",
+    "TableOptions",
     "VariationalObjective",
     "bundled_configs",
     "describe_problems",

@@ -6,6 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from training.config.tables import TableOptions
+
 Positive = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[float, Field(ge=0.0)]
 Proportion = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -23,15 +25,15 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class DataConfig(Section):
+class DataConfig(TableOptions, Section):
     """The data set, how its rows are read, and which of them are held out."""
 
     name: Literal["mnist", "digits"] | None = None
     """A data set with a name: `digits` comes with scikit-learn; `mnist` is downloaded if the data folder lacks it."""
     path: str | None = None
     """
-    A .npy, .npz, .csv, .parquet or IDX file, or a folder of images. A relative path is looked up from the current
-    folder, then in the data folder.
+    A .npy, .npz, .csv, .tsv, .txt, .parquet or IDX file, or a folder of images; text may be gzipped. A relative path is
+    looked up from the current folder, then in the data folder.
     """
     kind: Literal["image", "vector"] | None = None
     """

@@ -45,11 +45,13 @@ class Findings:
     def describe(self) -> str:
         """Return aligned lines, without a newline at the end."""
         train, validation, test = self.parts
+        notes = dict(self.notes)
+        missing = notes.pop("missing", "0 values")
         lines = {
             "rows": f"{self.rows}, each {self._sample()}, {self.dtype}",
-            **self.notes,
+            **notes,
             "range": self._range(),
-            "missing": "0 values",  # readers refuse data with missing values
+            "missing": missing,
             "constant": self._constant(),
             "duplicates": f"{self.duplicates} rows that repeat an earlier one",
             "dropped": f"{self.dropped} rows that are also in a held-out part" if self.dropped else "",

@@ -16,17 +16,15 @@ from training.data.readers.images.read import read_images
 from training.data.readers.mnist import find_mnist, holds_mnist, read_mnist
 from training.data.readers.numpy_files import read_npy, read_npz
 from training.data.source import Source, arrange_axes, with_test_part
+from training.data.tables.matching import same_columns
+from training.data.tables.text import is_text_table, other_format
 from training.errors import DataError
 
-READER_OPTIONS = ("samples", "label", "image_size", "colour", "background", "bits")
+PARQUET_SUFFIXES = (".parquet", ".pq")
+TABLE_OPTIONS = ("columns", "drop", "missing", "one_hot")
+TEXT_OPTIONS = ("separator", "decimal", "encoding", "header")
+READER_OPTIONS = ("samples", "label", "image_size", "colour", "background", "bits", *TABLE_OPTIONS, *TEXT_OPTIONS)
 """Members of DataConfig that only some readers use."""
-OPTION_FLAGS = {
-    "samples": "--samples",
-    "label": "--label",
-    "image_size": "--image-size",
-    "background": "--background",
-}
-"""The options of the command line for them."""
 
 
 def load_data(config: DataConfig, data_dir: Path | None, seed: int) -> DataSet:
@@ -47,7 +45,9 @@ def load_data(config: DataConfig, data_dir: Path | None, seed: int) -> DataSet:
     source = _read(path, config)
     if config.test_path is not None:
         test_path = _find_test_path(config.test_path, data_dir)
-        source = with_test_part(source, _read(test_path, _like(source, config) if test_path.is_dir() else config))
+        source = with_test_part(
+            source, _read(test_path, _like(source, config) if test_path.is_dir() else same_columns(config, source))
+        )
     return prepare(_name_of(path), arrange_axes(source, config.kind), config, seed)
 
 
@@ -107,15 +107,25 @@ def _read_file(path: Path, config: DataConfig) -> Source:
         case ".npz":
             _refuse_unused_options(config, str(path), "samples", "label")
             return read_npz(path, config.samples, config.label)
-        case ".csv" | ".parquet" as suffix:
-            from training.data.readers.tables import read_csv, read_parquet  # pyarrow is slow to import
+        case suffix if suffix in PARQUET_SUFFIXES:
+            from training.data.readers.tables import read_parquet  # pyarrow is slow to import
 
-            _refuse_unused_options(config, str(path), "label")
-            return (read_csv if suffix == ".csv" else read_parquet)(path, config.label)
+            _refuse_unused_options(config, str(path), "label", *TABLE_OPTIONS)
+            return read_parquet(path, config.label, config)
     if is_idx(path):
         _refuse_unused_options(config, str(path), "label")
         return read_idx_source(path, config.label)
-    raise DataError(f"{path}: expected a .npy, .npz, .csv, .parquet or IDX file, or a folder of images")
+    if is_text_table(path):
+        from training.data.readers.tables import read_csv
+
+        _refuse_unused_options(config, str(path), "label", *TABLE_OPTIONS, *TEXT_OPTIONS)
+        return read_csv(path, config.label, config)
+    with path.open("rb") as file:
+        other = other_format(file.read(32))
+    raise DataError(
+        f"{path}: expected a .npy, .npz, .csv, .tsv, .txt, .parquet or IDX file, or a folder of images"
+        + (f", got {other}" if other else "")
+    )
 
 
 def _read_digits() -> Source:
@@ -134,12 +144,12 @@ def _read_digits() -> Source:
 def _refuse_unused_options(config: DataConfig, origin: str, *used: str) -> None:
     """Raise DataError if an option is set that the reader does not use."""
     for option in READER_OPTIONS:
-        if option not in used and getattr(config, option) is not None:
-            flag = OPTION_FLAGS.get(option, f"data.{option}")
+        if option not in used and getattr(config, option) != DataConfig.model_fields[option].default:
+            flag = f"data.{option}" if option in ("colour", "bits") else f"--{option.replace('_', '-')}"
             raise DataError(f"{origin}: {flag} has no meaning for this kind of data")
 
 
 def _name_of(path: Path) -> str:
     """Return `faces` for a folder, `people` for people.csv, `images-idx3-ubyte` for images-idx3-ubyte.gz."""
     path = path.resolve()
-    return path.name if path.is_dir() else path.stem
+    return path.name if path.is_dir() else path.name.removesuffix(".gz").rpartition(".")[0] or path.name

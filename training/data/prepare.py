@@ -14,6 +14,7 @@ from training.config import MAX_SPAN, DataConfig
 from training.data.dataset import DataSet, Split
 from training.data.findings import Findings
 from training.data.labels import number_labels
+from training.data.missing import fill_missing
 from training.data.precision import describe_losses, find_losses
 from training.data.source import Source
 from training.data.split import group_equal_rows, split_in_three, split_in_two
@@ -45,6 +46,8 @@ def prepare(name: str, source: Source, config: DataConfig, seed: int) -> DataSet
     train, validation, test = (
         _gather(sources[index], labels[index], part_rows, unit) for index, part_rows in zip(origins, rows, strict=True)
     )
+    own = [sources[index] for index in origins]
+    fill = fill_missing(own, (train, validation, test), rows) if config.missing == "median" else ()
     clipped, found = 0, False
     if source.kind == "image" and value_range is None:
         value_range, found = _training_range(source, train), True
@@ -55,7 +58,7 @@ def prepare(name: str, source: Source, config: DataConfig, seed: int) -> DataSet
             )
     return DataSet(
         name=name,
-        input=_input(source, value_range, found),
+        input=_input(source, value_range, found, fill),
         classes=classes,
         train=train,
         validation=validation,
@@ -161,12 +164,19 @@ def _training_range(source: Source, train: Split) -> tuple[float, float]:
     return low, high
 
 
-def _input(source: Source, value_range: tuple[float, float] | None, found: bool) -> ImageInput | VectorInput:
+def _input(
+    source: Source, value_range: tuple[float, float] | None, found: bool, fill: tuple[float, ...]
+) -> ImageInput | VectorInput:
     shape = source.samples.shape[1:]
     limits = None if value_range is None else ValueRange(low=value_range[0], high=value_range[1])
     if source.kind == "vector":
         return VectorInput(
-            shape=(shape[0],), value_range=limits, feature_names=source.feature_names, window=source.window
+            shape=(shape[0],),
+            value_range=limits,
+            feature_names=source.feature_names,
+            one_hot=dict(source.one_hot),
+            fill=fill,
+            window=source.window,
         )
     assert limits is not None
     origin: RangeOrigin = "found" if found else "stated"

@@ -63,6 +63,10 @@ class Source:
     pixels: PixelFormat = PixelFormat()
     notes: Mapping[str, str] = field(default_factory=dict)
     """Further lines of the findings, by their names of at most 11 characters."""
+    missing: npt.NDArray[np.bool_] | None = None
+    """(N, F): True where a median of the column stands in for a missing value; None if none is missing."""
+    one_hot: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The values of each column of text whose features are named `column=value`."""
 
     def place(self, row: int, column: int | None = None) -> str:
         """Return the place of a row, or of a number in it, for messages."""

@@ -6,6 +6,7 @@ import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -13,12 +14,14 @@ from pydantic import ValidationError
 from app.engine.autoencoder import Autoencoder
 from app.engine.process import available_cores
 from app.engine.repository import load_version
-from app.inputs import ImageInput, ModelInput, ValueRange
+from app.inputs import ImageInput, ModelInput, ValueRange, VectorInput
 from app.manifest import Manifest, Measurement
-from training.config import Config, DataConfig, EvaluationConfig, describe_problems
+from training.config import Config, DataConfig, EvaluationConfig, TableOptions, describe_problems
 from training.data.dataset import DataSet
-from training.data.load import find_path
+from training.data.load import PARQUET_SUFFIXES, find_path
 from training.data.readers.mnist import holds_mnist
+from training.data.tables.matching import feature_columns
+from training.data.tables.text import is_text_table
 from training.errors import InvalidConfiguration, RunError
 from training.evaluation.alarms import alarms
 from training.evaluation.evaluate import evaluate
@@ -112,6 +115,7 @@ def choose_data(manifest: Manifest, config: Config | None, path: str | None, dat
             "image_size": tuple(shape[1:]) if is_image_folder else None,
             "colour": ("rgb" if shape[0] == 3 else "grey") if is_image_folder else None,
             **(_pixel_options(manifest.input) if is_image_folder else {"background": None, "bits": None}),
+            **_table_options(manifest.input, own, place),
             "value_range": limits,
         }
     )
@@ -125,6 +129,18 @@ def _pixel_options(model_input: ModelInput) -> dict[str, object]:
         "background": "#" + "".join(f"{number:02x}" for number in ground) if ground else None,
         "bits": None if model_input.bits == 16 and model_input.levels is None else model_input.bits,
     }
+
+
+def _table_options(sample: ModelInput, own: DataConfig, place: Path) -> dict[str, Any]:
+    """Return how to read another table: the same columns, encoded alike; for other files, no such options."""
+    options: dict[str, Any] = TableOptions().model_dump()
+    is_text, is_table = is_text_table(place), is_text_table(place) or place.suffix.lower() in PARQUET_SUFFIXES
+    if is_text:
+        options |= own.model_dump(include={"separator", "decimal", "encoding", "header"})
+    if is_table and isinstance(sample, VectorInput) and sample.feature_names:
+        columns = feature_columns(sample.feature_names, sample.one_hot)
+        options |= {"columns": columns, "missing": own.missing, "one_hot": sample.one_hot or False}
+    return options
 
 
 def evaluate_version(

@@ -22,7 +22,7 @@ from app.inputs import ImageInput
 ARRAY_TYPES = (JSON, NPY)
 IMAGE_TYPES = (JSON, NPY, *FORMATS, FORM)
 
-READERS: Mapping[str, Callable[[bytes, str], Array]] = {JSON: read_rows, NPY: read_npy}
+READERS: Mapping[str, Callable[..., Array]] = {JSON: read_rows, NPY: read_npy}
 LOOP_LIMITS = {JSON: LoopLimit.READ_JSON_BYTES, NPY: LoopLimit.READ_BINARY_BYTES}
 NEVER_ON_LOOP = -1
 
@@ -88,7 +88,9 @@ def check_empty(content: bytes) -> None:
 
 
 def _read_rows(content: bytes, media_type: str, name: str, model: ServedModel) -> Array:
-    return model.checks[name](READERS[media_type](content, name))
+    table = model.manifest.input if model.has_features and name == "samples" and media_type == JSON else None
+    rows = READERS[media_type](content, name, table) if table else READERS[media_type](content, name)
+    return model.checks[name](rows)
 
 
 def _read_image(content: bytes, media_type: str, model: ServedModel, state: State) -> Samples:

@@ -12,7 +12,7 @@ from app.api.negotiation import choose_encoding, choose_response_type
 from app.api.request_body import read_body
 from app.api.state import State
 from app.api.v1.body import BodyTypes, check_no_body, read_array, request_types
-from app.api.v1.reply import render, response_types
+from app.api.v1.reply import check_objects, render, response_types
 from app.engine.served import ServedModel
 from app.errors import UnsupportedTask
 from app.options import parse_options
@@ -46,6 +46,8 @@ class TaskEndpoint:
         exchange.model = model.manifest
         options = parse_options(task.options, _parse_query(query), "query") if query else self._defaults
         response_type = choose_response_type(headers.get(b"accept"), self._response_types[model.takes_images])
+        if options.gives_objects:
+            check_objects(options, model, response_type)
         content = await read_body(receive, exchange, state)
         exchange.bytes_in = len(content)
         exchange.watched = exchange.watcher.add(receive)

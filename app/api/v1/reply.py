@@ -10,14 +10,16 @@ import numpy as np
 
 from app.api.negotiation import JSON, NPY, PNG
 from app.api.state import State
-from app.arrays import Array
+from app.arrays import ARRAYS, Array
 from app.engine.offload import LoopLimit
+from app.engine.served import ServedModel
 from app.errors import InvalidParameter
 from app.formats.compression import compress
+from app.formats.feature_rows import FeatureRows
 from app.formats.json_answer import decimals, write_object
 from app.formats.npy import write_npy
 from app.formats.pictures import grid_size, write_png
-from app.inputs import ImageInput
+from app.inputs import ImageInput, VectorInput
 from app.manifest import Manifest
 from app.options import Options
 from app.server.gate import Headers
@@ -35,6 +37,15 @@ BYTES_PER_NUMBER = 10
 def response_types(draws_images: bool, name: str) -> tuple[str, ...]:
     """Return the media types of an answer with samples or latents, for a model of images or of vectors."""
     return (JSON, NPY, PNG) if draws_images and name == "samples" else (JSON, NPY)
+
+
+def check_objects(options: Options, model: ServedModel, media_type: str) -> None:
+    """Raise InvalidParameter if samples are to be objects, but the answer is not JSON or the features have no names."""
+    if options.gives_objects and not (model.has_features and media_type == JSON):
+        reason = f"has no meaning for an answer of {media_type}"
+        if not model.has_features:
+            reason = f"the features of the model {model.manifest.name!r} have no names"
+        raise InvalidParameter(f"query parameter 'rows': {reason}, got 'objects'")
 
 
 async def render(
@@ -84,9 +95,10 @@ def _write(result: Result, media_type: str, task: Task, options: Options, manife
     body: dict[str, Any] = {"model": manifest.name, "version": manifest.version}
     if result.seed is not None:
         body["seed"] = result.seed
-    body[task.gives] = _numbers(result.array, manifest)
-    for name, extra in result.extras.items():
-        body[name] = _numbers(extra, manifest)
+    objects = FeatureRows(manifest.input) if options.gives_objects and isinstance(manifest.input, VectorInput) else None
+    for name, array in {task.gives: result.array, **result.extras}.items():
+        is_sample = ARRAYS[name].row == "sample"
+        body[name] = objects.write(array) if objects and is_sample else _numbers(array, manifest)
     return write_object(body)
 
 

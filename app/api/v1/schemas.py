@@ -14,6 +14,9 @@ from app.tasks import TASKS, Task
 Row = list[float]
 Image = list[list[list[float]]]
 """[channel][row][column]"""
+Record = dict[str, float | str]
+"""A row by feature name; a column of text has its text."""
+RecordIn = dict[str, float | str | bool | None]
 Plane = list[list[float]]
 """[row][column], of an image with one channel"""
 EncodedImage = Annotated[str, Field(description="A PNG, JPEG or WebP image, as base64 or as a data URL.")]
@@ -25,12 +28,12 @@ ANSWER_NAMES = {"reconstruct": "Reconstructions", "denoise": "Denoised"}
 """Names of answers with further arrays; by default `<Task>Answer`."""
 
 
-class InputSamples(RootModel[NonEmpty[Row] | NonEmpty[Plane] | NonEmpty[Image]]):
-    """Rows of numbers; images of one channel as [row][column]; or images as [channel][row][column]."""
+class InputSamples(RootModel[NonEmpty[list[float | None]] | NonEmpty[Plane] | NonEmpty[Image] | NonEmpty[RecordIn]]):
+    """Rows of numbers; images of one channel as [row][column]; images as [channel][row][column]; or rows by feature."""
 
 
-class OutputSamples(RootModel[NonEmpty[Row] | NonEmpty[Image]]):
-    """Rows of numbers; or images as [channel][row][column]."""
+class OutputSamples(RootModel[NonEmpty[Row] | NonEmpty[Image] | NonEmpty[Record]]):
+    """Rows of numbers; images as [channel][row][column]; or rows by feature name."""
 
 
 ROWS: dict[RowKind, Any] = {"sample": OutputSamples, "latent vector": list[Row], "number": list[float]}
@@ -44,7 +47,12 @@ class Body(BaseModel):
 
 
 class SamplesIn(Body):
-    """Samples, all nested as the model's input shape, without the channel axis if there is one channel, or flat."""
+    """
+    Samples, all nested as the model's input shape, without the channel axis if there is one channel, or flat.
+
+    Of models whose features have names, also objects by feature name, with the text of columns that are one-hot. Models
+    with the member `fill` take null for a missing number.
+    """
 
     samples: InputSamples
 

@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.engine.checks import RowCheck, accepted_shapes, check_finite, check_labels, label_rows
+from app.engine.checks import (
+    RowCheck,
+    accepted_shapes,
+    check_finite,
+    check_labels,
+    has_features,
+    label_rows,
+    missing_fill,
+)
 from app.errors import InvalidParameter, NotFinite, OutOfRange, WrongShape
 from app.inputs import ImageInput, ValueRange, VectorInput
 from app.manifest import Manifest
@@ -173,3 +181,26 @@ def test_label_indices_of_any_integer_type_become_int64(conditional: Manifest, p
 def test_label_indices_are_refused_by_a_model_without_labels(plain: Manifest) -> None:
     with pytest.raises(InvalidParameter, match="'plain' has 0 labels: expected no labels, got some"):
         check_labels(plain, np.array([0]), 1)
+
+
+def test_missing_numbers_are_filled_where_the_model_says_with_what() -> None:
+    rows = np.array([[np.nan, 1], [2, np.nan]], np.float32)
+    assert RowCheck("samples", [(2,)], None, fill=(7.0, 8.0))(rows).tolist() == [[7, 1], [2, 8]]
+    bounds = ValueRange(low=0, high=9)
+    assert RowCheck("samples", [(2,)], bounds, fill=(7.0, 8.0))(rows).tolist() == [[7, 1], [2, 8]]
+    with pytest.raises(NotFinite, match="got nan"):
+        RowCheck("samples", [(2,)], None)(rows)
+    with pytest.raises(NotFinite, match="got inf"):
+        RowCheck("samples", [(2,)], None, fill=(7.0, 8.0))(rows + np.inf)
+    with pytest.raises(WrongShape):
+        RowCheck("samples", [(2,)], None, fill=(7.0, 8.0))(rows[:, :1])
+
+
+def test_a_table_may_have_names_and_numbers_that_fill_gaps(tmp_path: Path) -> None:
+    table = VectorInput(shape=(4,), feature_names=("a", "b", "c", "d"), fill=(1, 2, 3, 4))
+    manifest = Manifest.read(tiny.write_version(tmp_path, kind=table))
+    assert has_features(manifest)
+    assert missing_fill(manifest) == (1, 2, 3, 4)
+    image = Manifest.read(tiny.write_version(tmp_path, name="image"))
+    assert not has_features(image)
+    assert missing_fill(image) == ()

@@ -96,7 +96,9 @@ def test_a_path_takes_the_place_of_a_named_data_set() -> None:
 
 
 def test_every_flag_stands_for_an_option() -> None:
-    values = {"--kind": "vector", "--image-size": [64, 48], "--epochs": 3, "--seed": 3}
+    values = {"--kind": "vector", "--epochs": 3, "--seed": 3, "--columns": ["a"], "--drop": ["a"], "--one-hot": ["a"]}
+    values |= {"--image-size": [64, 48]}
+    values |= {"--missing": "drop", "--separator": ";", "--decimal": ",", "--header": False}
     for flag in FLAGS:
         assert with_settings(load_config("table-ae"), [], {flag: values.get(flag, "mine")})
 

@@ -39,7 +39,7 @@ def test_a_configuration_without_data_names_the_option() -> None:
     ("name", "content", "complaint"),
     [
         ("x.npy", b"", "the file is empty"),
-        ("x.tiff", b"II*\x00", "expected a .npy, .npz, .csv, .parquet or IDX file, or a folder of images"),
+        ("x.tiff", b"II*\x00", "expected a .npy, .npz, .csv, .tsv, .txt, .parquet or IDX file, or a folder of images"),
     ],
 )
 def test_empty_and_unknown_files_are_named(tmp_path: Path, name: str, content: bytes, complaint: str) -> None:

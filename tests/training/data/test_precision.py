@@ -125,7 +125,7 @@ def test_channels_of_images_are_compared_as_wholes(tmp_path: Path) -> None:
 
 
 def test_whole_numbers_beyond_2_53_stay_exact_beside_fractions(tmp_path: Path) -> None:
-    columns = {"id": 2**60 + np.arange(ROWS), "v": np.zeros(ROWS) + 0.5}
+    columns = {"t": 2**60 + np.arange(ROWS), "v": np.zeros(ROWS) + 0.5}
     findings = load_table(tmp_path, columns, ".csv").findings
     assert (findings.duplicates, findings.constant) == (0, ('"v"',))
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.inputs import ImageInput, ValueRange
+from app.inputs import ImageInput, ValueRange, VectorInput
 from app.manifest import Manifest, Measurement, Training
 from tests.helpers import tiny
 from training.config import Config, DataConfig, load_config
@@ -135,3 +135,21 @@ def test_a_report_is_json(tmp_path: Path) -> None:
     assert (report["model"], report["version"]) == (manifest.name, 1)
     assert report["metrics"][0]["values"] == {"mse": 0.5}
     assert report["warnings"] == ["collapsed"]
+
+
+def test_another_table_is_read_with_the_models_columns(tmp_path: Path) -> None:
+    table = VectorInput(
+        shape=(4,), feature_names=("a", "c=x", "c=y", "b"), one_hot={"c": ("x", "y")}, fill=(1.0, 1.0, 0.0, 2.0)
+    )
+    manifest = Manifest.read(tiny.write_version(tmp_path / "models")).model_copy(update={"input": table})
+    own = config_of(path="own.csv", drop=("note",), one_hot=True, missing="median", separator=",")
+    rows = "".join(f"{n * n},{n},{'xy'[n % 2]},{'' if n == 3 else n % 5}\n" for n in range(12))
+    (tmp_path / "other.csv").write_text("b,id,c,a\n" + rows)
+    data = load_data(choose_data(manifest, own, "other.csv", tmp_path), tmp_path, 0)
+    assert isinstance(data.input, VectorInput)
+    assert data.input.feature_names == table.feature_names
+    (tmp_path / "new.csv").write_text("b,c,a\n1,z,2\n")
+    with pytest.raises(DataError, match='row 1, column "c": expected one of x, y, got "z"'):
+        load_data(choose_data(manifest, own, "new.csv", tmp_path), tmp_path, 0)
+    np.save(tmp_path / "matrix.npy", np.arange(40.0).reshape(10, 4))
+    assert load_data(choose_data(manifest, own, "matrix.npy", tmp_path), tmp_path, 0).input.shape == (4,)
