@@ -1,5 +1,5 @@
 """
-Read JSON request bodies: arrays of numbers, documents that contain such arrays, and images in base64.
+Read JSON request bodies: arrays of numbers, and documents that contain such arrays.
 
 simdjson reads a valid body straight into an array. If it rejects a body, orjson reads it into Python objects and
 `app.formats.json_errors` explains what is wrong. That is four times slower, and happens only if the answer is an error
@@ -8,8 +8,6 @@ or simdjson has no build for this Python.
 
 from __future__ import annotations
 
-import base64
-import re
 import threading
 from contextvars import Context
 from itertools import islice
@@ -26,7 +24,7 @@ except ImportError:  # no build for this Python: slower, with the same results
     HAS_SIMDJSON = False
 
 from app.arrays import Array
-from app.errors import BodyTooLarge, EmptyBatch, InvalidInput, MalformedBody, NotFinite, NotNumbers, TooManyRows
+from app.errors import BodyTooLarge, InvalidInput, MalformedBody, NotFinite, NotNumbers
 from app.formats.feature_rows import MAX_OBJECTS, MAX_QUOTES, FeatureRows
 from app.formats.json_errors import MAX_DEPTH, describe, list_names, to_array
 from app.inputs import VectorInput
@@ -49,10 +47,6 @@ OPENING_BRACKET = np.uint8(ord("["))
 BYTE_ORDER_MARK = b"\xef"
 """First byte of UTF-8's byte order mark. simdjson skips the mark, but JSON does not allow it."""
 SIMDJSON_ERRORS = (ValueError, TypeError, KeyError, RuntimeError, AttributeError)
-
-holds_images = re.compile(rb'\s*\{\s*"images"\s*:').match
-"""Matches a JSON body whose first member is `images`."""
-DATA_URL = re.compile(r"data:[^,;]*(?:;[^,;]*)*;base64,", re.IGNORECASE)
 
 
 class Reader(threading.local):
@@ -110,12 +104,13 @@ def _read_rows_carefully(content: bytes, member: str, table: VectorInput | None)
     body = load(content, f'{{"{member}": [[0.5, 0]]}}', MAX_OBJECTS if table else MAX_JSON_OBJECTS)
     if not isinstance(body, dict):
         raise InvalidInput(f'expected an object {{"{member}": [...]}}, got {describe(body)}')
-    _check_only_member(body, member)
+    check_only_member(body, member)
     rows = FeatureRows(table).read(body[member], member) if table else body[member]
     return rows if isinstance(rows, np.ndarray) else to_array(rows, member)
 
 
-def _check_only_member(body: dict[str, Any], member: str) -> None:
+def check_only_member(body: dict[str, Any], member: str) -> None:
+    """Raise InvalidInput if a body has another member."""
     if body.keys() != {member}:
         raise InvalidInput(f"expected the one member {member!r}, got {list_names(body)}; options go into the query")
 
@@ -224,32 +219,3 @@ def _has_more_lists(content: bytes, count: int) -> bool:
     for _ in range(count + 1):
         at = content.find(b"[", at + 1)
     return at >= 0
-
-
-def read_json_images(content: bytes, max_images: int) -> list[bytes]:
-    """
-    Return the image files of a body {"images": ["iVBORw0…", "data:image/png;base64,iVBORw0…"]}.
-
-    Raises MalformedBody, TooManyRows, EmptyBatch, or InvalidInput for anything but base64. Source: RFC 4648; RFC 2397
-    """
-    body = load(content, '{"images": ["iVBORw0..."]}')
-    _check_only_member(body, "images")
-    images = body["images"]
-    if not isinstance(images, list):
-        raise InvalidInput(f"images: expected a list, got {describe(images)}")
-    if not images:
-        raise EmptyBatch("images: expected at least one image, got none")
-    if len(images) > max_images:
-        raise TooManyRows(f"expected at most {max_images} rows at once, got {len(images)}")
-    return [_decode_image(image, index) for index, image in enumerate(images)]
-
-
-def _decode_image(image: object, index: int) -> bytes:
-    if not isinstance(image, str):
-        raise InvalidInput(f"images: expected base64 or a data URL at [{index}], got {describe(image)}")
-    start = DATA_URL.match(image[:200])  # characters; a longer head is not that of an image
-    text = image[start.end() :] if start else image
-    try:
-        return base64.b64decode("".join(text.split()), validate=True)
-    except ValueError as error:
-        raise InvalidInput(f"images: expected base64 or a base64 data URL at [{index}], but: {error}") from error

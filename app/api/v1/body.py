@@ -14,7 +14,8 @@ from app.engine.offload import LoopLimit
 from app.engine.served import ServedModel
 from app.errors import EmptyBatch, InvalidInput
 from app.formats.images import FORMATS, decoding_size, read_image, read_images
-from app.formats.json_body import holds_images, read_json_images, read_rows
+from app.formats.json_body import read_rows
+from app.formats.json_images import holds_images, read_json_images
 from app.formats.multipart import read_files
 from app.formats.npy import read_npy
 from app.inputs import ImageInput

@@ -15,7 +15,7 @@ from app.api.v1.body import BodyTypes, check_no_body, read_array, request_types
 from app.api.v1.reply import check_objects, render, response_types
 from app.engine.served import ServedModel
 from app.errors import UnsupportedTask
-from app.options import parse_options
+from app.options import Options, parse_options
 from app.server.gate import EXCHANGE, Exchange
 from app.tasks import Task
 from app.times import now
@@ -45,9 +45,7 @@ class TaskEndpoint:
         model = self._find_model(**parameters)
         exchange.model = model.manifest
         options = parse_options(task.options, _parse_query(query), "query") if query else self._defaults
-        response_type = choose_response_type(headers.get(b"accept"), self._response_types[model.takes_images])
-        if options.gives_objects:
-            check_objects(options, model, response_type)
+        response_type = self._choose_response_type(headers.get(b"accept"), options, model)
         content = await read_body(receive, exchange, state)
         exchange.bytes_in = len(content)
         exchange.watched = exchange.watcher.add(receive)
@@ -78,6 +76,12 @@ class TaskEndpoint:
         del result
         times.encoded = now()
         await exchange.respond(reply_headers, content)
+
+    def _choose_response_type(self, accept: bytes | None, options: Options, model: ServedModel) -> str:
+        media_type = choose_response_type(accept, self._response_types[model.takes_images])
+        if options.gives_objects:
+            check_objects(options, model, media_type)
+        return media_type
 
     def _find_model(self, model: str, version: str | None = None) -> ServedModel:
         """Return the served model. Raises UnknownModel, UnknownVersion or UnsupportedTask."""

@@ -83,7 +83,7 @@ def test_objects_that_cannot_be_given_are_refused(mixed: TestClient, path: str, 
 def test_the_document_has_rows_as_objects(mixed: TestClient) -> None:
     document = mixed.get("/openapi.json").json()
     schemas = document["components"]["schemas"]
-    kinds = [kind["items"] for kind in schemas["SamplesIn"]["properties"]["samples"]["anyOf"]]
+    kinds = [kind["items"] for kind in schemas["InputSamples"]["anyOf"]]
     assert any(kind["type"] == "object" for kind in kinds)
     parameters = document["paths"]["/v1/models/{model}/decode"]["post"]["parameters"]
     (rows,) = (parameter for parameter in parameters if parameter["name"] == "rows")

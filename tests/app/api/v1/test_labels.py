@@ -71,7 +71,8 @@ def test_generate_takes_a_label(client: TestClient, version: str) -> None:
         ("plain/decode?label=", "the model 'plain' is not conditional: expected no label, got ''"),
         (
             "plain/decode?labels=low",
-            "query parameter 'labels': there is no such option here; the options are columns, scale, rows, label, got 'low'",
+            "query parameter 'labels': there is no such option here; "
+            "the options are columns, scale, rows, label, got 'low'",
         ),
     ],
 )
