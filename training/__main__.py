@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+import tempfile
+import traceback
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -15,7 +17,9 @@ from training.commands import is_first_process
 from training.errors import TrainingError
 
 FAILED, INTERRUPTED = 1, 130
-"""Exit codes after an error that the user can mend, and after Ctrl-C."""
+"""Exit codes after an error, and after Ctrl-C."""
+MAX_MESSAGE_CHARACTERS = 300
+"""Characters of an unexpected error's message that are shown."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,6 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (TrainingError, HourglassError, OSError) as error:
         report(str(error))
         return FAILED
+    except MemoryError as error:
+        report(f"there is not enough memory: {error}" if str(error) else "there is not enough memory")
+        return FAILED
+    except Exception as error:
+        report(f"unexpected {type(error).__name__}: {_one_line(error)}; {_save_traceback()}")
+        return FAILED
     except KeyboardInterrupt:
         report("interrupted; train --resume continues after the last complete epoch")
         return INTERRUPTED
@@ -37,6 +47,22 @@ def report(message: str) -> None:
     """Print a message to stderr. Under torchrun only one process prints: an error stops all of them alike."""
     if is_first_process():
         print(f"hourglass-train: {message}", file=sys.stderr)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:MAX_MESSAGE_CHARACTERS]
+
+
+def _save_traceback() -> str:
+    """Write the traceback of the present exception to a file, and return a phrase that says where it is."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="hourglass-train-", suffix=".txt", delete=False, encoding="utf-8"
+        ) as file:
+            traceback.print_exc(file=file)
+    except OSError as error:
+        return f"its traceback could not be saved: {error}"
+    return f"its traceback, for a report of the defect, is in {file.name}"
 
 
 def configure_logging() -> None:

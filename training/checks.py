@@ -39,15 +39,15 @@ def check_models_folder(folder: Path) -> None:
 
 def check_fit(config: Config, data: DataSet) -> None:
     """Raise DataError unless the samples are of the kind that the configuration's network is for."""
-    findings = data.findings
+    findings, origin = data.findings, config.data.path or data.name
     if config.network.architecture == "conv" and findings.kind == "vector":
         raise DataError(
-            f"{data.name}: vectors of {findings.shape[0]} numbers, but {config.name} has a convolutional network, for "
+            f"{origin}: vectors of {findings.shape[0]} numbers, but the configuration's network is convolutional, for "
             "images; tables and windows of series need a dense one, such as table-ae's"
         )
     if config.network.architecture == "dense" and findings.is_kind_guessed:
         shape = "x".join(map(str, findings.shape[1:]))
         raise DataError(
-            f"{data.name}: samples of {shape} numbers may be windows of series or images: say --kind vector or "
+            f"{origin}: samples of {shape} numbers may be windows of series or images: say --kind vector or "
             "--kind image"
         )

@@ -47,7 +47,7 @@ def test_windows_are_never_taken_for_images_by_a_dense_network(tmp_path: Path) -
 
 def test_vectors_do_not_fit_a_convolutional_network(tmp_path: Path) -> None:
     table = np.random.default_rng(0).normal(size=(30, 5))
-    with pytest.raises(DataError, match="vectors of 5 numbers, but images-ae has a convolutional network"):
+    with pytest.raises(DataError, match="vectors of 5 numbers, but the configuration's network is convolutional"):
         check_fit(load_config("images-ae"), load_array(tmp_path, table))
 
 

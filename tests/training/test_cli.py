@@ -133,3 +133,38 @@ def test_ctrl_c_prints_how_to_continue(
     signal.signal(signal.SIGINT, handler)
     assert "train --resume continues after the last complete epoch" in capsys.readouterr().err
     assert main([*command, "--resume"]) == 0
+
+
+def test_an_unexpected_error_is_one_sentence_that_names_the_file_of_its_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(name: str) -> None:
+        raise ZeroDivisionError("two\nlines")
+
+    monkeypatch.setattr("training.commands.load_config", fail)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert main(["train", "digits-ae"]) == 1
+    (saved,) = tmp_path.iterdir()
+    place = f"its traceback, for a report of the defect, is in {saved}"
+    assert capsys.readouterr().err == f"hourglass-train: unexpected ZeroDivisionError: two lines; {place}\n"
+    assert "ZeroDivisionError: two" in saved.read_text()
+
+
+def test_too_little_memory_is_one_sentence(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(name: str) -> None:
+        raise MemoryError("Unable to allocate 3 TiB")
+
+    monkeypatch.setattr("training.commands.load_config", fail)
+    assert main(["train", "digits-ae"]) == 1
+    assert capsys.readouterr().err == "hourglass-train: there is not enough memory: Unable to allocate 3 TiB\n"
+
+
+@pytest.mark.parametrize(("name", "shape"), [("table-ae", (3, 2)), ("table-vae", (3, 2)), ("images-ae", (3, 8, 8))])
+def test_three_rows_are_enough_for_a_version(
+    name: str, shape: tuple[int, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "few.npy", np.random.default_rng(0).random(shape))
+    places = ["--run-dir", str(tmp_path / "run"), "--models-dir", str(tmp_path / "models")]
+    data = ["--data", str(tmp_path / "few.npy"), "--kind", "vector" if len(shape) == 2 else "image"]
+    assert main(["train", name, *data, "--name", "few", "--epochs", "1", *places]) == 0
+    assert Path(capsys.readouterr().out.strip()) == tmp_path / "models" / "few" / "1"

@@ -23,6 +23,9 @@ from training.errors import DataError
 
 log = logging.getLogger(__name__)
 
+MAX_SPAN = float(np.finfo(np.float32).max) / 8
+"""The largest distance between two values; samples may lie beyond those of the training, and noise is added."""
+
 
 def prepare(name: str, source: Source, config: DataConfig, seed: int) -> DataSet:
     """Build a data set from a source whose axes are arranged. Raises DataError."""
@@ -33,6 +36,7 @@ def prepare(name: str, source: Source, config: DataConfig, seed: int) -> DataSet
     high = np.max([part.high for part in surveys], axis=0)
     if sum(len(part.samples) for part in sources) > 1 and (low == high).all():
         raise DataError(f"{source.origin}: all rows are the same")
+    _check_span(source, low.astype(np.float64), high.astype(np.float64))
     losses = find_losses(source)
     if losses:
         source = replace(source, notes={**source.notes, "precision": describe_losses(source, losses)})
@@ -61,6 +65,18 @@ def prepare(name: str, source: Source, config: DataConfig, seed: int) -> DataSet
         test=test,
         findings=_findings(source, surveys, (train, validation, test), classes, (low, high), clipped),
     )
+
+
+def _check_span(source: Source, low: npt.NDArray[np.float64], high: npt.NDArray[np.float64]) -> None:
+    """Raise DataError unless float32 holds the distances between values: of a column, or of all pixels."""
+    if source.kind == "image":
+        low, high = low.min(keepdims=True), high.max(keepdims=True)
+    if (high - low > MAX_SPAN).any():
+        column = int((high - low).argmax())
+        place = source.origin if source.kind == "image" else f"{source.origin}: column {source.column_name(column)}"
+        raise DataError(
+            f"{place}: numbers from {low[column]:g} to {high[column]:g} are too far apart for float32; divide them"
+        )
 
 
 def _split_rows(

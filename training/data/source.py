@@ -190,5 +190,6 @@ def _as_images(source: Source) -> npt.NDArray[Any]:
                 f"{samples.shape}; {VECTOR_HINT}"
             )
         samples = np.moveaxis(samples, 3, 1)
-    check_image_size(source.origin, samples.shape[2], samples.shape[3], "" if source.files else f"; {VECTOR_HINT}")
+    is_small = min(samples.shape[2:]) < MIN_SIDE_PIXELS
+    check_image_size(source.origin, samples.shape[2], samples.shape[3], f"; {VECTOR_HINT}" if is_small else "")
     return samples

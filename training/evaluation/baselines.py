@@ -40,7 +40,10 @@ class LinearAutoencoder:
         flat = samples.reshape(len(samples), -1)
         dimension = min(dimension, *flat.shape)
         solver = "covariance_eigh" if flat.shape[1] <= EXACT_FEATURES else "randomized"
-        return cls(PCA(dimension, svd_solver=solver, random_state=0).fit(flat))
+        if len(flat) == 1:
+            solver = "full"  # one row has no covariance
+        with np.errstate(divide="ignore", invalid="ignore"):  # shares of a variance that is 0
+            return cls(PCA(dimension, svd_solver=solver, random_state=0).fit(flat))
 
     def encode(self, samples: Samples) -> Latents:
         """Return the components of samples. Shapes: (N, *shape) -> (N, dimension)."""

@@ -105,6 +105,7 @@ def choose_data(manifest: Manifest, config: Config | None, path: str | None, dat
         update={
             "name": None,
             "path": path,
+            "test_path": None,
             "kind": None if place.is_dir() else manifest.input.kind,
             "samples": own.samples if place.suffix == ".npz" else None,
             "label": None if place.is_dir() else own.label,

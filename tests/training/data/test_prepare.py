@@ -209,3 +209,19 @@ def test_notes_of_a_reader_are_findings() -> None:
     assert prepare("parts", source, DataConfig(), seed=0).findings.describe().splitlines()[1] == (
         "passed over 2 files: .txt 2"
     )
+
+
+@pytest.mark.parametrize(
+    ("array", "place"),
+    [
+        (
+            np.array([[3e38, 1], [-3e38, 2], [0, 3], [1, 4]]),
+            "column 0: numbers from -3e\\+38 to 3e",
+        ),
+        (np.linspace(-1e38, 1e38, 4 * 64).reshape(4, 8, 8), "stack.npy: numbers from -1e\\+38 to 1e\\+38 are too far"),
+    ],
+)
+def test_numbers_whose_distances_overflow_are_refused(tmp_path: Path, array: np.ndarray, place: str) -> None:
+    with pytest.raises(DataError, match=place):
+        load_array(tmp_path, array)
+    assert load_array(tmp_path, array / 1e9).findings.rows == 4

@@ -47,6 +47,12 @@ def test_pca_finds_a_plane_in_space() -> None:
     assert mse(LinearAutoencoder.fit(samples, 1).reconstruct(samples), samples) > 1e-3
 
 
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_pca_of_rows_that_are_all_the_same_returns_them(rows: int) -> None:
+    samples = np.full((rows, 3), 7, np.float32)
+    assert LinearAutoencoder.fit(samples, 2).reconstruct(samples).tolist() == samples.tolist()
+
+
 def test_the_first_components_are_a_smaller_pca() -> None:
     samples = np.random.default_rng(2).standard_normal((40, 6)).astype(np.float32)
     large, small = LinearAutoencoder.fit(samples, 5), LinearAutoencoder.fit(samples, 2)

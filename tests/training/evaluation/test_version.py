@@ -44,7 +44,7 @@ def test_images_of_another_size_and_colour_are_converted(tmp_path: Path) -> None
     (tmp_path / "photographs").mkdir()
     for number in range(5):
         Image.new("L", (20 + number, 30), 10 * number).save(tmp_path / "photographs" / f"{number}.png")
-    data_config = choose_data(manifest_of(tmp_path), config_of(name="digits"), "photographs", tmp_path)
+    data_config = choose_data(manifest_of(tmp_path), config_of(path="x", test_path="y"), "photographs", tmp_path)
     assert load_data(data_config, tmp_path, 0).train.samples.shape[1:] == (3, 8, 9)
 
 

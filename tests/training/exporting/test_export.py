@@ -14,13 +14,19 @@ from starlette.testclient import TestClient
 from app.engine.golden import golden_samples
 from app.engine.repository import load_version
 from app.importing.tidy import Tolerance
+from app.inputs import ValueRange, VectorInput
 from app.main import create_app
 from app.manifest import MANIFEST, Manifest
 from app.settings import Settings
+from tests.helpers.training_data import load_array
+from training.config import load_config
 from training.data.dataset import DataSet
 from training.errors import ExportError
-from training.exporting.export import export
+from training.exporting.export import export, write_golden
 from training.fitting.runs import Run
+from training.networks.build import build_network
+from training.networks.user_units import DecoderGraph, EncoderGraph
+from training.preprocessing import fit_preprocessing
 
 
 def test_a_version_is_complete_and_records_its_training(exported: Path, trained: Run, digits: DataSet) -> None:
@@ -131,3 +137,20 @@ def test_the_manifest_is_written_last(
     folder = export(trained, digits, tmp_path)
     manifest = json.loads((folder / MANIFEST).read_text())
     assert files_before == [set(manifest["files"])]
+
+
+def test_golden_samples_lie_in_the_range_to_the_last_digit(tmp_path: Path) -> None:
+    """In float32, low + span * u lies beyond the end of about one range of ten by a rounding."""
+    random = np.random.default_rng(0)
+    config = load_config("table-ae")
+    data = load_array(tmp_path, random.normal(size=(20, 200)).astype(np.float32))
+    preprocessing = fit_preprocessing(config, data)
+    network = build_network(config, data.input).eval()
+    for low, high in np.sort(random.normal(size=(40, 2)) * 4.5, axis=1).tolist():
+        input_spec = VectorInput(shape=(200,), value_range=ValueRange(low=low, high=high))
+        decoder = DecoderGraph(network, preprocessing, input_spec.value_range)
+        write_golden(EncoderGraph(network, preprocessing), decoder, input_spec, tmp_path)
+        with np.load(tmp_path / "golden.npz", allow_pickle=False) as archive:
+            samples = archive["samples"]
+        assert np.float32(low) <= samples.min()
+        assert samples.max() <= np.float32(high)

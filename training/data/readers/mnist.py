@@ -26,8 +26,15 @@ MIRRORS = (
 
 
 def read_mnist(folder: Path) -> Source:
-    """Read the four files, gzipped or not. Raises DataError."""
-    arrays = {name: read_idx(find_idx(folder, name)) for name in MD5_SUMS}
+    """Read the four files, gzipped or not. Raises DataError, which names all that are missing or broken."""
+    arrays, problems = {}, []
+    for name in MD5_SUMS:
+        try:
+            arrays[name] = read_idx(find_idx(folder, name))
+        except DataError as error:
+            problems.append(str(error))
+    if problems:
+        raise DataError("; ".join(problems))
     parts = []
     for part in ("train", "t10k"):
         images, labels = arrays[f"{part}-images-idx3-ubyte"], arrays[f"{part}-labels-idx1-ubyte"]

@@ -15,6 +15,8 @@ from training.data.readers.members import Part, find_labels, find_parts, find_sa
 from training.data.source import Source
 from training.errors import DataError
 
+MAGIC = b"\x93NUMPY"
+"""The first bytes of a .npy file."""
 MAX_LISTED_MEMBERS = 20
 """Members of an archive that a message lists."""
 
@@ -22,13 +24,10 @@ MAX_LISTED_MEMBERS = 20
 def read_npy(path: Path) -> Source:
     """Return an array that is mapped from the file and not read into memory. Raises DataError."""
     with _broken_files_named(path, ".npy file"):
-        try:
-            array = np.lib.format.open_memmap(path, mode="r")
-        except ValueError:  # an array without numbers cannot be mapped
-            array = np.load(path, allow_pickle=False)
-        if not isinstance(array, np.ndarray):
-            raise DataError(f"{path}: not a .npy file")
-        return Source(str(path), np.asarray(array))
+        with path.open("rb") as file:
+            if file.read(len(MAGIC)) != MAGIC:
+                raise DataError(f"{path}: not a .npy file")
+        return Source(str(path), np.asarray(np.lib.format.open_memmap(path, mode="r")))
 
 
 def read_npz(path: Path, samples: str | None, label: str | None) -> Source:

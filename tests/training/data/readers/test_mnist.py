@@ -72,6 +72,15 @@ def test_a_missing_file_is_named(folder: Path) -> None:
         load_data(DataConfig(name="mnist"), folder, seed=0)
 
 
+def test_all_missing_and_broken_files_are_named_at_once(folder: Path) -> None:
+    (folder / "t10k-labels-idx1-ubyte").unlink()
+    (folder / "train-labels-idx1-ubyte").write_bytes(b"broken")
+    with pytest.raises(
+        DataError, match=r"train-labels-idx1-ubyte: not an IDX file; .*neither t10k-labels-idx1-ubyte nor"
+    ):
+        load_data(DataConfig(name="mnist"), folder, seed=0)
+
+
 def test_images_and_labels_of_different_counts_are_refused(folder: Path) -> None:
     (folder / "train-labels-idx1-ubyte").write_bytes(idx_file(np.zeros(3, np.uint8)))
     with pytest.raises(DataError, match="do not fit"):

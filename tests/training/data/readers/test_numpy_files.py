@@ -27,10 +27,21 @@ def test_a_handwritten_file_is_read(tmp_path: Path) -> None:
     assert (len(data.train), len(data.validation), len(data.test)) == (2, 1, 1)
 
 
-@pytest.mark.parametrize("content", [b"hello", b"\x93NUMPY\x01\x00"])
-def test_a_broken_npy_file_is_named(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"hello", "not a .npy file"),
+        (b"PK\3\4 and more", "not a .npy file"),
+        (b"\x93NUMPY\x01\x00", r"cannot be read as a \.npy file"),
+        (
+            b"\x93NUMPY\x01\x00\x40\x00" + b"{'descr': '<f4', 'fortran_order': False, 'shape': (True, 5), }\n ",
+            "be read",
+        ),
+    ],
+)
+def test_a_broken_npy_file_is_named(tmp_path: Path, content: bytes, complaint: str) -> None:
     (tmp_path / "x.npy").write_bytes(content)
-    with pytest.raises(DataError, match=r"cannot be read as a \.npy file") as caught:
+    with pytest.raises(DataError, match=complaint) as caught:
         read_npy(tmp_path / "x.npy")
     assert str(caught.value).startswith(str(tmp_path / "x.npy"))
 
