@@ -55,8 +55,10 @@ def test_headers_say_how_an_image_is_stored(content: bytes, facts: str, tmp_path
 
 
 def test_all_files_at_fault_are_named_at_once(tmp_path: Path) -> None:
-    good, cut = png_file(GREY), png_file(np.random.default_rng(0).integers(0, 256, (10, 8), np.uint8))[:-30]
-    files = [tmp_path / name for name in ("a.png", "b.png", "c.png")]
+    """The header of the cut JPEG is whole, so that it is found out only when its pixels are decoded."""
+    photo = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)), "JPEG")
+    good, cut = png_file(GREY), photo[: len(photo) // 2]
+    files = [tmp_path / name for name in ("a.png", "b.png", "c.jpg")]
     for file, content in zip(files, (b"no image", good, cut), strict=True):
         file.write_bytes(content)
     with pytest.raises(DataError) as caught:
@@ -66,7 +68,8 @@ def test_all_files_at_fault_are_named_at_once(tmp_path: Path) -> None:
     assert lines[1].endswith(
         "a.png: cannot be decoded as a PNG, JPEG, WebP, BMP, GIF, TIFF or PGM image: it begins like none of them"
     )
-    assert "c.png: cannot be decoded" in lines[2]
+    assert "c.jpg: cannot be decoded" in lines[2]
+    assert len(read_headers(tmp_path, files[1:])) == 2
 
 
 def test_the_list_of_files_at_fault_has_an_end(tmp_path: Path) -> None:

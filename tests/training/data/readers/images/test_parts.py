@@ -149,6 +149,7 @@ def layout_of(folder: Path, names: str, **options: bool) -> tuple[Layout, Seen, 
         pytest.param("all/cat/1.png all/dog/2.png", {"train": {"cat": 1, "dog": 1}}, 0, id="a folder around classes"),
         pytest.param("bus/1.png train/2.png", {"train": {"bus": 1, "train": 1}}, 0, id="a class called train"),
         pytest.param("masks/1.png masks/2.png", {"train": {"masks": 2}}, 0, id="nothing but masks"),
+        pytest.param("trimaps/1.png trimaps/2.png", {"train": {"trimaps": 2}}, 0, id="nothing but trimaps"),
     ],
 )
 def test_the_layout_of_well_known_data_sets(tmp_path: Path, names: str, expected: Seen, passed_over: int) -> None:
