@@ -25,6 +25,7 @@ from training.config.objective import (
 )
 from training.config.problems import describe_problems
 from training.config.sections import (
+    MAX_SPAN,
     DataConfig,
     EvaluationConfig,
     NetworkConfig,
@@ -37,6 +38,7 @@ from training.config.tables import MissingValues, TableOptions
 
 __all__ = [
     "BUNDLED",
+    "MAX_SPAN",
     "AutoencoderObjective",
     "Binarisation",
     "Config",
