@@ -73,9 +73,9 @@ def test_mu_and_logvar_are_used_and_the_draw_is_left_out(
 
 REFUSALS: list[Refusal] = [
     ("odd halves", lambda folder: foreign.encoder(folder / "e.onnx", width=7), ("--encoder-gives", "mu,logvar"),
-     "expected code to be flat rows of two halves, got shape [7]"),
+     "expected code to be two halves, each of shape [6], got [7]"),
     ("halves of an image", latent_images, ("--encoder-gives", "mu,logvar"),
-     "expected code to be flat rows of two halves, got shape [2, 2, 2]"),
+     "expected code to be two halves, each of shape [8], got [2, 2, 2]"),
     ("outputs without names", lambda folder: foreign.three_outputs(folder / "e.onnx", ("a", "b", "c")), (),
      "e.onnx gives a, b, c: pass --encoder-gives, such as mu,logvar,z, in this order"),
     ("too few words", lambda folder: foreign.three_outputs(folder / "e.onnx", ("a", "b", "c")),
