@@ -119,7 +119,7 @@ def _meaning_options(parser: argparse.ArgumentParser) -> None:
         "--encoder-gives", metavar="WORDS", help="outputs of the encoder in order, such as mu,logvar,z or mu,log_std"
     )
     parser.add_argument(
-        "--decoder-gives", metavar="WORDS", help="outputs of the decoder in order, such as mean,logvar or -,logits"
+        "--decoder-gives", metavar="WORDS", help="outputs of the decoder in order, such as mean,logvar or ignore,logits"
     )
     parser.add_argument(
         "--cut", metavar="TENSOR", help="tensor of the latents, if --encoder is a whole autoencoder in one file"

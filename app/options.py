@@ -78,6 +78,11 @@ class EncodeOptions(Options):
 
     sample: bool = Field(False, description="Draw from the posterior instead of taking its mean (variational models).")
     seed: Seed = None
+    label: str | None = Field(
+        None,
+        description="The label of the samples: one of the manifest's `labels`, which a model with "
+        "`encoder_takes_labels` requires. Other models refuse it.",
+    )
 
     @model_validator(mode="after")
     def _seed_needs_sample(self) -> Self:

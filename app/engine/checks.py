@@ -9,7 +9,7 @@ import numpy as np
 
 from app.arrays import Array, Labels, Samples
 from app.errors import EmptyBatch, InvalidParameter, NotFinite, OutOfRange, TooManyRows, WrongShape
-from app.inputs import ImageInput, ValueRange
+from app.inputs import ImageInput, ValueRange, VectorInput
 from app.manifest import Manifest
 
 MAX_LISTED_LABELS = 20
@@ -17,9 +17,15 @@ MAX_LISTED_LABELS = 20
 
 
 def accepted_shapes(manifest: Manifest) -> list[tuple[int, ...]]:
-    """Return the shapes that a sample may have: full, flat, and without the channel axis if there is one channel."""
+    """
+    Return the shapes that a sample may have: full, flat, and without the channel axis if there is one channel.
+
+    Flattened windows of series may have their own shape, too.
+    """
     shape = manifest.input_shape
     accepted = [shape]
+    if isinstance(manifest.input, VectorInput) and manifest.input.window:
+        accepted.append(tuple(manifest.input.window))
     if len(shape) > 1:
         accepted.append((manifest.input_size,))
     if isinstance(manifest.input, ImageInput) and shape[0] == 1:
@@ -118,6 +124,22 @@ def label_rows(manifest: Manifest, label: str | None, count: int) -> Labels | No
         got = "" if label is None else f", got {label!r:.60}"
         raise InvalidParameter(f"the model {name!r} is conditional: expected label to be one of {names}{got}")
     return np.full(count, known.index(label), np.int64)
+
+
+def encoder_label_rows(manifest: Manifest, label: str | None, count: int) -> Labels | None:
+    """
+    Return the index of a label for each row that an encoder takes, or None if it takes only samples.
+
+    Shape: (count,)
+    Raises InvalidParameter, also if an encoder without labels gets one.
+    """
+    if manifest.encoder_takes_labels or not manifest.labels:
+        return label_rows(manifest, label, count)
+    if label is not None:
+        raise InvalidParameter(
+            f"the encoder of the model {manifest.name!r} takes no label, only its decoder does, got {label!r:.60}"
+        )
+    return None
 
 
 def check_labels(manifest: Manifest, labels: Labels | None, count: int) -> Labels | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from onnx import TensorProto
 
 from app.arrays import Array, Rows
 from app.errors import UnfitGraph
@@ -38,7 +39,8 @@ def plan_decoder(
     if decoder.input_type == np.uint8:
         raise UnfitGraph(f"{decoder.name}: expected {decoder.input_name} to be latents, which are not uint8")
     front = (*latents_to_graph_shape(decoder.name, row_shape, decoder.row_shape), *from_float32(decoder.input_type))
-    inputs = (Port("latents", latents.shape[1:], decoder.input_name, front), *label_ports(decoder, labels))
+    label_inputs = label_ports(decoder, labels) or [Port("labels", (), "", (), TensorProto.INT64)] * bool(labels)
+    inputs = (Port("latents", latents.shape[1:], decoder.input_name, front), *label_inputs)
     outputs = GraphPlan(decoder, inputs, ()).original_outputs(
         latents, np.arange(len(latents), dtype=np.int64) % len(labels) if labels else None
     )

@@ -74,8 +74,8 @@ def parse_encoder_words(text: str) -> tuple[str, ...]:
     words = settle_encoder_words(meanings) if None not in meanings else None
     if words is None:
         raise UnfitGraph(
-            "--encoder-gives: expected latents, or mu with logvar, log_std, sigma or variance, and z or - for outputs "
-            f"to leave out, in the order of the outputs, got {text!r}"
+            "--encoder-gives: expected latents, or mu with logvar, log_std, sigma or variance, and z or ignore for "
+            f"outputs to leave out, in the order of the outputs, got {text!r}"
         )
     return words
 
@@ -85,8 +85,8 @@ def parse_decoder_words(text: str) -> tuple[str, ...]:
     words = [_word(word, decoder_meaning) for word in _split(text)]
     if None in words or sum(word in ("samples", "logits") for word in words) != 1:
         raise UnfitGraph(
-            "--decoder-gives: expected one of samples, mean or logits, and logvar, sigma or - for outputs to leave "
-            f"out, in the order of the outputs, got {text!r}"
+            "--decoder-gives: expected one of samples, mean or logits, and logvar, sigma or ignore for outputs to "
+            f"leave out, in the order of the outputs, got {text!r}"
         )
     return tuple(word or "-" for word in words)
 
@@ -97,10 +97,10 @@ def recognise_encoder(file_name: str, outputs: Sequence[str]) -> tuple[str, ...]
         return ("mu", "logvar") if encoder_meaning(outputs[0]) == "halves" else ("latents",)
     words = settle_encoder_words([encoder_meaning(output) for output in outputs])
     if words is None:
-        example = ",".join(["mu", "logvar", "z", *["-"] * len(outputs)][: len(outputs)])
+        example = ",".join(["mu", "logvar", "z", *["ignore"] * len(outputs)][: len(outputs)])
         raise UnfitGraph(
             f"{file_name} gives {', '.join(outputs)}: pass --encoder-gives, such as {example}, in this order; "
-            "log_std, sigma and variance are spreads, too, and - leaves an output out"
+            "log_std, sigma and variance are spreads, too, and ignore leaves an output out"
         )
     return words
 
@@ -113,10 +113,10 @@ def recognise_decoder(file_name: str, outputs: Sequence[str]) -> tuple[str, ...]
     for word in ("samples", "logits"):
         if words.count(word) == 1:
             return tuple(word if each == word else "-" for each in words)
-    example = ",".join(["samples", *["-"] * len(outputs)][: len(outputs)])
+    example = ",".join(["samples", *["ignore"] * len(outputs)][: len(outputs)])
     raise UnfitGraph(
         f"{file_name} gives {', '.join(outputs)}: pass --decoder-gives, such as {example}, in this order; "
-        "logits are taken through a sigmoid, and - leaves an output out"
+        "logits are taken through a sigmoid, and ignore leaves an output out"
     )
 
 

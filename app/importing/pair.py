@@ -37,6 +37,8 @@ class Pair:
     input: SampleInput
     latent: DeterministicLatent | GaussianLatent
     labels: tuple[str, ...]
+    samples: Array
+    """The golden samples: within the range, or from -2 to 2 without one."""
     encoder: GraphPlan
     decoder: GraphPlan
     notes: tuple[str, ...]
@@ -59,10 +61,6 @@ class Pair:
         """One sentence for people."""
         names = dict.fromkeys(plan.original.file.path.name for plan in (self.encoder, self.decoder))
         return self.request.description or f"Imported from {', '.join(names)}."
-
-    def golden_samples(self) -> Array:
-        """Return eight samples within the range; without a range, from -2 to 2."""
-        return _scale_to_range(golden_samples(tuple(self.input.shape)), self.input.value_range)
 
     def describe(self) -> Iterator[str]:
         """Yield lines about the graphs and how they are adapted."""
@@ -110,19 +108,43 @@ def read_pair(request: ImportRequest) -> Pair:
     dimension = math.prod(row_shape)
     gaussian = len(encoder_plan.outputs) == 2
     latent = GaussianLatent(dimension=dimension) if gaussian else DeterministicLatent(dimension=dimension)
-    answers = encoder_plan.expected_outputs(samples, golden_labels(labels, len(samples)))
-    for port, answer in zip(encoder_plan.outputs, answers, strict=True):
-        check_finite_answers(encoder, port.name, answer, samples_input.value_range)
+    samples, answers, finite_notes = _finite(encoder_plan, samples, labels, samples_input.value_range)
     decoder_plan, notes = plan_decoder(request, decoder, decoder_words, samples_input, answers[0], row_shape, labels)
-    notes = (*sample_notes(request, samples_input), *_size_notes(dimension, samples[0].size), *notes)
-    if labels and not decoder.label:
-        raise UnfitGraph(f"{decoder.name}: expected a label as a second input, since {encoder.name} takes one")
-    return Pair(request, samples_input, latent, labels, encoder_plan, decoder_plan, notes)
+    notes = (
+        *sample_notes(request, samples_input),
+        *finite_notes,
+        *_size_notes(dimension, samples[0].size),
+        *notes,
+    )
+    return Pair(request, samples_input, latent, labels, samples, encoder_plan, decoder_plan, notes)
 
 
 def golden_labels(labels: Sequence[str], count: int) -> Rows | None:
     """Return an index of a label for each golden sample, or None for a model without labels."""
     return np.arange(count, dtype=np.int64) % len(labels) if labels else None
+
+
+def _finite(
+    plan: GraphPlan, samples: Array, labels: Sequence[str], value_range: ValueRange | None
+) -> tuple[Array, list[Rows], list[str]]:
+    """
+    Return the golden samples whose outputs are finite, their outputs, and notes about those left out.
+
+    Only samples of equal numbers may be left out, such as all 0, by whose sum a graph may divide. Raises UnfitGraph.
+    """
+    answers = plan.expected_outputs(samples, golden_labels(labels, len(samples)))
+    finite = np.all([np.isfinite(answer).reshape(len(samples), -1).all(axis=1) for answer in answers], axis=0)
+    equal = np.ptp(samples.reshape(len(samples), -1), axis=1) == 0
+    if finite.all() or not (finite | equal).all():
+        for port, answer in zip(plan.outputs, answers, strict=True):
+            check_finite_answers(plan.original, port.name, answer, value_range)
+        return samples, answers, []
+    values = ", ".join(f"{sample.flat[0]:g}" for sample in samples[~finite])
+    note = (
+        f"the encoder gives no finite numbers for a sample of equal numbers, {values}: the server refuses such samples"
+    )
+    samples = samples[finite]
+    return samples, plan.expected_outputs(samples, golden_labels(labels, len(samples))), [note]
 
 
 def _plan_encoder(
@@ -147,6 +169,7 @@ def _plan_encoder(
     row_shape = first.shape[1:] if first is not None else ()
     _check_halves(request, encoder, decoder, words, row_shape)
     heads = choose_heads(file.name, file.outputs, words, row_shape, decoder.row_shape)
+    _check_positive(encoder, file.outputs, words, outputs)
     ports, latent_shape = _latent_ports(encoder, heads, outputs)
     return GraphPlan(encoder, inputs, ports), latent_shape
 
@@ -162,6 +185,16 @@ def _check_halves(
             f"{encoder.name} gives {size} numbers per sample, but {decoder.name} takes {size // 2}: name the "
             "halves, such as --encoder-gives mu,logvar"
         )
+
+
+def _check_positive(encoder: Original, names: Sequence[str], words: Sequence[str], outputs: dict[str, Rows]) -> None:
+    """Raise UnfitGraph if an output is a standard deviation or a variance by its word, but not positive."""
+    for name, word in zip(names, words, strict=False):
+        if word in ("sigma", "variance") and len(names) > 1 and name in outputs and (outputs[name] <= 0).any():
+            raise UnfitGraph(
+                f"{encoder.name}: {name} is taken for a {word}, but is not positive for all samples: pass "
+                "--encoder-gives with what it is, such as mu,logvar or mu,log_std"
+            )
 
 
 def _latent_ports(encoder: Original, heads: Sequence[Head], outputs: dict[str, Rows]) -> tuple[tuple[Port, ...], Shape]:

@@ -47,7 +47,7 @@ def check_finite_answers(original: Original, name: str, outputs: Rows, value_ran
     if value_range is None:
         raise UnfitGraph(
             f"{original.name}: {name} is not finite for numbers from -2 to 2, which an import tries if it knows no "
-            "range: pass --range LOW HIGH, such as --range 0 100 for counts"
+            "range: pass --range LOW HIGH, such as --range 0 HIGH for counts"
         )
     raise UnfitGraph(
         f"{original.name}: {name} is not finite for a sample within the range, "

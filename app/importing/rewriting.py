@@ -30,12 +30,15 @@ class Port:
     row_shape: tuple[int, ...]
     """The shape of one row in the contract."""
     graph_name: str
+    """The graph's tensor; empty for an input of the contract that the graph ignores."""
     steps: tuple[Step, ...]
     type: int = TensorProto.FLOAT
     """The type of its numbers in the contract."""
 
     def describe(self) -> str:
         """Return a description of the steps; empty if neither names nor numbers change."""
+        if not self.graph_name:
+            return "ignored by the graph"
         words = [step.words for step in self.steps if step.words]
         return ", ".join([f"named {self.name}"] * (self.graph_name != self.name) + words)
 
@@ -61,7 +64,8 @@ class GraphPlan:
     def original_outputs(self, rows: Rows, labels: Rows | None = None) -> dict[str, Rows]:
         """Return the original's outputs for the contract's rows, by the original's names. Raises UnfitGraph."""
         arrays = self.arrays(rows, labels)
-        return self.original.run({port.graph_name: apply(port.steps, arrays[port.name]) for port in self.inputs})
+        used = [port for port in self.inputs if port.graph_name]
+        return self.original.run({port.graph_name: apply(port.steps, arrays[port.name]) for port in used})
 
     def arrays(self, rows: Rows, labels: Rows | None) -> dict[str, Rows]:
         """Return the contract's rows and, if the graph is conditional, their labels, by the contract's names."""
@@ -73,7 +77,7 @@ class GraphPlan:
         """Yield a line for each thing that the plan changes."""
         for port in (*self.inputs, *self.outputs):
             if words := port.describe():
-                yield f"{port.graph_name}: {words}"
+                yield f"{port.graph_name or port.name}: {words}"
         used = {port.graph_name for port in self.outputs}
         unused = [name for name in self.original.file.outputs if name not in used]
         if unused:
@@ -103,7 +107,7 @@ class GraphPlan:
         """Put the steps around the graph, and replace its inputs and outputs by the contract's."""
         graph = model.graph
         chained: list[onnx.NodeProto] = []
-        for port in self.inputs:
+        for port in filter(lambda port: port.graph_name, self.inputs):
             chained += _chain(graph, port.name, PREFIX + port.graph_name, port)
         chained += graph.node
         for port in self.outputs:

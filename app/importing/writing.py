@@ -46,7 +46,7 @@ def _fill(pair: Pair, folder: Path, version: int) -> None:
 
 def _write_golden(pair: Pair, folder: Path) -> None:
     """Compare the graphs with the originals, and write the originals' outputs as golden samples. Raises UnfitGraph."""
-    samples = pair.golden_samples()
+    samples = pair.samples
     labels = golden_labels(pair.labels, len(samples))
     outputs = pair.encoder.expected_outputs(samples, labels)
     latents = outputs[0]

@@ -22,7 +22,8 @@ def free_initial_states(model: onnx.ModelProto, batch_size: int) -> None:
     variable = dependent_names(model, input_names(model))
     made: list[tuple[int, list[onnx.NodeProto]]] = []
     for index, node in enumerate(model.graph.node):
-        if node.op_type not in INITIAL_STATES or any(attribute.name == "layout" for attribute in node.attribute):
+        rows_first = any(attribute.name == "layout" and attribute.i for attribute in node.attribute)
+        if node.op_type not in INITIAL_STATES or rows_first:
             continue
         _drop_full_lengths(model, node, variable, batch_size)
         for place in INITIAL_STATES[node.op_type]:

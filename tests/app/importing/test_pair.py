@@ -112,7 +112,7 @@ def bytes_to_decode(folder: Path) -> None:
 REFUSALS: list[Refusal] = [
     ("half the width", decoder_of_width(3), (), "e.onnx gives 6 numbers per sample, but d.onnx takes 3: name"),
     ("rounded output", decoder_of_bytes, (), "expected b to be float32, float16 or float64, got uint8"),
-    ("two outputs", two_answers, (), "d.onnx gives sums, flat: pass --decoder-gives, such as samples,-"),
+    ("two outputs", two_answers, (), "d.onnx gives sums, flat: pass --decoder-gives, such as samples,ignore"),
     ("latents as bytes", bytes_to_decode, (), "expected bytes to be latents, which are not uint8"),
     ("unequal heads", unequal_heads, (), "e.onnx: expected mu and its spread to have the same shape, got [(6,), (3,)]"),
 ]  # fmt: skip
