@@ -18,18 +18,18 @@ MAX_LISTED_LABELS = 20
 
 def accepted_shapes(manifest: Manifest) -> list[tuple[int, ...]]:
     """
-    Return the shapes that a sample may have: full, flat, and without the channel axis if there is one channel.
+    Return the shapes that a sample may have, first the one that the model takes.
 
-    Flattened windows of series may have their own shape, too.
+    Images may be flat, and have no channel axis if there is one channel; vectors may have the shape of their window.
     """
     shape = manifest.input_shape
     accepted = [shape]
-    if isinstance(manifest.input, VectorInput) and manifest.input.window:
-        accepted.append(tuple(manifest.input.window))
     if len(shape) > 1:
         accepted.append((manifest.input_size,))
     if isinstance(manifest.input, ImageInput) and shape[0] == 1:
         accepted.append(shape[1:])
+    if isinstance(manifest.input, VectorInput) and manifest.input.window:
+        accepted.append(manifest.input.window)
     return accepted
 
 

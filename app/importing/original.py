@@ -129,12 +129,9 @@ class Original:
             try:
                 batches.append(self.session.run(None, chunk, silent_run_options()))
             except Exception as error:  # onnxruntime raises a class of its own for each failure
-                hint = (
-                    "; do the labels have more names than the graph has?" if "out of data bounds" in str(error) else ""
-                )
-                raise UnfitGraph(
-                    f"{self.name} cannot be run: {short_message(error)}{hint if self.label else ''}"
-                ) from error
+                beyond = self.label is not None and "out of data bounds" in str(error)
+                hint = "; --labels names more labels than the graph knows" if beyond else ""
+                raise UnfitGraph(f"{self.name} cannot be run: {short_message(error)}{hint}") from error
         outputs: dict[str, Rows] = {}
         for name, pieces in zip(self.output_names, zip(*batches, strict=True), strict=True):
             if all(isinstance(piece, np.ndarray) and piece.shape[:1] == (size,) for piece in pieces):

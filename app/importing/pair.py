@@ -111,7 +111,7 @@ def read_pair(request: ImportRequest) -> Pair:
     samples, answers, finite_notes = _finite(encoder_plan, samples, labels, samples_input.value_range)
     decoder_plan, notes = plan_decoder(request, decoder, decoder_words, samples_input, answers[0], row_shape, labels)
     notes = (
-        *sample_notes(request, samples_input),
+        *sample_notes(request, samples_input, encoder.row_shape),
         *finite_notes,
         *_size_notes(dimension, samples[0].size),
         *notes,
@@ -140,9 +140,7 @@ def _finite(
             check_finite_answers(plan.original, port.name, answer, value_range)
         return samples, answers, []
     values = ", ".join(f"{sample.flat[0]:g}" for sample in samples[~finite])
-    note = (
-        f"the encoder gives no finite numbers for a sample of equal numbers, {values}: the server refuses such samples"
-    )
+    note = f"the encoder gives no finite numbers for samples whose numbers all are {values}: the server refuses these"
     samples = samples[finite]
     return samples, plan.expected_outputs(samples, golden_labels(labels, len(samples))), [note]
 

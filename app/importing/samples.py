@@ -48,11 +48,11 @@ def read_samples(request: ImportRequest, name: str, row_shape: OpenShape) -> Sam
         raise UnfitGraph(f"the samples: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
 
 
-def sample_notes(request: ImportRequest, samples: SampleInput) -> list[str]:
+def sample_notes(request: ImportRequest, samples: SampleInput, row_shape: OpenShape) -> list[str]:
     """Return what a person should know about a choice between pictures and rows of numbers."""
     if request.shape is not None:
         return []
-    if isinstance(samples, ImageInput) and samples.shape[0] == 1:
+    if isinstance(samples, ImageInput) and len(row_shape) == 2:
         size = math.prod(samples.shape)
         return [f"the samples are taken for grey images; if they are series, pass --shape {size}"]
     if isinstance(samples, VectorInput) and len(samples.window) == 2 and min(samples.window) >= MIN_IMAGE_SIDE:

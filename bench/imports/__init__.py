@@ -1,0 +1,7 @@
+"""
+Imports of encoders and decoders as other tools export them: what comes, what is adapted or refused.
+
+    trial            one pair, its options, and the comparison with the original
+    torch_pairs      pairs that both exporters of torch write
+    foreign_graphs   pairs with the traits of Keras, scikit-learn, diffusers and onnxruntime, built node by node
+"""
