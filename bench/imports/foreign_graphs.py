@@ -93,8 +93,9 @@ def keras_variational(
             "mean_kernel": weights(32, CODE),
             "spread_kernel": weights(32, CODE),
         }
-        ends = [("input_1", ["unk__0", 8, 8, 1])], [(name, ["unk__0", CODE]) for name in names]
-        save(folder / "e.onnx", nodes, *ends, constants, domains=[domain] if domain else [])
+        inputs: list[Named] = [("input_1", ["unk__0", 8, 8, 1])]
+        outputs: list[Named] = [(name, ["unk__0", CODE]) for name in names]
+        save(folder / "e.onnx", nodes, inputs, outputs, constants, domains=[domain] if domain else [])
         keras_decoder(folder)
         mean_only = onnx.load(folder / "e.onnx")
         del mean_only.graph.output[1:], mean_only.graph.node[5:], mean_only.graph.initializer[2:]

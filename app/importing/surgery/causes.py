@@ -1,4 +1,4 @@
-"""What a graph must not hold, by its true cause: training mode, randomness, quantisation by the batch."""
+"""True causes of refusals: training mode, randomness, quantisation by the batch."""
 
 from __future__ import annotations
 
