@@ -80,8 +80,7 @@ class EncodeOptions(Options):
     seed: Seed = None
     label: str | None = Field(
         None,
-        description="The label of the samples: one of the manifest's `labels`, which a model with "
-        "`encoder_takes_labels` requires. Other models refuse it.",
+        description="The samples' label, which models with `encoder_takes_labels` require and others refuse.",
     )
 
     @model_validator(mode="after")

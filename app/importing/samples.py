@@ -13,6 +13,8 @@ from app.importing.request import ImportRequest
 from app.inputs import ArrayInput, ImageInput, ValueRange, VectorInput
 
 IMAGE_CHANNELS = (1, 3)
+MAX_ARRAY_AXES = 4
+"""Axes of the deepest array that the service documents: channels, depth, rows, columns."""
 MIN_IMAGE_SIDE = 6
 """Rows with two axes and a range are pictures if no side is shorter; others are windows of a series."""
 
@@ -43,6 +45,11 @@ def read_samples(request: ImportRequest, name: str, row_shape: OpenShape) -> Sam
                     f"without a range, pass --shape {math.prod(shape)}"
                 )
             return ImageInput(shape=shape, value_range=value_range)
+        if len(shape) > MAX_ARRAY_AXES:
+            raise UnfitGraph(
+                f"{name}: expected samples of at most {MAX_ARRAY_AXES} axes, got {list(shape)}: pass --shape "
+                f"{math.prod(shape)} for flat rows"
+            )
         return ArrayInput(shape=shape, value_range=value_range)
     except ValidationError as error:
         raise UnfitGraph(f"the samples: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error

@@ -49,12 +49,12 @@ class Trial(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What an import did."""
+    """The result of an import."""
 
     verdict: str
     """`imported` or `refused`."""
     words: str
-    """What was adapted, or the reason."""
+    """The adaptations, or the reason of a refusal."""
     difference: float | None
     """The largest difference from the original, in latents and reconstructions; None if it was refused."""
 

@@ -14,6 +14,8 @@ from app.tasks import TASKS, Task
 Row = list[float]
 Image = list[list[list[float]]]
 """[channel][row][column]"""
+Volume = list[Image]
+"""[channel][depth][row][column]"""
 Plane = list[list[float]]
 """[row][column], of an image with one channel"""
 EncodedImage = Annotated[str, Field(description="A PNG, JPEG or WebP image, as base64 or as a data URL.")]
@@ -21,7 +23,11 @@ Item = TypeVar("Item")
 NonEmpty = Annotated[list[Item], Field(min_length=1)]
 FILE = WithJsonSchema({"type": "string", "format": "binary"})
 
-ROWS: dict[RowKind, Any] = {"sample": list[Row] | list[Image], "latent vector": list[Row], "number": list[float]}
+ROWS: dict[RowKind, Any] = {
+    "sample": list[Row] | list[Image] | list[Volume],
+    "latent vector": list[Row],
+    "number": list[float],
+}
 """The JSON of an array, by the kind of its rows."""
 ANSWER_NAMES = {"reconstruct": "Reconstructions", "denoise": "Denoised"}
 """Names of answers with further arrays; by default `<Task>Answer`."""
@@ -36,7 +42,7 @@ class Body(BaseModel):
 class SamplesIn(Body):
     """Samples, all nested as the model's input shape, without the channel axis if there is one channel, or flat."""
 
-    samples: NonEmpty[Row] | NonEmpty[Plane] | NonEmpty[Image]
+    samples: NonEmpty[Row] | NonEmpty[Plane] | NonEmpty[Image] | NonEmpty[Volume]
 
 
 class LatentsIn(Body):

@@ -54,6 +54,13 @@ def test_samples_are_vectors_images_or_arrays(
     assert getattr(samples, "window", ()) == window
 
 
+def test_deeper_arrays_are_flat_rows() -> None:
+    shape = (2, 3, 2, 3, 2)
+    with pytest.raises(UnfitGraph, match=r"at most 4 axes, got .*: pass --shape 72 for flat rows"):
+        read_samples(request(), "e.onnx", shape)
+    assert read_samples(request(shape=(72,)), "e.onnx", shape).shape == (72,)
+
+
 def test_a_choice_between_pictures_and_series_is_reported() -> None:
     grey = request(**RANGE)
     assert "if they are series, pass --shape 784" in sample_notes(grey, read_samples(grey, "e", (28, 28)), (28, 28))[0]
