@@ -1,0 +1,25 @@
+"""One situation that users meet, and the right outcome."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Case(NamedTuple):
+    """A situation, and a function that tries it."""
+
+    id: str
+    """The number of the situation among its kind, such as `1.2`."""
+    situation: str
+    """One line for the table."""
+    run: Callable[[Path], str]
+    """Tries the situation in an empty folder and returns the outcome in one line."""
+    right: str
+    """A regular expression that is found in a right outcome, and in no other."""
+
+    def is_right(self, outcome: str) -> bool:
+        """Return whether the outcome is right; case and line breaks do not matter."""
+        return re.search(self.right, outcome, re.IGNORECASE | re.DOTALL) is not None
