@@ -82,7 +82,8 @@ def choose_inputs(
     fitting = [each for each in inputs if each.may_be_label]
     called = [each for each in fitting if each.is_called_label]
     whole = [each for each in fitting if each.type in WHOLE_NUMBERS]
-    wide = [each for each in fitting[-1:] if labels and each.width in (None, len(labels))]
+    exact = [each for each in fitting if labels and each.width == len(labels)]
+    wide = exact[-1:] or [each for each in fitting[-1:] if labels and each.width is None]
     label = next((group[0] for group in (called, whole, wide) if len(group) == 1), None)
     if label is None:
         raise UnfitGraph(

@@ -30,7 +30,8 @@ def to_graph_shape(name: str, samples: SampleInput, row_shape: OpenShape, layout
         target = _flat(row_shape, shape) or _without_single_axes(row_shape, shape)
         steps = [reshape(target)] if target else None
     if steps is None:
-        raise UnfitGraph(f"{name}: expected samples of shape {list(shape)}, got {describe_shape(row_shape)}")
+        hint = "; pass all sizes, such as --shape STEPS CHANNELS" if row_shape.count(None) > 1 else ""
+        raise UnfitGraph(f"{name}: expected samples of shape {list(shape)}, got {describe_shape(row_shape)}{hint}")
     return steps
 
 

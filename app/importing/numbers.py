@@ -29,7 +29,10 @@ def to_float32(output: Rows) -> list[Step]:
 def float_output(original: Original, name: str, outputs: dict[str, Rows], role: str) -> Rows:
     """Return an output, or raise UnfitGraph unless it has floating-point numbers and a row for each row."""
     if name not in outputs:
-        raise UnfitGraph(f"{original.name}: expected {name} to have a row for each row of {original.input_name}")
+        raise UnfitGraph(
+            f"{original.name}: expected {name} to have a row for each row of {original.input_name}; its first axis "
+            "must be the batch"
+        )
     output = outputs[name]
     if output.dtype.kind in "iub" and role == "latents":
         raise UnfitGraph(

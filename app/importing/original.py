@@ -101,7 +101,10 @@ class Original:
         main, label = choose_inputs(file.name, inputs, labels)
         if main.type not in TENSOR_TYPES:
             types = ", ".join(np.dtype(dtype).name for dtype in TENSOR_TYPES.values())
-            raise UnfitGraph(f"{file.name}: expected {main.name} to be {types}, got {main.type}")
+            raise UnfitGraph(
+                f"{file.name}: expected {main.name} to be {types}, got {main.type}; export it with a float32 input, if "
+                "its samples are numbers and not tokens"
+            )
         if len(main.shape) < 2:
             raise UnfitGraph(f"{file.name}: expected {main.name} to be rows of a batch, got shape {list(main.shape)}")
         return cls(file, model, session, main, label, tuple(node.name for node in session.get_outputs()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,9 @@ def imported(write: Writer, *options: str, decoder: str = "d.onnx") -> Callable[
 def graph(
     path: Path,
     nodes: Nodes,
-    inputs: dict[str, Sequence[Any]],
-    outputs: dict[str, Sequence[Any]],
-    constants: dict[str, Any],
+    inputs: Mapping[str, Sequence[Any]],
+    outputs: Mapping[str, Sequence[Any]],
+    constants: Mapping[str, Any],
     domains: Sequence[str] = (),
 ) -> None:
     """Write a graph of nodes (operator, inputs, outputs, attributes), whose domain stands before a dot."""

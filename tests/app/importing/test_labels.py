@@ -126,6 +126,8 @@ INPUTS: list[tuple[list[GraphInput], tuple[str, ...], str | None]] = [
     ([GraphInput("cond", FLOATS, ("n", 3)), GraphInput("x", FLOATS, ("n", 60))], (), "cond"),
     ([GraphInput("a", FLOATS, ("n", 60)), GraphInput("b", "tensor(int32)", ("n",))], (), "b"),
     ([GraphInput("a", FLOATS, ("n", 60)), GraphInput("b", FLOATS, ("n", 3))], NAMES, "b"),
+    ([GraphInput("a", FLOATS, ("n", 3)), GraphInput("b", FLOATS, ("n", 60))], NAMES, "a"),
+    ([GraphInput("a", FLOATS, ("n", 3)), GraphInput("b", FLOATS, ("n", 3))], NAMES, "b"),
     ([GraphInput("a", FLOATS, ("n", 60)), GraphInput("b", FLOATS, ("n", 3))], (), None),
     ([GraphInput("x", FLOATS, ("n", 60)), GraphInput("library", FLOATS, ("n", 1))], (), None),
     ([GraphInput(name, FLOATS, ("n", 1)) for name in "abc"], (), None),
