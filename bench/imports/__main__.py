@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.imports.foreign_graphs import FOREIGN
+from bench.imports.runtime_graphs import RUNTIME
 from bench.imports.torch_pairs import TORCH
 from bench.imports.trial import attempt
 
@@ -26,7 +27,7 @@ def main(words: Sequence[str]) -> int:
     logging.disable(logging.WARNING)
     trials = [
         trial
-        for trial in (*TORCH, *FOREIGN)
+        for trial in (*TORCH, *FOREIGN, *RUNTIME)
         if not words or any(word.lower() in f"{trial.source} {trial.situation}".lower() for word in words)
     ]
     print(

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from bench.imports.foreign_graphs import FOREIGN
+from bench.imports.runtime_graphs import RUNTIME
 from bench.imports.torch_pairs import TORCH
 from bench.imports.trial import Outcome, Trial, attempt
 
 SITUATIONS = ("LSTM, batch of 1", "outputs z_mean, z_log_sigma, z with a draw", "one-hot labels in both")
 """Pairs of torch that the tests export; the command `python -m bench.imports` exports all."""
-TRIALS = [*FOREIGN, *(trial for trial in TORCH if trial.situation in SITUATIONS)]
+TRIALS = [*FOREIGN, *RUNTIME, *(trial for trial in TORCH if trial.situation in SITUATIONS)]
 
 
 @pytest.mark.parametrize("trial", TRIALS, ids=[f"{trial.source}: {trial.situation}" for trial in TRIALS])
