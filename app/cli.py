@@ -112,7 +112,7 @@ def build_parser() -> argparse.ArgumentParser:
 def _import_parser(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_run_import)
     parser.add_argument("--encoder", type=Path, required=True, metavar="FILE", help="ONNX graph: samples to latents")
-    parser.add_argument("--decoder", type=Path, required=True, metavar="FILE", help="ONNX graph: latents to samples")
+    parser.add_argument("--decoder", type=Path, metavar="FILE", help="ONNX graph: latents to samples")
     parser.add_argument("--name", required=True, help="name of the model")
     _models_dir_option(parser, MODELS, "models")
     parser.add_argument(
@@ -123,12 +123,10 @@ def _import_parser(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=_positive,
         metavar="N",
-        help="shape of a sample: channels, height, width; or features",
+        help="shape of a sample: features; channels, height, width; or any other",
     )
     parser.add_argument("--layout", choices=["channels-first", "channels-last"], help="layout of the graphs' images")
-    parser.add_argument(
-        "--encoder-gives", metavar="WORDS", help="outputs of the encoder in order, such as mu,logvar,z or mu,sigma"
-    )
+    _meaning_options(parser)
     parser.add_argument("--logits", action="store_true", help="add a sigmoid, because the decoder gives logits")
     parser.add_argument(
         "--denoises", action="store_true", help="offer the task denoise, because the model removes noise"
@@ -138,6 +136,22 @@ def _import_parser(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--description", metavar="TEXT", help="describe the model in one sentence")
     parser.add_argument("--dry-run", action="store_true", help="read, adapt and check everything, but write nothing")
+
+
+def _meaning_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what tensors mean."""
+    parser.add_argument(
+        "--encoder-gives", metavar="WORDS", help="outputs of the encoder in order, such as mu,logvar,z or mu,log_std"
+    )
+    parser.add_argument(
+        "--decoder-gives", metavar="WORDS", help="outputs of the decoder in order, such as mean,logvar or ignore,logits"
+    )
+    parser.add_argument(
+        "--cut", metavar="TENSOR", help="tensor of the latents, if --encoder is a whole autoencoder in one file"
+    )
+    parser.add_argument(
+        "--labels", nargs="+", default=[], metavar="NAME", help="names of the labels that the graphs take beside"
+    )
 
 
 def _run_key(options: argparse.Namespace) -> int:

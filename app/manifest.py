@@ -135,6 +135,8 @@ class Manifest(Contract):
     latent: Annotated[DeterministicLatent | GaussianLatent, Field(discriminator="kind")]
     labels: tuple[str, ...] = ()
     """Labels of a conditional model, whose decoder takes an index into them beside the latents; empty for others."""
+    encoder_takes_labels: bool = False
+    """True if the encoder of a conditional model takes an index of a label, too, beside the samples."""
     likelihood: Annotated[BernoulliLikelihood | GaussianLikelihood, Field(discriminator="kind")] | None = None
     """The likelihood that training maximised; None if it is unknown."""
     preprocessing: Preprocessing | None = None
@@ -157,6 +159,8 @@ class Manifest(Contract):
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
+        if self.encoder_takes_labels and not self.labels:
+            raise ValueError("encoder_takes_labels: the model has no labels")
         if "generate" in self.tasks and self.latent.kind != "gaussian":
             raise ValueError("the task 'generate' needs a latent space with a prior (kind 'gaussian')")
         if missing := [name for name in (ENCODER, DECODER, GOLDEN) if name not in self.files]:

@@ -93,6 +93,10 @@ class EncodeOptions(Options):
 
     sample: bool = Field(False, description="Draw from the posterior instead of taking its mean (variational models).")
     seed: Seed = None
+    label: str | None = Field(
+        None,
+        description="The samples' label, which models with `encoder_takes_labels` require and others refuse.",
+    )
 
     @model_validator(mode="after")
     def _seed_needs_sample(self) -> Self:

@@ -95,9 +95,9 @@ async def encode(model: ServedModel, options: EncodeOptions, samples: Samples) -
     from the sample's posterior instead.
     """
     if not options.sample:
-        return Result(await model.encode(samples))
+        return Result(await model.encode(samples, options.label))
     seed = chosen_seed(options.seed)
-    return Result(await model.sample_posterior(samples, seed), seed)
+    return Result(await model.sample_posterior(samples, seed, options.label), seed)
 
 
 async def decode(model: ServedModel, options: DecodeOptions, latents: Latents) -> Result:

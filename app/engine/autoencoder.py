@@ -10,7 +10,14 @@ import numpy as np
 import onnxruntime
 
 from app.arrays import Array, Labels, Latents, Rows, Samples
-from app.engine.checks import check_finite, check_labels, clip_samples, label_rows, row_checks
+from app.engine.checks import (
+    check_finite,
+    check_labels,
+    clip_samples,
+    encoder_label_rows,
+    label_rows,
+    row_checks,
+)
 from app.engine.corruption import Noise, corrupt
 from app.engine.run_limit import CURRENT_RUN
 from app.engine.session import TensorSpec, check_signature, open_session
@@ -55,10 +62,12 @@ class Autoencoder:
         latents  (B, manifest.latent_dim)    float32
         labels   (B,)                        int64, indices into manifest.labels; only of a conditional model
 
+    The decoder of a conditional model takes labels; its encoder does if `manifest.encoder_takes_labels` is true.
+
     Methods check their arguments and raise a ServiceError that says what was expected. The `run_…` methods do not: they
     take rows that were checked, and several requests may share them. All methods are safe to call from several threads
     at once. Methods that decode take `label`, the name of one label for all rows: a conditional model requires it, and
-    any other model refuses it.
+    any other model refuses it. Methods that only encode take it, too, if the encoder takes labels.
     """
 
     def __init__(
@@ -77,7 +86,10 @@ class Autoencoder:
         """The most rows of one run of a graph."""
         samples, latents = TensorSpec("samples", manifest.input_shape), TensorSpec("latents", (manifest.latent_dim,))
         labels = [TensorSpec("labels", (), "int64")] if manifest.labels else []
-        check_signature(encoder, [samples], [TensorSpec(name, latents.shape) for name in self._encoder_outputs])
+        encoder_labels = labels if manifest.encoder_takes_labels else []
+        check_signature(
+            encoder, [samples, *encoder_labels], [TensorSpec(name, latents.shape) for name in self._encoder_outputs]
+        )
         check_signature(decoder, [latents, *labels], [samples])
 
     @classmethod
@@ -85,13 +97,13 @@ class Autoencoder:
         """Open the model in a version's folder. Raises InvalidModel. The repository checks the files' checksums."""
         return cls(manifest, open_session(folder / ENCODER, threads), open_session(folder / DECODER, threads))
 
-    def run_encoder(self, samples: Samples) -> tuple[Latents, ...]:
+    def run_encoder(self, samples: Samples, labels: Labels | None = None) -> tuple[Latents, ...]:
         """Return all outputs of the encoder: latents, or mu and logvar."""
-        return self._run(self._encoder, self._encoder_outputs, {"samples": samples})
+        return self._run(self._encoder, self._encoder_outputs, self._encoder_inputs(samples, labels))
 
-    def run_mean(self, samples: Samples) -> tuple[Latents]:
+    def run_mean(self, samples: Samples, labels: Labels | None = None) -> tuple[Latents]:
         """Return the latents; of a variational model, mu."""
-        return (self._run(self._encoder, self._encoder_outputs[:1], {"samples": samples})[0],)
+        return (self._run(self._encoder, self._encoder_outputs[:1], self._encoder_inputs(samples, labels))[0],)
 
     def run_decoder(self, latents: Latents, labels: Labels | None = None) -> tuple[Samples]:
         """Return the decoded samples. A conditional model needs a label for each row."""
@@ -102,7 +114,7 @@ class Autoencoder:
 
     def run_round_trip(self, samples: Samples, labels: Labels | None = None) -> tuple[Samples]:
         """Return samples that were encoded and decoded."""
-        return self.run_decoder(*self.run_mean(samples), labels)
+        return self.run_decoder(*self.run_mean(samples, labels), labels)
 
     def run_reconstruction(self, samples: Samples, labels: Labels | None = None) -> tuple[Samples, Array]:
         """Return samples that were encoded and decoded, and the mean squared error of each."""
@@ -111,14 +123,15 @@ class Autoencoder:
             errors = np.square(reconstructed - samples).reshape(len(samples), -1).mean(axis=1)
         return reconstructed, check_finite("errors", errors)
 
-    def posterior(self, samples: Samples) -> Posterior:
-        """Return the encoder's whole result."""
-        outputs = self.run_encoder(self.check_samples(samples))
+    def posterior(self, samples: Samples, labels: Labels | None = None) -> Posterior:
+        """Return the encoder's whole result. `labels` are those of the samples, if the encoder takes them."""
+        outputs = self.run_encoder(self.check_samples(samples), labels)
         return Posterior(outputs[0], outputs[1] if len(outputs) > 1 else None)
 
-    def encode(self, samples: Samples) -> Latents:
+    def encode(self, samples: Samples, label: str | None = None) -> Latents:
         """Return the latents; of a variational model, the posterior mean."""
-        return self.run_mean(self.check_samples(samples))[0]
+        samples = self.check_samples(samples)
+        return self.run_mean(samples, encoder_label_rows(self.manifest, label, len(samples)))[0]
 
     def decode(self, latents: Latents, label: str | None = None) -> Samples:
         """Return the decoded samples. Raises InvalidParameter if the label does not fit the model."""
@@ -170,7 +183,8 @@ class Autoencoder:
         """
         samples = self.check_ends(samples)
         labels = label_rows(self.manifest, label, steps)
-        return self.run_decoder(straight_line(*self.run_mean(samples), steps), labels)[0]
+        ends = self.run_mean(samples, None if labels is None else labels[: len(samples)])
+        return self.run_decoder(straight_line(*ends, steps), labels)[0]
 
     def check_samples(self, samples: Samples) -> Samples:
         """
@@ -190,6 +204,14 @@ class Autoencoder:
     def check_latents(self, latents: Latents) -> Latents:
         """Return the latents. Raises EmptyBatch, WrongShape or NotFinite."""
         return self._check_latents(latents)
+
+    def _encoder_inputs(self, samples: Samples, labels: Labels | None) -> dict[str, Rows]:
+        """Return the encoder's inputs; only the decoder takes the labels of most conditional models."""
+        if not self.manifest.encoder_takes_labels:
+            return {"samples": samples}
+        if labels is None:
+            raise InvalidParameter(f"the encoder of the model {self.manifest.name!r} needs the label of each sample")
+        return {"samples": samples, "labels": labels}
 
     def _require(self, task: TaskName) -> None:
         if task not in self.manifest.tasks:

@@ -169,6 +169,22 @@ def label_rows(manifest: Manifest, label: str | None, count: int) -> Labels | No
     return np.full(count, known.index(label), np.int64)
 
 
+def encoder_label_rows(manifest: Manifest, label: str | None, count: int) -> Labels | None:
+    """
+    Return the index of a label for each row that an encoder takes, or None if it takes only samples.
+
+    Shape: (count,)
+    Raises InvalidParameter, also if an encoder without labels gets one.
+    """
+    if manifest.encoder_takes_labels or not manifest.labels:
+        return label_rows(manifest, label, count)
+    if label is not None:
+        raise InvalidParameter(
+            f"the encoder of the model {manifest.name!r} takes no label, only its decoder does, got {label!r:.60}"
+        )
+    return None
+
+
 def check_labels(manifest: Manifest, labels: Labels | None, count: int) -> Labels | None:
     """
     Return the labels as int64, or None for a model without labels.

@@ -96,7 +96,8 @@ def check_golden(model: Autoencoder, folder: Path) -> None:
     if missing:
         raise InvalidModel(f"{GOLDEN} lacks {', '.join(sorted(missing))}")
     try:
-        posterior = model.posterior(golden["samples"])
+        labels = golden.get("labels") if model.manifest.encoder_takes_labels else None
+        posterior = model.posterior(golden["samples"], labels)
         reconstructions = model.decode_rows(golden[names[0]], golden.get("labels"))
         outputs = {names[0]: posterior.mu, "reconstructions": reconstructions}
     except ServiceError as error:

@@ -12,7 +12,7 @@ import numpy as np
 from app.arrays import Labels, Latents, Samples
 from app.engine.autoencoder import Autoencoder, Posterior, Reconstruction, straight_line
 from app.engine.batcher import Batcher
-from app.engine.checks import clip_samples, has_features, label_rows, row_checks
+from app.engine.checks import clip_samples, encoder_label_rows, has_features, label_rows, row_checks
 from app.engine.corruption import Noise
 from app.engine.offload import LoopLimit, Offload
 from app.engine.queue import Queue
@@ -100,17 +100,17 @@ class ServedModel:
         call = partial(clip_samples, self.manifest, samples)
         return await self._offload.run(samples.size, LoopLimit.CLIP_NUMBERS, call)
 
-    async def encode(self, samples: Samples) -> Latents:
+    async def encode(self, samples: Samples, label: str | None = None) -> Latents:
         """Return the latents; of a variational model, the posterior mean."""
-        return (await self._mean.run(samples))[0]
+        return (await self._mean.run(samples, *self._encoder_labels(label, len(samples))))[0]
 
-    async def sample_posterior(self, samples: Samples, seed: int) -> Latents:
+    async def sample_posterior(self, samples: Samples, seed: int, label: str | None = None) -> Latents:
         """Return one seeded draw from each sample's posterior. Raises InvalidParameter if the encoder has none."""
         if self.manifest.latent.kind != "gaussian":
             raise InvalidParameter(
                 f"the model {self.manifest.name!r} is deterministic: it has no posterior to draw from"
             )
-        mu, logvar = await self._posterior.run(samples)
+        mu, logvar = await self._posterior.run(samples, *self._encoder_labels(label, len(samples)))
         return await self._draw(mu.size, lambda: Posterior(mu, logvar).sample(seed))
 
     async def decode(self, latents: Latents, label: str | None = None) -> Samples:
@@ -139,11 +139,16 @@ class ServedModel:
         """Decode the straight line between the latents of two samples; see `Autoencoder.interpolate`."""
         samples = self.autoencoder.check_ends(samples)
         labels = self._labels(label, steps)
-        latents = straight_line(await self.encode(samples), steps)
+        ends = await self.encode(samples, label if self.manifest.encoder_takes_labels else None)
+        latents = straight_line(ends, steps)
         return (await self._decode.run(latents, *labels))[0]
 
     def _labels(self, label: str | None, count: int) -> tuple[Labels, ...]:
         labels = label_rows(self.manifest, label, count)
+        return () if labels is None else (labels,)
+
+    def _encoder_labels(self, label: str | None, count: int) -> tuple[Labels, ...]:
+        labels = encoder_label_rows(self.manifest, label, count)
         return () if labels is None else (labels,)
 
     async def _draw(self, count: int, draw: Callable[[], Drawn]) -> Drawn:
@@ -156,7 +161,8 @@ def measure_graphs(model: Autoencoder) -> tuple[RunTime, RunTime]:
     middle = value_range.low + value_range.span / 2 if value_range else 0.0
 
     def encode(rows: int) -> object:
-        return model.run_encoder(np.full((rows, *model.manifest.input_shape), middle, np.float32))
+        samples = np.full((rows, *model.manifest.input_shape), middle, np.float32)
+        return model.run_encoder(samples, np.zeros(rows, np.int64) if model.manifest.encoder_takes_labels else None)
 
     def decode(rows: int) -> object:
         labels = np.zeros(rows, np.int64) if model.manifest.labels else None

@@ -24,9 +24,9 @@ class TensorSpec:
         return f"{self.name} {self.type} {list(self.shape)}"
 
 
-def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+def open_session(graph: Path | bytes, threads: int) -> onnxruntime.InferenceSession:
     """
-    Open a graph on the CPU. Raises InvalidModel.
+    Open a graph, in a file or in memory, on the CPU. Raises InvalidModel.
 
     Idle threads sleep instead of spinning. The memory arena is off: it grows with every new batch size. onnxruntime
     logs nothing about a run that fails, since it raises an exception as well.
@@ -38,9 +38,10 @@ def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4
     try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has a class for each failure, with no common base but Exception
-        raise InvalidModel(f"{path.name} cannot be loaded: {str(error).splitlines()[0]}") from error
+        name = graph.name if isinstance(graph, Path) else "the graph"
+        raise InvalidModel(f"{name} cannot be loaded: {str(error).splitlines()[0]}") from error
 
 
 def check_signature(

@@ -13,6 +13,9 @@ import onnx
 from onnx import helper, numpy_helper, shape_inference
 
 from app.importing.reading import opset_of
+from app.importing.surgery.batch_axes import batch_axes, reshaped_axis
+from app.importing.surgery.pruning import dependent_names, input_names
+from app.importing.surgery.recurrent import free_initial_states
 from app.importing.tidy import small_constants
 
 KnownShape = list[int | None]
@@ -24,31 +27,45 @@ MIN_RESIZE_AXES_OPSET = 18
 
 
 def free_batch_axis(model: onnx.ModelProto, batch_size: int) -> None:
-    """Change Reshape and Resize nodes that write `batch_size` rows so that they accept any number of rows."""
+    """Change nodes that write `batch_size` rows so that they accept any number: Reshape, Resize, recurrent nodes."""
+    free_initial_states(model, batch_size)
     shapes, constants = _known_shapes(model), small_constants(model)
-    variable = _input_dependent(model)
+    inputs = input_names(model)
+    variable, axes = dependent_names(model, inputs), batch_axes(model, inputs, shapes, constants)
     for index, node in enumerate(model.graph.node):
         target = constants.get(node.input[-1]) if node.op_type in ("Reshape", "Resize") else None
         if target is None or target.dtype != np.int64 or node.input[0] not in variable or not len(target):
             continue
-        if target[0] != batch_size or (node.op_type == "Resize" and opset_of(model) < MIN_RESIZE_AXES_OPSET):
-            continue
-        free = _free_shape if node.op_type == "Reshape" else _free_sizes
+        input_shape = shapes.get(node.input[0], [])
+        if node.op_type == "Resize":
+            if target[0] != batch_size or opset_of(model) < MIN_RESIZE_AXES_OPSET:
+                continue
+            new_target = _free_sizes(node, target, input_shape)
+        else:
+            new_target = _free_shape(node, target, input_shape, axes.get(node.input[0], 0), batch_size)
         name = f"free.{index}"
-        new_target = free(node, target, shapes.get(node.input[0], []))
         model.graph.initializer.append(numpy_helper.from_array(new_target, name))
         node.input[-1] = name
 
 
-def _free_shape(node: onnx.NodeProto, target: Integers, input_shape: KnownShape) -> Integers:
-    """Return the shape with 0 (copy the input's rows) or -1 (infer them) in front; unchanged if neither is possible."""
+def _free_shape(
+    node: onnx.NodeProto, target: Integers, input_shape: KnownShape, axis: int, batch_size: int
+) -> Integers:
+    """
+    Return the shape with 0 (copy the input's rows) or -1 (infer them) for the batch; unchanged if neither is possible.
+
+    `axis` is the batch axis of the input.
+    """
     zero_is_zero = any(attribute.name == "allowzero" and attribute.i for attribute in node.attribute)
     shape = target.copy()
-    if input_shape[:1] == [target[0]] and not (zero_is_zero and 0 in target):
-        shape[0] = 0
+    place = 0 if axis == 0 else reshaped_axis(axis, input_shape, target.tolist())
+    if place is None or target[place] != batch_size:
+        return shape
+    if place == axis and input_shape[axis : axis + 1] == [batch_size] and not (zero_is_zero and 0 in target):
+        shape[place] = 0
         _drop_attribute(node, "allowzero")
     elif -1 not in target:
-        shape[0] = -1
+        shape[place] = -1
     return shape
 
 
@@ -71,21 +88,14 @@ def _drop_attribute(node: onnx.NodeProto, name: str) -> None:
 
 
 def _known_shapes(model: onnx.ModelProto) -> dict[str, KnownShape]:
-    """Return the shapes that follow from the fixed batch size, by tensor."""
-    inferred = shape_inference.infer_shapes(model)
+    """Return the shapes that follow from the fixed batch size, by tensor; only the stated ones if none follow."""
+    try:
+        inferred = shape_inference.infer_shapes(model)
+    except Exception:  # onnx raises a class of its own, for example for operators of onnxruntime
+        inferred = model
     values = (*inferred.graph.input, *inferred.graph.value_info, *inferred.graph.output)
     return {
         value.name: [dim.dim_value if dim.HasField("dim_value") else None for dim in value.type.tensor_type.shape.dim]
         for value in values
         if value.type.tensor_type.HasField("shape")
     }
-
-
-def _input_dependent(model: onnx.ModelProto) -> set[str]:
-    """Return the names of the graph's inputs and of tensors that are calculated from them."""
-    constants = {tensor.name for tensor in model.graph.initializer}
-    variable = {value.name for value in model.graph.input} - constants
-    for node in model.graph.node:
-        if variable & set(node.input):
-            variable |= set(node.output)
-    return variable

@@ -1,27 +1,14 @@
-"""The meaning of the encoder's outputs: latents, or the mean and the spread of a Gaussian."""
+"""The meaning of the outputs: latents, or the mean and the spread of a Gaussian; samples, or their logits."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.errors import UnfitGraph
-from app.importing.steps import Step, logarithm, part
-
-OUTPUT_WORDS = ("latents", "mu", "logvar", "sigma", "variance", "z", "-")
-"""Words for an output in `--encoder-gives`. Outputs called z, a random draw, or - are left out."""
-SPREAD_WORDS = ("logvar", "sigma", "variance")
-IGNORED_WORDS = ("z", "-")
-
-KNOWN_NAMES = {
-    "mu": {"mu", "mean", "zmu", "zmean", "latentmean", "latentmu", "loc"},
-    "logvar": {"logvar", "zlogvar", "logvariance", "zlogvariance", "latentlogvar"},
-    "sigma": {"sigma", "std", "stddev", "zsigma", "zstd", "scale"},
-    "variance": {"variance", "var", "zvar"},
-    "z": {"z", "sample", "zsample", "latents"},
-}
-"""Names of outputs with a known meaning, reduced to lower-case letters."""
+from app.importing.layout import OpenShape, Shape, describe_shape, fits
+from app.importing.names import IGNORED_WORDS
+from app.importing.steps import Step, logarithm, part, scale
 
 
 @dataclass(frozen=True)
@@ -33,58 +20,34 @@ class Head:
     steps: tuple[Step, ...] = ()
 
 
-def parse_words(text: str) -> tuple[str, ...]:
-    """Return the words of `--encoder-gives`. Raises UnfitGraph."""
-    words = tuple(word.strip() for word in text.split(","))
-    spreads = [word for word in words if word in SPREAD_WORDS]
-    valid = (
-        set(words) <= set(OUTPUT_WORDS)
-        and words.count("mu") == len(spreads) <= 1
-        and words.count("latents") == 1 - len(spreads)
-    )
-    if not valid:
-        raise UnfitGraph(
-            "--encoder-gives: expected latents, or mu with logvar, sigma or variance, and z or - for outputs to leave "
-            f"out, in the order of the outputs, got {text!r}"
-        )
-    return words
-
-
-def recognise(file_name: str, outputs: Sequence[str]) -> tuple[str, ...]:
-    """Return the words for outputs by their number and names. Raises UnfitGraph if they are unknown."""
+def used_outputs(file_name: str, option: str, outputs: Sequence[str], words: Sequence[str]) -> list[str]:
+    """Return the outputs whose word is not one to leave out. Raises UnfitGraph unless words and outputs fit."""
     if len(outputs) == 1:
-        return ("latents",)
-    words = tuple(_word(output) for output in outputs)
-    try:
-        return parse_words(",".join(words))
-    except UnfitGraph as error:
-        raise UnfitGraph(
-            f"{file_name} gives {', '.join(outputs)}: pass --encoder-gives, such as mu,logvar,z, in this order"
-        ) from error
+        return list(outputs)
+    if len(words) != len(outputs):
+        raise UnfitGraph(f"{file_name}: {option} names {', '.join(words)}, but its outputs are {', '.join(outputs)}")
+    return [output for output, word in zip(outputs, words, strict=True) if word not in IGNORED_WORDS]
 
 
 def choose_heads(
-    file_name: str, outputs: Sequence[str], words: tuple[str, ...], row_shape: tuple[int, ...]
+    file_name: str, outputs: Sequence[str], words: Sequence[str], row_shape: Shape, decoder_shape: OpenShape
 ) -> list[Head]:
     """
-    Return the contract's outputs. If two words describe a single output, each is one half of it.
+    Return the encoder's outputs in the contract. If two words describe a single output, each is one half of it.
 
-    `row_shape` is the shape of one row of the first output. Raises UnfitGraph if words and outputs do not fit.
+    `row_shape` is the shape of one row of the first output that is used, `decoder_shape` that of the decoder's input.
+    Raises UnfitGraph if words and outputs do not fit.
     """
-    if len(outputs) == 1 and len(words) == 2 and "mu" in words:
-        if len(row_shape) != 1 or row_shape[0] % 2:
-            raise UnfitGraph(
-                f"{file_name}: expected {outputs[0]} to be flat rows of two halves, got shape {list(row_shape)}"
-            )
+    if len(outputs) == 1 and len(words) > 1:
+        used = [word for word in words if word not in IGNORED_WORDS]
+        if len(words) != 2 or len(used) != 2:
+            raise UnfitGraph(f"{file_name}: --encoder-gives names {', '.join(words)}, but it gives only {outputs[0]}")
+        axis = halved_axis(file_name, outputs[0], row_shape, decoder_shape)
         places: list[tuple[str, tuple[Step, ...]]] = [
-            (outputs[0], (part(index, 2, row_shape[0]),)) for index in range(2)
+            (outputs[0], (part(index, 2, row_shape[axis], axis),)) for index in range(2)
         ]
-    elif len(words) == len(outputs):
-        places = [(output, ()) for output in outputs]
     else:
-        raise UnfitGraph(
-            f"{file_name}: --encoder-gives names {', '.join(words)}, but its outputs are {', '.join(outputs)}"
-        )
+        places = [(output, ()) for output in outputs]
     sources = {word: place for word, place in zip(words, places, strict=True) if word not in IGNORED_WORDS}
     if "latents" in sources:
         return [Head("latents", *sources["latents"])]
@@ -93,12 +56,40 @@ def choose_heads(
     return [mu, Head("logvar", source, (*steps, *_to_logvar(word)))]
 
 
+def halved_axis(file_name: str, output: str, row_shape: Shape, half: OpenShape) -> int:
+    """Return the axis along which a row is two halves of the other shape. Raises UnfitGraph if it is not clear."""
+    if len(row_shape) == 1 and row_shape[0] % 2 == 0:
+        return 0
+    axes = halved_axes(row_shape, half)
+    if len(axes) == 1:
+        return axes[0]
+    if not axes:
+        raise UnfitGraph(
+            f"{file_name}: expected {output} to be two halves, each of shape {describe_shape(half)}, "
+            f"got {list(row_shape)}"
+        )
+    raise UnfitGraph(
+        f"{file_name}: the halves of {output}, {list(row_shape)}, may lie along several axes: export the decoder with "
+        "the shape of its latents"
+    )
+
+
+def halved_axes(row_shape: Shape, half: OpenShape) -> list[int]:
+    """Return the axes along which a row can be two halves of the other shape."""
+    halves = {
+        axis: tuple(size // 2 if place == axis else size for place, size in enumerate(row_shape))
+        for axis, size in enumerate(row_shape)
+        if size % 2 == 0
+    }
+    return [axis for axis, shape in halves.items() if fits(half, shape)]
+
+
 def _to_logvar(word: str) -> list[Step]:
-    factor = {"logvar": 0, "variance": 1, "sigma": 2}[word]
-    return [logarithm(factor, f"as logvar, {'2 ' if factor == 2 else ''}ln {word}")] if factor else []
-
-
-def _word(output: str) -> str:
-    """Return the word for the name of an output, or - if it is unknown."""
-    plain = re.sub("[^a-z]", "", re.sub(r":\d+$", "", output).rsplit("/", 1)[-1].lower())
-    return next((word for word, names in KNOWN_NAMES.items() if plain in names), "-")
+    match word:
+        case "log_std":
+            return [scale(2, 0, "as logvar, 2 log_std")]
+        case "sigma":
+            return [logarithm(2, "as logvar, 2 ln sigma")]
+        case "variance":
+            return [logarithm(1, "as logvar, ln variance")]
+    return []

@@ -1,4 +1,4 @@
-"""The shape of a sample in the contract, and the steps between it and the shape of a graph's rows."""
+"""The steps between the contract's shape of a sample and the shape of a graph's rows."""
 
 from __future__ import annotations
 
@@ -8,60 +8,46 @@ from typing import Literal, cast
 
 from app.errors import UnfitGraph
 from app.importing.steps import Step, reshape, transpose
+from app.inputs import ArrayInput, ImageInput, VectorInput
 
 Layout = Literal["channels-first", "channels-last"]
 Shape = tuple[int, ...]
 OpenShape = tuple[int | None, ...]
 """A shape with None for each size that a graph leaves open."""
-
-IMAGE_CHANNELS = (1, 3)
-
-
-def sample_shape(name: str, row_shape: OpenShape, layout: Layout | None) -> Shape:
-    """
-    Return the contract's shape of a sample, (channels, height, width) or (features,), from the encoder's input.
-
-    Raises UnfitGraph if the graph leaves it open.
-    """
-    if None in row_shape:
-        raise UnfitGraph(f"{name} leaves its input's shape open, {describe_shape(row_shape)}: pass --shape")
-    shape = cast(Shape, row_shape)
-    if len(shape) == 1:
-        return shape
-    if len(shape) == 2:
-        return (1, *shape)
-    if len(shape) != 3:
-        raise UnfitGraph(f"{name}: expected rows of a table or images, got rows of shape {list(shape)}")
-    return _image_shape(name, shape, layout)
+SampleInput = ImageInput | VectorInput | ArrayInput
 
 
-def _image_shape(name: str, shape: Shape, layout: Layout | None) -> Shape:
-    """Return the shape with the channels first, if it is clear which axis holds them. Raises UnfitGraph."""
-    candidates: dict[Layout, Shape] = {"channels-first": shape, "channels-last": (shape[2], shape[0], shape[1])}
-    fitting = {
-        candidate
-        for order, candidate in candidates.items()
-        if candidate[0] in IMAGE_CHANNELS and layout in (None, order)
-    }
-    if len(fitting) > 1:
-        raise UnfitGraph(f"{name}: images of shape {list(shape)} may have their channels first or last: pass --layout")
-    if not fitting:
-        order = layout or "channels-first or channels-last"
-        raise UnfitGraph(f"{name}: expected images with 1 or 3 channels, {order}, got shape {list(shape)}")
-    return fitting.pop()
-
-
-def to_graph_shape(name: str, shape: Shape, row_shape: OpenShape, layout: Layout | None) -> list[Step]:
+def to_graph_shape(name: str, samples: SampleInput, row_shape: OpenShape, layout: Layout | None) -> list[Step]:
     """Return the steps from the contract's shape to that of a graph's rows. Raises UnfitGraph if there are none."""
-    if len(shape) == 3 and not _layouts_agree(shape):
+    shape = tuple(samples.shape)
+    if isinstance(samples, VectorInput):
+        steps = _window_steps(shape[0], tuple(samples.window), row_shape)
+    elif len(shape) == 3 and shape[0] != 1:
         steps = _image_steps(name, shape, row_shape, layout)
-        if steps is not None:
-            return steps
     elif matches(row_shape, shape):
+        steps = []
+    else:
+        target = _flat(row_shape, shape) or _without_single_axes(row_shape, shape)
+        steps = [reshape(target)] if target else None
+    if steps is None:
+        hint = "; pass all sizes, such as --shape STEPS CHANNELS" if row_shape.count(None) > 1 else ""
+        raise UnfitGraph(f"{name}: expected samples of shape {list(shape)}, got {describe_shape(row_shape)}{hint}")
+    return steps
+
+
+def _window_steps(size: int, window: Shape, row_shape: OpenShape) -> list[Step] | None:
+    """Return the steps from a flat row to a graph's rows, whose axes must be those of the window if it has one."""
+    if matches(row_shape, (size,)):
         return []
-    elif target := _flat(row_shape, shape) or _without_single_axes(row_shape, shape):
-        return [reshape(target)]
-    raise UnfitGraph(f"{name}: expected samples of shape {list(shape)}, got {describe_shape(row_shape)}")
+    if not window:
+        target = _completed(row_shape, size)
+        return [reshape(target)] if target else None
+    if matches(row_shape, window):
+        return [reshape(window)]
+    if len(window) == 2 and matches(row_shape, window[::-1]):
+        return [reshape(window), transpose((1, 0), "its two axes swapped")]
+    target = _without_single_axes(row_shape, window)
+    return [reshape(target)] if target else None
 
 
 def _image_steps(name: str, shape: Shape, row_shape: OpenShape, layout: Layout | None) -> list[Step] | None:
@@ -83,13 +69,18 @@ def _image_steps(name: str, shape: Shape, row_shape: OpenShape, layout: Layout |
     return [to_last, reshape(flat)] if layout == "channels-last" else [reshape(flat)]
 
 
-def from_graph_shape(name: str, shape: Shape, row_shape: Shape, layout: Layout | None) -> list[Step]:
+def from_graph_shape(name: str, samples: SampleInput, row_shape: Shape, layout: Layout | None) -> list[Step]:
     """Return the steps back, from a graph's rows to the contract's shape. Raises UnfitGraph if there are none."""
-    operators = {step.operators[0].name for step in to_graph_shape(name, shape, row_shape, layout)}
-    channels_last = "Transpose" in operators
-    unflattened = (shape[1], shape[2], shape[0]) if channels_last else shape
-    steps = [reshape(unflattened)] if "Reshape" in operators else []
-    return [*steps, transpose((2, 0, 1), "channels moved to the first axis")] if channels_last else steps
+    shape = tuple(samples.shape)
+    operators = [step.operators[0] for step in to_graph_shape(name, samples, row_shape, layout)]
+    transposed = next((operator.attributes["perm"] for operator in operators if operator.name == "Transpose"), None)
+    reshaped = any(operator.name == "Reshape" for operator in operators)
+    if transposed is None:
+        return [reshape(shape)] if reshaped else []
+    if len(transposed) == 3:  # the two axes of a window, behind that of the batch
+        return [transpose((1, 0), "its two axes swapped"), reshape(shape)]
+    unflattened = [reshape((shape[1], shape[2], shape[0]))] if reshaped else []
+    return [*unflattened, transpose((2, 0, 1), "channels moved to the first axis")]
 
 
 def latents_to_graph_shape(decoder: str, shape: Shape, row_shape: OpenShape) -> list[Step]:
@@ -109,6 +100,12 @@ def latents_to_graph_shape(decoder: str, shape: Shape, row_shape: OpenShape) -> 
     )
 
 
+def fits(row_shape: OpenShape, shape: Shape) -> bool:
+    """Return whether a graph can take rows of this shape, perhaps with other axes of size 1, or flat."""
+    flat = (math.prod(shape),)
+    return matches(row_shape, shape) or matches(row_shape, flat) or bool(_without_single_axes(row_shape, shape))
+
+
 def matches(row_shape: OpenShape, shape: Sequence[int]) -> bool:
     """Return whether a graph's rows can have this shape."""
     return len(row_shape) == len(shape) and all(
@@ -121,9 +118,13 @@ def describe_shape(row_shape: OpenShape) -> str:
     return f"[{', '.join('?' if size is None else str(size) for size in row_shape)}]"
 
 
-def _layouts_agree(shape: Shape) -> bool:
-    """Return whether channels first and channels last are the same numbers in the same order."""
-    return shape[0] == 1
+def _completed(row_shape: OpenShape, size: int) -> Shape | None:
+    """Return the graph's shape, at most one size of which is open, if it has `size` numbers, else None."""
+    known = math.prod(length or 1 for length in row_shape)
+    missing, rest = divmod(size, known)
+    if rest or row_shape.count(None) > 1 or (None not in row_shape and missing != 1):
+        return None
+    return tuple(length or missing for length in row_shape)
 
 
 def _flat(row_shape: OpenShape, shape: Shape) -> Shape | None:

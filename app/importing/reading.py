@@ -10,20 +10,22 @@ import onnx
 from onnx import external_data_helper, inliner
 
 from app.errors import UnfitGraph
-from app.importing.tidy import graphs, nodes, random_operators
+from app.importing.tidy import graphs, nodes
 
 MAX_BYTES = 2**30
 """Largest size of a graph with its weights. The version's file is a protobuf message, which may be twice as large."""
 MIN_OPSET = 8
 """Operators of older opsets do not broadcast like the ones that an import adds."""
 STANDARD_DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
+RUNTIME_DOMAINS = {"com.microsoft"}
+"""Domains of onnxruntime's own operators, which every onnxruntime has: those of its quantiser and its optimiser."""
 
 
 def read_model(path: Path) -> onnx.ModelProto:
     """
     Return the graph of a file, with its weights embedded and its functions inlined.
 
-    Raises UnfitGraph, also for operators that are not standard.
+    Raises UnfitGraph. Operators are checked by `check_operators`, after what is not used was left out.
     """
     content = _read_file(path)
     model = onnx.ModelProto()
@@ -36,7 +38,6 @@ def read_model(path: Path) -> onnx.ModelProto:
     embed_weights(model, path, len(content))
     if model.functions:
         model = inliner.inline_local_functions(model)
-    check_operators(model, path.name)
     return model
 
 
@@ -85,23 +86,27 @@ def _embed(tensor: onnx.TensorProto, folder: Path, name: str, limit: int) -> int
 
 
 def check_operators(model: onnx.ModelProto, name: str) -> None:
-    """Raise UnfitGraph if an operator is not one of ONNX's own, or the opset is older than MIN_OPSET."""
-    foreign = sorted({f"{node.domain}.{node.op_type}" for node in nodes(model) if node.domain not in STANDARD_DOMAINS})
+    """Raise UnfitGraph if onnxruntime does not have an operator everywhere, or the opset is older than MIN_OPSET."""
+    foreign = sorted(
+        {
+            f"{node.domain}.{node.op_type}"
+            for node in nodes(model)
+            if node.domain not in STANDARD_DOMAINS | RUNTIME_DOMAINS
+        }
+    )
+    if any(operator.startswith("com.microsoft.nchwc.") for operator in foreign):
+        raise UnfitGraph(
+            f"{name}: expected operators that every processor has, got {', '.join(foreign)}; save it with "
+            "ORT_ENABLE_EXTENDED in place of ORT_ENABLE_ALL, or import the graph that onnxruntime optimised"
+        )
     if foreign:
-        raise UnfitGraph(f"{name}: expected ONNX's own operators, got {', '.join(foreign)}")
+        raise UnfitGraph(
+            f"{name}: expected ONNX's own operators or onnxruntime's, got {', '.join(foreign)}; export the graph "
+            "without the custom operator, for example written with standard ones"
+        )
     opset = opset_of(model)
     if opset < MIN_OPSET:
         raise UnfitGraph(f"{name}: expected opset {MIN_OPSET} or newer, got {opset}; export the graph again")
-
-
-def check_no_randomness(model: onnx.ModelProto, name: str) -> None:
-    """Raise UnfitGraph if a node draws random numbers: the same sample must have the same answer."""
-    random = random_operators(model)
-    if random:
-        raise UnfitGraph(
-            f"{name}: expected a graph without randomness, got {', '.join(random)}; export mu and logvar: "
-            "the server draws, seeded"
-        )
 
 
 def opset_of(model: onnx.ModelProto) -> int:

@@ -12,9 +12,9 @@ from app.arrays import Rows
 from app.errors import UnfitGraph
 from app.importing.batches import free_batch_axis
 from app.importing.original import Original
-from app.importing.reading import STANDARD_DOMAINS, check_no_randomness
+from app.importing.reading import RUNTIME_DOMAINS, STANDARD_DOMAINS
 from app.importing.steps import Operator, Step, apply
-from app.importing.tidy import forget_origin, graphs, inner_graphs
+from app.importing.tidy import forget_origin, graphs, nodes
 
 PREFIX = "original/"
 """Prefix of every name of the original graph, so that none equals a name of the contract."""
@@ -30,10 +30,15 @@ class Port:
     row_shape: tuple[int, ...]
     """The shape of one row in the contract."""
     graph_name: str
+    """The graph's tensor; empty for an input of the contract that the graph ignores."""
     steps: tuple[Step, ...]
+    type: int = TensorProto.FLOAT
+    """The type of its numbers in the contract."""
 
     def describe(self) -> str:
         """Return a description of the steps; empty if neither names nor numbers change."""
+        if not self.graph_name:
+            return "ignored by the graph"
         words = [step.words for step in self.steps if step.words]
         return ", ".join([f"named {self.name}"] * (self.graph_name != self.name) + words)
 
@@ -43,38 +48,55 @@ class GraphPlan:
     """The plan by which a graph becomes the contract's encoder or decoder."""
 
     original: Original
-    input: Port
+    inputs: tuple[Port, ...]
+    """Samples or latents and, if the graph is conditional, labels."""
     outputs: tuple[Port, ...]
 
-    def expected_outputs(self, rows: Rows) -> list[Rows]:
-        """Return the original's outputs for the contract's rows, in the contract's form. Raises UnfitGraph."""
-        outputs = self.original.run(apply(self.input.steps, rows))
+    def expected_outputs(self, rows: Rows, labels: Rows | None = None) -> list[Rows]:
+        """
+        Return the original's outputs for the contract's rows, in the contract's form. Raises UnfitGraph.
+
+        A graph that is not conditional ignores the labels.
+        """
+        outputs = self.original_outputs(rows, labels)
         return [apply(port.steps, outputs[port.graph_name]) for port in self.outputs]
+
+    def original_outputs(self, rows: Rows, labels: Rows | None = None) -> dict[str, Rows]:
+        """Return the original's outputs for the contract's rows, by the original's names. Raises UnfitGraph."""
+        arrays = self.arrays(rows, labels)
+        used = [port for port in self.inputs if port.graph_name]
+        return self.original.run({port.graph_name: apply(port.steps, arrays[port.name]) for port in used})
+
+    def arrays(self, rows: Rows, labels: Rows | None) -> dict[str, Rows]:
+        """Return the contract's rows and, if the graph is conditional, their labels, by the contract's names."""
+        arrays = dict(zip((port.name for port in self.inputs), (rows, labels), strict=False))
+        assert all(array is not None for array in arrays.values()), "a conditional graph needs labels"
+        return arrays  # type: ignore[return-value]
 
     def describe(self) -> Iterator[str]:
         """Yield a line for each thing that the plan changes."""
-        for port in (self.input, *self.outputs):
+        for port in (*self.inputs, *self.outputs):
             if words := port.describe():
-                yield f"{port.graph_name}: {words}"
+                yield f"{port.graph_name or port.name}: {words}"
         used = {port.graph_name for port in self.outputs}
-        unused = [name for name in self.original.output_names if name not in used]
+        unused = [name for name in self.original.file.outputs if name not in used]
         if unused:
             yield f"{', '.join(unused)}: left out"
         if self.original.batch_size is not None:
             yield f"batch axis: fixed at {self.original.batch_size}, made free"
 
     def rewrite(self) -> onnx.ModelProto:
-        """Return the contract's graph. Raises UnfitGraph if it is random or not valid."""
+        """Return the contract's graph. Raises UnfitGraph if it is not valid."""
         model = onnx.ModelProto()
         model.CopyFrom(self.original.model)
-        drop_unused(model, {port.graph_name for port in self.outputs})
-        check_no_randomness(model, self.original.name)
         if self.original.batch_size is not None:
             free_batch_axis(model, self.original.batch_size)
         forget_origin(model)
         forget_foreign_opsets(model)
         add_prefix(model)
         self._connect(model)
+        if any(node.domain in RUNTIME_DOMAINS for node in nodes(model)):
+            return model  # onnx has no definition of these operators; onnxruntime checks them when it opens the graph
         try:
             onnx.checker.check_model(model)
         except onnx.checker.ValidationError as error:
@@ -84,14 +106,16 @@ class GraphPlan:
     def _connect(self, model: onnx.ModelProto) -> None:
         """Put the steps around the graph, and replace its inputs and outputs by the contract's."""
         graph = model.graph
-        nodes = _chain(graph, self.input.name, PREFIX + self.input.graph_name, self.input)
-        nodes += graph.node
+        chained: list[onnx.NodeProto] = []
+        for port in filter(lambda port: port.graph_name, self.inputs):
+            chained += _chain(graph, port.name, PREFIX + port.graph_name, port)
+        chained += graph.node
         for port in self.outputs:
-            nodes += _chain(graph, PREFIX + port.graph_name, port.name, port)
+            chained += _chain(graph, PREFIX + port.graph_name, port.name, port)
         for field in (graph.node, graph.input, graph.output):
             del field[:]
-        graph.node.extend(nodes)
-        graph.input.append(_value_info(self.input))
+        graph.node.extend(chained)
+        graph.input.extend(_value_info(port) for port in self.inputs)
         graph.output.extend(_value_info(port) for port in self.outputs)
         graph.name = "hourglass"
         model.ir_version = max(model.ir_version, MIN_IR_VERSION)
@@ -100,42 +124,26 @@ class GraphPlan:
 def _chain(graph: onnx.GraphProto, source: str, target: str, port: Port) -> list[onnx.NodeProto]:
     """Return the nodes of a port's steps from one name to another, and add their constants to the graph."""
     operators = [operator for step in port.steps for operator in step.operators] or [Operator("Identity")]
-    nodes = []
+    made = []
     for index, operator in enumerate(operators):
         name = f"{port.name}/{operator.name}.{index}"
         constants = [numpy_helper.from_array(value, f"{name}.{at}") for at, value in enumerate(operator.constants)]
         graph.initializer.extend(constants)
         inputs = [source, *(constant.name for constant in constants)]
         output = target if index == len(operators) - 1 else name
-        nodes.append(helper.make_node(operator.name, inputs, [output], name, **operator.attributes))
+        made.append(helper.make_node(operator.name, inputs, [output], name, **operator.attributes))
         source = output
-    return nodes
+    return made
 
 
 def _value_info(port: Port) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(port.name, TensorProto.FLOAT, ["batch", *port.row_shape])
-
-
-def drop_unused(model: onnx.ModelProto, outputs: set[str]) -> None:
-    """Keep only these outputs, and the nodes and weights that they need."""
-    graph = model.graph
-    needed, nodes = set(outputs), []
-    for node in reversed(graph.node):
-        if needed & set(node.output):
-            needed |= _names_used(node) - {""}
-            nodes.append(node)
-    nodes.reverse()
-    weights = [tensor for tensor in graph.initializer if tensor.name in needed]
-    values = [value for value in graph.output if value.name in outputs]
-    for field, items in ((graph.node, nodes), (graph.initializer, weights), (graph.output, values)):
-        copies = [type(item).FromString(item.SerializeToString()) for item in items]
-        del field[:]
-        field.extend(copies)
+    return helper.make_tensor_value_info(port.name, port.type, ["batch", *port.row_shape])
 
 
 def forget_foreign_opsets(model: onnx.ModelProto) -> None:
-    """Keep only the opsets of STANDARD_DOMAINS."""
-    versions = [(entry.domain, entry.version) for entry in model.opset_import if entry.domain in STANDARD_DOMAINS]
+    """Keep only the opsets of STANDARD_DOMAINS, and those of RUNTIME_DOMAINS that are used."""
+    domains = STANDARD_DOMAINS | ({node.domain for node in nodes(model)} & RUNTIME_DOMAINS)
+    versions = [(entry.domain, entry.version) for entry in model.opset_import if entry.domain in domains]
     del model.opset_import[:]
     model.opset_import.extend(helper.make_opsetid(*version) for version in versions)
 
@@ -153,13 +161,3 @@ def add_prefix(model: onnx.ModelProto) -> None:
                 names = [PREFIX + name if name else "" for name in field]
                 del field[:]
                 field.extend(names)
-
-
-def _names_used(node: onnx.NodeProto) -> set[str]:
-    """Return the names of a node's inputs, and those that the graphs inside it use."""
-    names = set(node.input)
-    for outer in inner_graphs(node):
-        for graph in graphs(outer):
-            names |= {value.name for value in graph.output}
-            names |= {name for inner in graph.node for name in inner.input}
-    return names

@@ -119,10 +119,17 @@ def logarithm(factor: float, words: str) -> Step:
     return Step(words, (Operator("Log"), Operator("Mul", (factors,))), calculate)
 
 
-def part(index: int, count: int, size: int) -> Step:
-    """Return a step that selects one of `count` equal parts of the first axis of a row, which has `size` places."""
+def part(index: int, count: int, size: int, axis: int = 0) -> Step:
+    """Return a step that selects one of `count` equal parts of an axis of a row, which has `size` places."""
     part_size = size // count
     places = np.arange(index * part_size, (index + 1) * part_size)
-    words = f"places {places[0]} to {places[-1]} of {size}"
-    gather = Operator("Gather", (places,), {"axis": 1})
-    return Step(words, (gather,), lambda rows: rows[:, index * part_size : (index + 1) * part_size])
+    words = f"places {places[0]} to {places[-1]} of {size}" + (f" on axis {axis}" if axis else "")
+    gather = Operator("Gather", (places,), {"axis": axis + 1})
+    return Step(words, (gather,), lambda rows: rows.take(places, axis + 1))
+
+
+def one_hot(width: int) -> Step:
+    """Return a step from indices to rows of `width` numbers, all 0 except a 1 at the index."""
+    depth, values = np.array(width, np.int64), np.array([0, 1], np.float32)
+    operator = Operator("OneHot", (depth, values), {"axis": -1})
+    return Step(f"as one-hot rows of {width}", (operator,), lambda rows: np.eye(width, dtype=np.float32)[rows])

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 
 from app.engine.repository import write_version
-from app.importing.pair import Pair
+from app.importing.pair import Pair, golden_labels
 from app.importing.proof import prove
 from app.manifest import CARD, DECODER, ENCODER, GOLDEN, FileDigest, Manifest
 
@@ -38,30 +38,36 @@ def _fill(pair: Pair, folder: Path, version: int) -> None:
         tasks=pair.tasks,
         input=pair.input,
         latent=pair.latent,
+        labels=pair.labels,
+        encoder_takes_labels=len(pair.encoder.inputs) > 1,
         files={name: FileDigest.of(folder / name) for name in (ENCODER, DECODER, GOLDEN, CARD)},
     ).write(folder)
 
 
 def _write_golden(pair: Pair, folder: Path) -> None:
     """Compare the graphs with the originals, and write the originals' outputs as golden samples. Raises UnfitGraph."""
-    samples = pair.golden_samples()
-    outputs = pair.encoder.expected_outputs(samples)
+    samples = pair.samples
+    labels = golden_labels(pair.labels, len(samples))
+    outputs = pair.encoder.expected_outputs(samples, labels)
     latents = outputs[0]
     random = np.random.default_rng(PROOF_SEED)
     shuffled = random.permuted(samples, axis=0)  # other samples, whose numbers are still within the range
     draws = random.standard_normal(latents.shape, np.float32)
-    prove(pair.encoder, folder / ENCODER, np.concatenate([samples, shuffled]))
-    prove(pair.decoder, folder / DECODER, np.concatenate([latents, draws]))
-    (reconstructions,) = pair.decoder.expected_outputs(latents)
+    twice = None if labels is None else np.concatenate([labels, labels[::-1]])
+    prove(pair.encoder, folder / ENCODER, np.concatenate([samples, shuffled]), twice)
+    prove(pair.decoder, folder / DECODER, np.concatenate([latents, draws]), twice)
+    (reconstructions,) = pair.decoder.expected_outputs(latents, labels)
     named = {port.name: output for port, output in zip(pair.encoder.outputs, outputs, strict=True)}
     arrays = {"samples": samples, **named, "reconstructions": reconstructions}
+    if labels is not None:
+        arrays["labels"] = labels
     np.savez_compressed(folder / GOLDEN, allow_pickle=False, **arrays)
 
 
 def card_text(pair: Pair, version: int) -> str:
     """Return the card of an imported model, in Markdown: where it came from, and how it was adapted."""
-    originals = (pair.encoder.original, pair.decoder.original)
-    digests = [f"- `{original.name}`: SHA-256 `{FileDigest.of(original.path).sha256}`" for original in originals]
+    paths = dict.fromkeys([pair.encoder.original.file.path, pair.decoder.original.file.path])
+    digests = [f"- `{path.name}`: SHA-256 `{FileDigest.of(path).sha256}`" for path in paths]
     lines = [
         f"# {pair.request.name}, version {version}",
         "",

@@ -24,7 +24,7 @@ def test_options_are_parsed_from_text() -> None:
 @pytest.mark.parametrize(
     ("kind", "values", "name", "problem"),
     [
-        (EncodeOptions, {"sed": 1}, "sed", "there is no such option here; the options are sample, seed, got 1"),
+        (EncodeOptions, {"sed": 1}, "sed", "there is no such option here; the options are sample, seed, label, got 1"),
         (EncodeOptions, {"seed": 1}, "seed", "has no meaning without sample=true: the mean is not random"),
         (EncodeOptions, {"sample": True, "seed": -1}, "seed", "greater than or equal to 0, got -1"),
         (EncodeOptions, {"sample": True, "seed": 2**53}, "seed", "less than or equal to 9007199254740991"),

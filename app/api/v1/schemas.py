@@ -17,6 +17,8 @@ Image = list[list[list[float]]]
 Record = dict[str, float | str]
 """A row by feature name; a column of text has its text."""
 RecordIn = dict[str, float | str | bool | None]
+Volume = list[Image]
+"""[channel][depth][row][column]"""
 Plane = list[list[float]]
 """[row][column], of an image with one channel"""
 EncodedImage = Annotated[str, Field(description="A PNG, JPEG or WebP image, as base64 or as a data URL.")]
@@ -28,12 +30,14 @@ ANSWER_NAMES = {"reconstruct": "Reconstructions", "denoise": "Denoised"}
 """Names of answers with further arrays; by default `<Task>Answer`."""
 
 
-class InputSamples(RootModel[NonEmpty[list[float | None]] | NonEmpty[Plane] | NonEmpty[Image] | NonEmpty[RecordIn]]):
-    """Rows of numbers; images of one channel as [row][column]; images as [channel][row][column]; or rows by feature."""
+class InputSamples(
+    RootModel[NonEmpty[list[float | None]] | NonEmpty[Plane] | NonEmpty[Image] | NonEmpty[Volume] | NonEmpty[RecordIn]]
+):
+    """Rows of numbers; images as [row][column] or [channel][row][column]; volumes; or rows by feature name."""
 
 
-class OutputSamples(RootModel[NonEmpty[Row] | NonEmpty[Image] | NonEmpty[Record]]):
-    """Rows of numbers; images as [channel][row][column]; or rows by feature name."""
+class OutputSamples(RootModel[NonEmpty[Row] | NonEmpty[Image] | NonEmpty[Volume] | NonEmpty[Record]]):
+    """Rows of numbers; images as [channel][row][column]; volumes; or rows by feature name."""
 
 
 ROWS: dict[RowKind, Any] = {"sample": OutputSamples, "latent vector": list[Row], "number": list[float]}

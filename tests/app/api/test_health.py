@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.api.state import State
-from app.arrays import Latents, Samples
+from app.arrays import Labels, Latents, Samples
 from app.engine import run_limit
 from app.engine.autoencoder import Autoencoder
 from app.main import build_app
@@ -42,12 +42,12 @@ class Stuck(Autoencoder):
 
     started, gate = threading.Event(), threading.Event()
 
-    def run_mean(self, samples: Samples) -> tuple[Latents]:
+    def run_mean(self, samples: Samples, labels: Labels | None = None) -> tuple[Latents]:
         """Wait for the gate."""
         if (samples == 1).all():
             self.started.set()
             assert self.gate.wait(30)
-        return super().run_mean(samples)
+        return super().run_mean(samples, labels)
 
 
 def test_the_process_is_not_alive_while_a_run_cannot_be_stopped(

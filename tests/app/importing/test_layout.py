@@ -72,9 +72,13 @@ def test_an_open_shape_must_be_given_as_an_option(tmp_path: Path, capsys: pytest
 
 
 REFUSALS: list[Refusal] = [
-    ("four channels", changed_encoder(shape=(4, 3, 5)), (), "expected images with 1 or 3 channels, channels-first or"),
+    ("four channels of another", changed_encoder(shape=(4, 3, 5)), (),
+     "d.onnx: expected samples of shape [4, 3, 5], got [3, 4, 5]"),
+    ("four channels in front", changed_encoder(shape=(4, 5, 3)), ("--layout", "channels-first"),
+     "e.onnx: expected images with 1 or 3 channels, channels-first, got shape [4, 5, 3]"),
     ("channels on both sides", changed_encoder(shape=(3, 20, 1)), (), "their channels first or last: pass --layout"),
-    ("one axis too many", changed_encoder(shape=(1, 3, 4, 5)), (), "expected rows of a table or images, got"),
+    ("volume and image", changed_encoder(shape=(2, 3, 2, 5)), (),
+     "d.onnx: expected samples of shape [2, 3, 2, 5], got [3, 4, 5]"),
     ("flat colours", lambda folder: (foreign.encoder(folder / "e.onnx", (SIZE,)), foreign.decoder(folder / "d.onnx")),
      ("--shape", "3", "4", "5"), "takes or gives flat images of 3 channels: pass --layout"),
     ("shape of another", changed_encoder(), ("--shape", "1", "4", "4"), "samples of shape [1, 4, 4], got [3, 4, 5]"),

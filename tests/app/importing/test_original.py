@@ -23,12 +23,12 @@ def one_sample(folder: Path) -> None:
     save(folder / "e.onnx", [node("Relu", "x", "code")], [("x", [SIZE])], [("code", [SIZE])])
 
 
-def conditional_decoder(folder: Path) -> None:
+def shifted_decoder(folder: Path) -> None:
     """Write a decoder with a second input."""
     save(
         folder / "d.onnx",
-        [node("Add", "code label", "y")],
-        [("code", ["n", LATENTS]), ("label", ["n", LATENTS])],
+        [node("Add", "code shift", "y")],
+        [("code", ["n", LATENTS]), ("shift", ["n", LATENTS])],
         [("y", ["n", LATENTS])],
     )
 
@@ -39,7 +39,7 @@ REFUSALS: list[Refusal] = [
     ("IR of tomorrow", encoder_of(FLATTEN, MATMUL, ir=99), (), "or older, got 99; save it with an older onnx"),
     ("whole numbers", encoder_of(node("Cast", "x", "cast", to=FLOAT), node("Flatten", "cast", "flat"), MATMUL,
      types=(TensorProto.INT32, FLOAT)), (), "expected x to be float32, float16, float64, uint8, got tensor(int32)"),
-    ("two inputs", conditional_decoder, (), "d.onnx: expected one input, got code, label"),
+    ("two inputs", shifted_decoder, (), "d.onnx: expected one input, got code, shift; if one of them is a label"),
     ("no batch", one_sample, ("--shape", "60"), "expected x to be rows of a batch, got shape [60]"),
     ("one answer for all", encoder_of(FLATTEN, node("MatMul", "flat w", "codes"),
      node("ReduceSum", "codes", "code", keepdims=0)), (), "e.onnx: expected code to have a row for each row of x"),

@@ -66,6 +66,31 @@ def test_bytes_need_a_range(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "e.onnx: bytes and logits need a range: pass --range LOW HIGH" in refusal(tmp_path, capsys, "--shape=60")
 
 
+def test_counts_that_are_divided_by_their_sum_are_imported_with_a_note(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    encoder = save(
+        tmp_path / "e.onnx",
+        [node("ReduceSum", "x axis", "sum"), node("Div", "x sum", "shares"), node("MatMul", "shares w", "code")],
+        [("x", ["n", SIZE])],
+        [("code", ["n", LATENTS])],
+        [constant("w", 9 * foreign.weights(1, SIZE, LATENTS)), constant("axis", [1], np.int64)],
+    )
+    foreign.linear_decoder(tmp_path / "d.onnx", (SIZE,))
+    model, samples = imported(tmp_path, "--shape=60", "--range", "0", "100"), foreign.samples((SIZE,), high=100)
+    agree(model.encode(samples), foreign.run(encoder, samples)[0])
+    assert "no finite numbers for samples whose numbers all are 0: the server refuses these" in capsys.readouterr().err
+
+
+def test_latents_that_are_as_many_as_the_features_are_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    foreign.encoder(tmp_path / "e.onnx", (SIZE,), width=SIZE)
+    save(tmp_path / "d.onnx", [node("Relu", "z", "y")], [("z", ["n", SIZE])], [("y", ["n", SIZE])])
+    imported(tmp_path, "--shape=60")
+    assert "as many as the numbers of a sample, 60: is the encoder a whole autoencoder?" in capsys.readouterr().err
+
+
 def decoder_of_bytes(folder: Path) -> None:
     """Write a decoder that rounds to bytes itself."""
     save(
@@ -94,9 +119,10 @@ def unequal_heads(folder: Path) -> None:
 
 
 def two_answers(folder: Path) -> None:
-    """Add an output of logits to the decoder."""
+    """Let the decoder have two outputs whose names are not known."""
     model = onnx.load(folder / "d.onnx")
-    model.graph.output.append(helper.make_tensor_value_info("sums", FLOAT, ["n", SIZE]))
+    del model.graph.output[:]
+    model.graph.output.extend(helper.make_tensor_value_info(name, FLOAT, ["n", SIZE]) for name in ("sums", "flat"))
     onnx.save(model, folder / "d.onnx")
 
 
@@ -111,7 +137,7 @@ def bytes_to_decode(folder: Path) -> None:
 REFUSALS: list[Refusal] = [
     ("half the width", decoder_of_width(3), (), "e.onnx gives 6 numbers per sample, but d.onnx takes 3: name"),
     ("rounded output", decoder_of_bytes, (), "expected b to be float32, float16 or float64, got uint8"),
-    ("two outputs", two_answers, (), "d.onnx: expected one output, got x_hat, sums"),
+    ("two outputs", two_answers, (), "d.onnx gives sums, flat: pass --decoder-gives, such as samples,ignore"),
     ("latents as bytes", bytes_to_decode, (), "expected bytes to be latents, which are not uint8"),
     ("unequal heads", unequal_heads, (), "e.onnx: expected mu and its spread to have the same shape, got [(6,), (3,)]"),
 ]  # fmt: skip

@@ -46,10 +46,11 @@ def test_images_need_a_range(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 REFUSALS: list[Refusal] = [
-    ("two axes", changed_encoder(), ("--shape", "4", "5"), "--shape: expected the features of a row, or"),
+    ("another window", changed_encoder(), ("--shape", "4", "5"),
+     "e.onnx: expected samples of shape [20], got [3, 4, 5]"),
     ("range upside down", changed_encoder(), ("--range", "1", "0"), "the samples: low must be below high, got [1, 0]"),
     ("range without end", changed_encoder(), ("--range", "0", "inf"), "the samples: Input should be a finite number"),
-    ("names of pixels", changed_encoder(), ("--feature-names", "a"), "--feature-names: the samples are images"),
+    ("names of pixels", changed_encoder(), ("--feature-names", "a"), "--feature-names: only the columns of a table"),
     ("name that climbs", changed_encoder(), ("--name", "../mine"), "--name: expected 1 to 64 of a-z"),
 ]  # fmt: skip
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from app.arrays import Latents, Samples
+from app.arrays import Labels, Latents, Samples
 from app.engine.autoencoder import Autoencoder
 from app.engine.offload import MAX_LOOP_RUN_SECONDS
 from app.main import build_app
@@ -67,16 +67,16 @@ class Gated(Autoencoder):
         self.runs: list[int] = []
         """The rows of each run."""
 
-    def run_encoder(self, samples: Samples) -> tuple[Latents, ...]:
+    def run_encoder(self, samples: Samples, labels: Labels | None = None) -> tuple[Latents, ...]:
         """Return the outputs so late that the server measures a slow model, which never runs on the event loop."""
         time.sleep(1.25 * MAX_LOOP_RUN_SECONDS)
-        return super().run_encoder(samples)
+        return super().run_encoder(samples, labels)
 
-    def run_mean(self, samples: Samples) -> tuple[Latents]:
+    def run_mean(self, samples: Samples, labels: Labels | None = None) -> tuple[Latents]:
         """Return the latents once the gate is open."""
         self.runs.append(len(samples))
         assert self.gate.wait(30)
-        return super().run_mean(samples)
+        return super().run_mean(samples, labels)
 
 
 @pytest.fixture

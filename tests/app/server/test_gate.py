@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
-from app.arrays import Latents, Samples
+from app.arrays import Labels, Latents, Samples
 from app.engine.autoencoder import Autoencoder
 from app.errors import Overloaded, ServiceError
 from app.main import build_app
@@ -90,10 +90,10 @@ def seconds(answer: httpx.Response) -> dict[str, float]:
 class SlowEncoder(Autoencoder):
     """An autoencoder whose `encode` takes 50 ms."""
 
-    def run_mean(self, samples: Samples) -> tuple[Latents]:
+    def run_mean(self, samples: Samples, labels: Labels | None = None) -> tuple[Latents]:
         """Return the latents, late."""
         time.sleep(0.05)
-        return super().run_mean(samples)
+        return super().run_mean(samples, labels)
 
 
 def test_the_compute_time_is_the_time_of_the_run(tiny_models: Path) -> None:

@@ -18,9 +18,10 @@ def test_every_task_has_an_operation_for_the_default_and_for_any_version(tiny_st
         ("model", "path"),
         ("sample", "query"),
         ("seed", "query"),
+        ("label", "query"),
     ]
     version = operations["/v1/models/{model}/versions/{version}/encode"]
-    assert [p["name"] for p in version["parameters"]] == ["model", "version", "sample", "seed"]
+    assert [p["name"] for p in version["parameters"]] == ["model", "version", "sample", "seed", "label"]
     assert version["operationId"] == "encode_version"
 
 

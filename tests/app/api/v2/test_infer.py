@@ -265,7 +265,7 @@ def test_parameters_without_a_meaning_here_are_ignored(client: TestClient) -> No
 
 
 def test_a_request_beyond_its_timeout_expires(tiny_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def never(self: Any, samples: Any) -> Any:
+    async def never(self: Any, samples: Any, label: Any) -> Any:
         await asyncio.Event().wait()
 
     monkeypatch.setattr("app.engine.served.ServedModel.encode", never)
