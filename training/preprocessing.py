@@ -109,7 +109,7 @@ def choose_scaling(options: PreprocessingConfig, likelihood: str) -> Scaling:
     if options.scaling == "standardise" and likelihood == "bernoulli":
         raise InvalidConfiguration(
             "preprocessing.scaling: standardised values do not lie in [0, 1], as a Bernoulli likelihood needs; "
-            "use scaling: range, or likelihood: gaussian"
+            "say --set preprocessing.scaling=range, or --set objective.likelihood=gaussian"
         )
     return options.scaling
 
@@ -203,7 +203,7 @@ def check_unit_interval(preprocessor: Preprocessor, data: DataSet) -> None:
                 raise DataError(
                     f"{data.name}: row {start + int(at[0])} of the {part} part, {_column(data, int(at[1]))}: "
                     f"{samples[at]:g} is outside [0, 1] after preprocessing, as a Bernoulli likelihood needs; "
-                    "use scaling: range, or likelihood: gaussian"
+                    "say --set preprocessing.scaling=range, or --set objective.likelihood=gaussian"
                 )
 
 

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cells = [f"{subject} {number}", case.situation]
         for text in (before.get((subject, number)), outcome):
             verdict = "" if text is None else "right" if case.is_right(text) else "wrong"
-            cells += [shown(text or "", options.full), verdict]
+            cells += [shown(case.evidence(text or ""), options.full), verdict]
         right += case.is_right(outcome)
         print(f"| {' | '.join(cells)} |", flush=True)
     print(f"\n{right} of {len(cases)} are right", flush=True)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+FLAGS = re.IGNORECASE | re.DOTALL
+
 
 class Case(NamedTuple):
     """A situation, and a function that tries it."""
@@ -22,4 +24,9 @@ class Case(NamedTuple):
 
     def is_right(self, outcome: str) -> bool:
         """Return whether the outcome is right; case and line breaks do not matter."""
-        return re.search(self.right, outcome, re.IGNORECASE | re.DOTALL) is not None
+        return re.search(self.right, outcome, FLAGS) is not None
+
+    def evidence(self, outcome: str) -> str:
+        """Return an outcome up to the end of what makes it right, or a wrong one in full."""
+        match = re.search(self.right, outcome, FLAGS)
+        return outcome[: match.end()] if match and match.end() else outcome

@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from bench.cases.case import Case
 from bench.cases.programs import server, train
 
-Rows = npt.NDArray[np.generic]
+Rows = npt.NDArray[Any]
 
 COUNT = 300
 BESIDE = np.arange(COUNT) % 3
@@ -61,7 +62,7 @@ def array(values: Rows, *options: str, config: str = "table-ae") -> Callable[[Pa
     return trial
 
 
-def archive(*options: str, config: str = "images-ae", **members: Rows) -> Callable[[Path], str]:
+def archive(members: dict[str, Rows], *options: str, config: str = "images-ae") -> Callable[[Path], str]:
     """Return a trial with a .npz file."""
 
     def trial(scratch: Path) -> str:
@@ -137,15 +138,24 @@ CASES = [
     Case("8.4", "windows (300, 16, 8), images-ae", array(normal(COUNT, 16, 8), config="images-ae"), "--kind vector"),
     Case("8.5", "windows (300, 288, 1)", array(normal(COUNT, 288, 1), "--kind", "vector"), "exit 0.*vector of 288"),
     Case("8.6", "a window is served as it is", served_windows, r"^200: \[2, 18\]"),
-    Case("A.1", ".npz as published, with labels of (N, 1)", archive(**IMAGES, **LABELS), PARTS),
+    Case("A.1", ".npz as published, with labels of (N, 1)", archive({**IMAGES, **LABELS}), PARTS),
     Case(
         "A.2",
         ".npz with x_train, x_test, y_train, y_test",
-        archive(x_train=IMAGES["train_images"], x_test=IMAGES["test_images"], y_train=LABELS["train_labels"][:, 0]),
+        archive(
+            {
+                "x_train": IMAGES["train_images"],
+                "x_test": IMAGES["test_images"],
+                "y_train": LABELS["train_labels"][:, 0],
+            }
+        ),
         "exit 0.*split 38 training, 2 validation, 9 test",
     ),
     Case(
-        "A.3", ".npz, --samples", archive("--samples", "a", a=pixels(40, 8, 8), b=pixels(40, 8, 8)), "exit 0.*rows 40"
+        "A.3",
+        ".npz, --samples",
+        archive({"a": pixels(40, 8, 8), "b": pixels(40, 8, 8)}, "--samples", "a"),
+        "exit 0.*rows 40",
     ),
     Case("A.4", "--test FILE", two_files, "exit 0.*split 38 training, 2 validation, 9 test"),
     Case("A.5", "a stated range that float32 rounds", stated_range, "^exit 0"),

@@ -24,6 +24,7 @@ from training.config.objective import (
 )
 from training.config.problems import describe_problems
 from training.config.sections import (
+    MAX_SPAN,
     DataConfig,
     EvaluationConfig,
     NetworkConfig,
@@ -35,6 +36,7 @@ from training.config.sections import (
 
 __all__ = [
     "BUNDLED",
+    "MAX_SPAN",
     "AutoencoderObjective",
     "Binarisation",
     "Config",

@@ -13,6 +13,10 @@ ImageSide = Annotated[int, Field(ge=8, le=256)]
 NoiseKind = Literal["gaussian", "masking", "salt-and-pepper"]
 
 
+MAX_SPAN = 2.0**125
+"""The largest distance between two numbers of a column; noise is added to it, and float32 ends at 2^128."""
+
+
 class Section(BaseModel):
     """A frozen part of a configuration that refuses unknown options."""
 
@@ -79,6 +83,8 @@ class DataConfig(Section):
             raise ValueError("name and path exclude each other")
         if self.value_range and self.value_range[0] >= self.value_range[1]:
             raise ValueError("value_range: the first number must be below the second")
+        if self.value_range and self.value_range[1] - self.value_range[0] > MAX_SPAN:
+            raise ValueError(f"value_range: the numbers must be at most {MAX_SPAN:g} apart, or float32 overflows")
         return self
 
 

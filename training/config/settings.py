@@ -60,8 +60,8 @@ def _place(path: str, places: Mapping[str, str]) -> str:
     for option, place in places.items():
         if path == option or path.startswith(f"{option}."):
             return place
-    given = [place for option, place in places.items() if option.startswith(f"{path}.")]
-    return given[0] if given else f"{path}: "
+    given = [place.removesuffix(": ") for option, place in places.items() if option.startswith(f"{path}.")]
+    return f"{' '.join(given) or path}: "
 
 
 def _apply(document: dict[str, Any], setting: str) -> str:

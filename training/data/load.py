@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def load_data(config: DataConfig, data_dir: Path | None, seed: int) -> DataSet:
     path = find_path(config.path, data_dir)
     source = _read(path, config)
     if config.test_path is not None:
-        test_path = find_path(config.test_path, data_dir)
+        test_path = _find_test_path(config.test_path, data_dir)
         source = with_test_part(source, _read(test_path, _like(source, config) if test_path.is_dir() else config))
     return prepare(_name_of(path), arrange_axes(source, config.kind), config, seed)
 
@@ -58,6 +59,15 @@ def find_path(path: str, data_dir: Path | None) -> Path:
         if candidate.exists():
             return candidate
     raise DataError(f"no such file or folder: {' or '.join(map(str, candidates))}")
+
+
+def _find_test_path(path: str, data_dir: Path | None) -> Path:
+    try:
+        return find_path(path, data_dir)
+    except DataError as error:
+        if re.fullmatch(r"0?\.\d+", path):
+            raise DataError(f"--test names a file or a folder; --set data.test={path} is the share of rows") from error
+        raise
 
 
 def _read(path: Path, config: DataConfig) -> Source:

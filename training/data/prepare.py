@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.inputs import ImageInput, RangeOrigin, ValueRange, VectorInput
-from training.config import DataConfig
+from training.config import MAX_SPAN, DataConfig
 from training.data.dataset import DataSet, Split
 from training.data.findings import Findings
 from training.data.labels import number_labels
@@ -22,9 +22,6 @@ from training.data.survey import Survey, survey_rows
 from training.errors import DataError
 
 log = logging.getLogger(__name__)
-
-MAX_SPAN = float(np.finfo(np.float32).max) / 8
-"""The largest distance between two values; samples may lie beyond those of the training, and noise is added."""
 
 
 def prepare(name: str, source: Source, config: DataConfig, seed: int) -> DataSet:
@@ -138,7 +135,9 @@ def _unit_and_range(
         return 1.0, value_range
     if source.samples.dtype == np.uint8:
         if high <= 1:
-            log.warning("%s: 8-bit images without a value above 1; see data.value_range", source.origin)
+            log.warning(
+                "%s: 8-bit images without a value above 1: for 0 and 1, say --set data.value_range=0,1", source.origin
+            )
         return 1 / 255, (0.0, 1.0)
     return 1.0, (0.0, 1.0) if low >= 0 and high <= 1 else None
 

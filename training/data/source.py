@@ -119,7 +119,7 @@ def _check_axes(source: Source, kind: SampleKind | None) -> None:
     if len(samples) == 0:
         raise DataError(f"{source.origin}: expected at least one row, got none")
     if source.kind == "vector" and kind == "image":
-        raise DataError(f"{source.origin}: a table has no images, but kind is 'image'")
+        raise DataError(f"{source.origin}: a table has no images, but --kind image was said")
 
 
 def with_test_part(source: Source, test: Source) -> Source:
@@ -180,7 +180,7 @@ def _as_images(source: Source) -> npt.NDArray[Any]:
     """Return the samples with the shape (N, C, H, W)."""
     samples = source.samples
     if samples.ndim == 2:
-        raise DataError(f"{source.origin}: kind is 'image', but shape {samples.shape} has no height and width")
+        raise DataError(f"{source.origin}: --kind image was said, but shape {samples.shape} has no height and width")
     if samples.ndim == 3:
         samples = samples[:, None]
     elif samples.shape[1] not in (1, 3):

@@ -72,7 +72,7 @@ class FiniteLoss(Callback):
             step = steps - len(self._losses) + 1 + next(index for index, count in enumerate(counts) if count)
             raise RunError(
                 f"{self._stage_name}: the loss was not finite at step {step} of epoch {trainer.current_epoch + 1}; "
-                "a smaller learning_rate or gradient_clip may help"
+                "a smaller optimisation.learning_rate or optimisation.gradient_clip may help (--set)"
             )
         self._losses.clear()
 

@@ -115,7 +115,7 @@ def _fit_stage(stage: Stage, data: DataSet, run: Path, deadline: float, accelera
         if not all(map(math.isfinite, record.values())):
             raise RunError(
                 f"{plan.name}: the loss was not finite after epoch {record['epoch']:.0f}; "
-                "a smaller learning_rate or gradient_clip may help"
+                "a smaller optimisation.learning_rate or optimisation.gradient_clip may help (--set)"
             )
     stage.to("cpu")
 

@@ -96,7 +96,7 @@ def likelihood_name(config: Config, input_spec: ImageInput | VectorInput) -> Lit
     if name == "gaussian" and config.binarisation != "none":
         raise InvalidConfiguration(
             "objective.binarisation belongs to the Bernoulli likelihood, and these data call for a Gaussian one; "
-            "set objective.likelihood: bernoulli"
+            "say --set objective.likelihood=bernoulli"
         )
     return name
 

@@ -144,7 +144,9 @@ def conv_stack(config: NetworkConfig, input_shape: tuple[int, ...], head_dim: in
     Source: Odena et al., "Deconvolution and Checkerboard Artifacts", Distill 2016
     """
     if len(input_shape) != 3:
-        raise InvalidConfiguration("network.architecture: conv is for images; vectors want dense")
+        raise InvalidConfiguration(
+            "the network is convolutional, for images; vectors want --set network.architecture=dense"
+        )
     channels, height, width = input_shape
     blocks = config.residual_blocks or (0,) * len(config.widths)
     layers = []

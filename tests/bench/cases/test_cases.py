@@ -54,7 +54,7 @@ def test_cases_run_with_the_code_of_their_checkout(room: Path) -> None:
 def test_the_table_compares_before_and_after(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--before", str(room / "old")]) == 1
     rows = capsys.readouterr().out.splitlines()[2:]
-    assert rows[0] == "| versions 0.1 | the version | old in 0 files | wrong | new in 0 files | right |"
+    assert rows[0] == "| versions 0.1 | the version | old in 0 files | wrong | new in 0 | right |"
     assert rows[1].endswith(r"| ValueError: two lines \| one | wrong |")
     assert rows[-1] == "1 of 2 are right"
 
@@ -70,6 +70,8 @@ def test_an_outcome_is_right_if_it_holds_the_expression() -> None:
     case = Case("1", "", str, "exit 0.*duplicates 0")
     assert case.is_right("Exit 0: rows 3\nduplicates 0 rows")
     assert not case.is_right("exit 1: duplicates 0 rows")
+    assert case.evidence("exit 0: duplicates 0 rows") == "exit 0: duplicates 0"
+    assert case.evidence("exit 1: duplicates 0 rows") == "exit 1: duplicates 0 rows"
 
 
 def test_long_outcomes_are_shown_by_their_end() -> None:

@@ -62,6 +62,7 @@ def test_any_option_can_be_set(setting: str, path: str, value: object) -> None:
         (["network.widths=64,0"], {}, "--set network.widths=64,0: Input should be greater than or equal to 1"),
         (["data.image_size=64"], {}, "--set data.image_size=64: "),
         (["data.value_range=2,1"], {}, "--set data.value_range=2,1: value_range: the first number must be below"),
+        (["data.value_range=-1e300,1e300"], {}, "value_range: the numbers must be at most 4.25353e+37 apart"),
         (["network.widths=[64"], {}, "--set network.widths=[64: not YAML"),
         (["objective.beta=2"], {}, "--set objective.beta=2: there is no option objective.beta"),
         ([], {"--epochs": 0}, "--epochs 0: Input should be greater than or equal to 1"),

@@ -67,6 +67,38 @@ def test_a_data_set_has_the_name_of_its_file(tmp_path: Path, name: str, expected
     assert load_data(DataConfig(path=name), tmp_path, seed=0).name == expected
 
 
+def test_another_file_may_be_the_test_part(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("\n".join(["x,y", *(f"{n},{n * n}" for n in range(20))]))
+    (tmp_path / "b.csv").write_text("y,x\n-1,101\n-2,102\n9,3\n")
+    data = load_data(DataConfig(path="a.csv", test_path="b.csv", validation=0.25), tmp_path, seed=0)
+    assert data.test.samples.tolist() == [[101, -1], [102, -2], [3, 9]]
+    assert (len(data.train), len(data.validation), data.findings.dropped) == (14, 5, 1)  # 3, 9 is a test row
+
+
+@pytest.mark.parametrize(
+    ("test_path", "complaint"),
+    [
+        ("c.csv", r'c\.csv: expected the columns of .*a\.csv, but there is no column "y"'),
+        ("d.csv", r'd\.csv: expected the columns of .*a\.csv, but there is a column "z"'),
+        ("0.2", r"--test names a file or a folder; --set data\.test=0\.2 is the share of rows"),
+        ("e.csv", r"no such file or folder: e\.csv"),
+        ("parts.npz", "have parts of their own already; leave out --test"),
+    ],
+)
+def test_a_test_part_that_does_not_fit_is_refused(tmp_path: Path, test_path: str, complaint: str) -> None:
+    (tmp_path / "a.csv").write_text("\n".join(["x,y", *(f"{n},{n * n}" for n in range(20))]))
+    (tmp_path / "c.csv").write_text("x,w\n1,2\n")
+    (tmp_path / "d.csv").write_text("x,y,z\n1,2,3\n")
+    np.savez(tmp_path / "parts.npz", train=np.eye(4), test=np.eye(4))
+    with pytest.raises(DataError, match=complaint):
+        load_data(DataConfig(path="a.csv", test_path=test_path), tmp_path, seed=0)
+
+
+def test_a_named_data_set_has_its_own_test_part(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="digits: the data have a test part of their own; leave out --test"):
+        load_data(DataConfig(name="digits", test_path="x.npy"), tmp_path, seed=0)
+
+
 def test_the_digits_never_change() -> None:
     digits = load_data(DataConfig(name="digits"), None, seed=0)
     assert sum(map(len, rows_of_parts(digits))) == len(set.union(*rows_of_parts(digits))) == 1797

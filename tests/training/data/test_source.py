@@ -116,7 +116,7 @@ def test_8_bit_images_and_others_are_no_parts_of_one_set() -> None:
         (random_images(20, 2, 9, 8), None, r"expected 1 \(grey\) or 3 \(RGB\) channels as second or last axis"),
         (random_images(20, 7, 8), None, "expected images of 8 to 256 pixels a side, got 7x8"),
         (random_images(4, 8, 257), None, "got 8x257"),
-        (random_images(20, 9), "image", r"shape \(20, 9\) has no height and width"),
+        (random_images(20, 9), "image", r"shape \(20, 9\) has no height"),
     ],
 )
 def test_samples_of_a_wrong_shape_or_type_are_refused(

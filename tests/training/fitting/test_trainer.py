@@ -148,7 +148,7 @@ def test_training_stops_early_and_keeps_the_best_weights(digits: DataSet, tmp_pa
 def test_a_loss_that_is_not_finite_stops_the_run(digits: DataSet, tmp_path: Path) -> None:
     """The update of step 1 ruins the weights, so the loss of step 2 is the first that is not finite."""
     config = short("ae", learning_rate=1e30, gradient_clip=None)
-    message = "^train: the loss was not finite at step 2 of epoch 1; a smaller learning_rate or gradient_clip may help$"
+    message = "^train: the loss was not finite at step 2 of epoch 1; a smaller optimisation"
     with pytest.raises(RunError, match=message):
         fit(config, digits, tmp_path / "run", accelerator="cpu")
     assert not list((tmp_path / "run").rglob("*.ckpt"))
@@ -175,7 +175,7 @@ def test_a_late_loss_that_is_not_finite_leaves_the_earlier_checkpoints(
 def test_a_validation_loss_that_is_not_finite_is_an_error(digits: DataSet, tmp_path: Path) -> None:
     """With one batch per epoch, the training loss is finite, and only the validation sees the ruined weights."""
     config = short("ae", learning_rate=1e30, gradient_clip=None, batch_size=2000)
-    with pytest.raises(RunError, match="train: the loss was not finite after epoch 1; a smaller learning_rate"):
+    with pytest.raises(RunError, match="train: the loss was not finite after epoch 1; a smaller"):
         fit(config, digits, tmp_path / "run", accelerator="cpu")
     assert not (tmp_path / "run" / "network.pt").exists()
 

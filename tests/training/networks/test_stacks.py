@@ -55,5 +55,5 @@ def test_only_inner_layers_end_in_an_activation(layers: NetworkConfig) -> None:
 
 
 def test_convolutions_of_a_table_are_refused() -> None:
-    with pytest.raises(InvalidConfiguration, match="conv is for images; vectors want dense"):
+    with pytest.raises(InvalidConfiguration, match="for images; vectors want --set network"):
         build("ae", CONV, VectorInput(shape=(30,)))
