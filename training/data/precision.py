@@ -28,7 +28,7 @@ BLOCKS = 16
 """Blocks of neighbouring rows, evenly spaced."""
 FEW, MANY = 0.01, 0.25
 """Shares of a column's different values that become equal to others: some of a fine column's do so by chance."""
-FINE_STEP = 1e-6
+FINE_STEP = 1e-4
 """A step of float32, in units of the middle half of a column's values, that training cannot notice."""
 ROUNDING = 8 * np.finfo(np.float64).eps
 """A relative difference between float64 values that is attributed to rounding in the program that wrote them."""

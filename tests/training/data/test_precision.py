@@ -86,6 +86,7 @@ def test_columns_of_arrays_are_named_by_number(tmp_path: Path, array: np.ndarray
         np.round(NORMAL, 1) + 1e-16,
         np.array([0.3, 0.1 + 0.2] * 30_000),
         np.arange(60_000) * 200,
+        1 + np.random.default_rng(0).random(60_000) / 10,  # 840 000 float32 numbers: 3.5 % fall together by chance
     ],
     ids=[
         "fractions",
@@ -95,6 +96,7 @@ def test_columns_of_arrays_are_named_by_number(tmp_path: Path, array: np.ndarray
         "rounding",
         "two ways",
         "integers",
+        "dense",
     ],
 )
 def test_columns_without_a_loss_are_not_named(column: np.ndarray) -> None:
