@@ -45,7 +45,7 @@ def load_data(config: DataConfig, data_dir: Path | None, seed: int) -> DataSet:
     source = _read(path, config)
     if config.test_path is not None:
         test = _find_test_path(config.test_path, data_dir)
-        source = with_test_part(source, _read(test, same_columns(config, source)))
+        source = with_test_part(source, _read(test, same_columns(config, source) if is_table(test) else config))
     return prepare(_name_of(path), arrange_axes(source, config.kind), config, seed)
 
 
@@ -66,6 +66,11 @@ def _find_test_path(path: str, data_dir: Path | None) -> Path:
         if re.fullmatch(r"0?\.\d+", path):
             raise DataError(f"--test names a file or a folder; --set data.test={path} is the share of rows") from error
         raise
+
+
+def is_table(path: Path) -> bool:
+    """Return whether a file's name is that of a table in text or Parquet."""
+    return is_text_table(path) or path.suffix.lower() in PARQUET_SUFFIXES
 
 
 def _read(path: Path, config: DataConfig) -> Source:
