@@ -70,6 +70,11 @@ def _find_test_path(path: str, data_dir: Path | None) -> Path:
         raise
 
 
+def is_table(path: Path) -> bool:
+    """Return whether a file's name is that of a table in text or Parquet."""
+    return is_text_table(path) or path.suffix.lower() in PARQUET_SUFFIXES
+
+
 def _read(path: Path, config: DataConfig) -> Source:
     return _read_folder(path, config) if path.is_dir() else _read_file(path, config)
 

@@ -18,7 +18,7 @@ from app.inputs import ImageInput, ModelInput, ValueRange, VectorInput
 from app.manifest import Manifest, Measurement
 from training.config import Config, DataConfig, EvaluationConfig, TableOptions, describe_problems
 from training.data.dataset import DataSet
-from training.data.load import PARQUET_SUFFIXES, find_path
+from training.data.load import find_path, is_table
 from training.data.readers.mnist import holds_mnist
 from training.data.tables.matching import feature_columns
 from training.data.tables.text import is_text_table
@@ -134,10 +134,9 @@ def _pixel_options(model_input: ModelInput) -> dict[str, object]:
 def _table_options(sample: ModelInput, own: DataConfig, place: Path) -> dict[str, Any]:
     """Return how to read another table: the same columns, encoded alike; for other files, no such options."""
     options: dict[str, Any] = TableOptions().model_dump()
-    is_text, is_table = is_text_table(place), is_text_table(place) or place.suffix.lower() in PARQUET_SUFFIXES
-    if is_text:
+    if is_text_table(place):
         options |= own.model_dump(include={"separator", "decimal", "encoding", "header"})
-    if is_table and isinstance(sample, VectorInput) and sample.feature_names:
+    if is_table(place) and isinstance(sample, VectorInput) and sample.feature_names:
         columns = feature_columns(sample.feature_names, sample.one_hot)
         options |= {"columns": columns, "missing": own.missing, "one_hot": sample.one_hot or False}
     return options

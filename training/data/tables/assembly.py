@@ -162,7 +162,7 @@ def stack(features: Features, keep: Mask) -> tuple[npt.NDArray[Any], Mask | None
     """
     all_kept = bool(keep.all())
     columns = features.columns if all_kept else [column[keep] for column in features.columns]
-    samples = np.empty((int(keep.sum()), len(columns)), exact_dtype([column.dtype for column in columns]))
+    samples = np.zeros((int(keep.sum()), len(columns)), exact_dtype([column.dtype for column in columns]))
     missing = np.array(features.missing).T[keep] if any(mask.any() for mask in features.missing) else None
     for index, column in enumerate(columns):
         samples = widened(samples, column)

@@ -15,7 +15,11 @@ def feature_columns(names: Sequence[str], one_hot: Mapping[str, tuple[str, ...]]
 
 
 def same_columns(config: DataConfig, source: Source) -> DataConfig:
-    """Return how to read another file so that its features are those of a table; as configured for other sources."""
+    """
+    Return how to read another file so that its features are those of a table; as configured for other sources.
+
+    Further columns of the other file are passed over.
+    """
     if not source.feature_names:
         return config
     columns = feature_columns(source.feature_names, source.one_hot)
