@@ -45,9 +45,12 @@ def load_data(config: DataConfig, data_dir: Path | None, seed: int) -> DataSet:
     source = _read(path, config)
     if config.test_path is not None:
         test_path = _find_test_path(config.test_path, data_dir)
-        source = with_test_part(
-            source, _read(test_path, _like(source, config) if test_path.is_dir() else same_columns(config, source))
-        )
+        alike = config
+        if test_path.is_dir():
+            alike = _like(source, config)
+        elif is_table(test_path):
+            alike = same_columns(config, source)
+        source = with_test_part(source, _read(test_path, alike))
     return prepare(_name_of(path), arrange_axes(source, config.kind), config, seed)
 
 
