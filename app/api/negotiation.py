@@ -16,12 +16,12 @@ __all__ = [
     "PNG",
     "choose_encoding",
     "choose_response_type",
+    "expected_type",
     "request_type",
 ]
 
 OCTETS = "application/octet-stream"
-NOTHING: tuple[bytes, ...] = ()
-BEGINNINGS = {JSON: (b"{", b"["), NPY: (b"\x93NUMPY",), PNG: (b"\x89PNG\r\n\x1a\n",)}
+BEGINNINGS: dict[str, tuple[bytes, ...]] = {JSON: (b"{", b"["), NPY: (b"\x93NUMPY",), PNG: (b"\x89PNG\r\n\x1a\n",)}
 """Bodies that begin so are what their Content-Type says, without a further look."""
 
 
@@ -66,8 +66,8 @@ def request_type(content_type: bytes | None, content: bytes, supported: tuple[st
     Clients send no Content-Type, a wrong one, or one that says nothing, as curl does. Only a form must be named, since
     the header holds its boundary. Raises UnsupportedMedia.
     """
-    named = _named_type(content_type)
-    if named not in supported or not content.startswith(BEGINNINGS.get(named, NOTHING)):
+    named, beginnings = expected_type(content_type, supported)
+    if not content.startswith(beginnings):
         found = None if named == FORM else recognise(content)
         if found in supported:
             return found
@@ -80,8 +80,14 @@ def request_type(content_type: bytes | None, content: bytes, supported: tuple[st
 
 
 @lru_cache(maxsize=64)
-def _named_type(content_type: bytes | None) -> str:
-    return canonical_type(content_type.decode("latin-1")) if content_type else JSON
+def expected_type(content_type: bytes | None, supported: tuple[str, ...]) -> tuple[str, tuple[bytes, ...]]:
+    """
+    Return the media type that a Content-Type names, and the bytes of which such a body begins with one.
+
+    There are none if the type is not supported, or if its bodies need a further look.
+    """
+    named = canonical_type(content_type.decode("latin-1")) if content_type else JSON
+    return named, BEGINNINGS.get(named, ()) if named in supported else ()
 
 
 def _parse(media_range: str) -> tuple[str, float]:

@@ -148,6 +148,8 @@ class ServedModel:
         return () if labels is None else (labels,)
 
     def _encoder_labels(self, label: str | None, count: int) -> tuple[Labels, ...]:
+        if label is None and not self.manifest.encoder_takes_labels:
+            return ()
         labels = encoder_label_rows(self.manifest, label, count)
         return () if labels is None else (labels,)
 

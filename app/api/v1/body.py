@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
-from app.api.negotiation import FORM, JSON, NPY, request_type
+from app.api.negotiation import FORM, JSON, NPY, expected_type, request_type
 from app.api.request_body import read_decompressed
 from app.api.state import State
 from app.arrays import Array, Samples
@@ -63,7 +63,9 @@ def _reader(
     content: bytes, types: BodyTypes, name: str, model: ServedModel, state: State
 ) -> tuple[int, int, Callable[[], Array]]:
     """Return the size of the work of reading a body, its limit on the event loop, and the function that reads."""
-    media_type = request_type(types.named, content, types.supported)
+    media_type, beginnings = expected_type(*types)
+    if not content.startswith(beginnings):
+        media_type = request_type(types.named, content, types.supported)
     if media_type in FORMATS:
         limit = LoopLimit.READ_IMAGE_SIZE
         return decoding_size(content, media_type), limit, partial(_read_image, content, media_type, model, state)

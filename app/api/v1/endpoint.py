@@ -44,8 +44,8 @@ class TaskEndpoint:
         exchange.route, exchange.task = self.routes["version" in parameters], self.name
         model = self._find_model(**parameters)
         exchange.model = model.manifest
-        options = parse_options(task.options, _parse_query(query), "query") if query else self._defaults
-        response_type = self._choose_response_type(headers.get(b"accept"), options, model)
+        response_type = choose_response_type(headers.get(b"accept"), self._response_types[model.takes_images])
+        options = self._read_options(query, model, response_type) if query else self._defaults
         content = await read_body(receive, exchange, state)
         exchange.bytes_in = len(content)
         exchange.watched = exchange.watcher.add(receive)
@@ -77,11 +77,11 @@ class TaskEndpoint:
         times.encoded = now()
         await exchange.respond(reply_headers, content)
 
-    def _choose_response_type(self, accept: bytes | None, options: Options, model: ServedModel) -> str:
-        media_type = choose_response_type(accept, self._response_types[model.takes_images])
+    def _read_options(self, query: bytes, model: ServedModel, response_type: str) -> Options:
+        options = parse_options(self.task.options, _parse_query(query), "query")
         if options.gives_objects:
-            check_objects(options, model, media_type)
-        return media_type
+            check_objects(options, model, response_type)
+        return options
 
     def _find_model(self, model: str, version: str | None = None) -> ServedModel:
         """Return the served model. Raises UnknownModel, UnknownVersion or UnsupportedTask."""

@@ -95,7 +95,7 @@ def _write(result: Result, media_type: str, task: Task, options: Options, manife
     body: dict[str, Any] = {"model": manifest.name, "version": manifest.version}
     if result.seed is not None:
         body["seed"] = result.seed
-    objects = FeatureRows(manifest.input) if options.gives_objects and isinstance(manifest.input, VectorInput) else None
+    objects = FeatureRows(manifest.input) if isinstance(manifest.input, VectorInput) and options.gives_objects else None
     for name, array in {task.gives: result.array, **result.extras}.items():
         is_sample = ARRAYS[name].row == "sample"
         body[name] = objects.write(array) if objects and is_sample else _numbers(array, manifest)
