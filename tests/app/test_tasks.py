@@ -191,7 +191,13 @@ def test_a_new_task_is_in_the_document(mirror_client: TestClient) -> None:
     assert operation["operationId"] == "mirror"
     assert operation["summary"] == "Mirror samples"
     assert "flipped from left to right" in operation["description"]
-    assert {parameter["name"] for parameter in operation["parameters"]} == {"model", "columns", "scale", "label"}
+    assert {parameter["name"] for parameter in operation["parameters"]} == {
+        "model",
+        "columns",
+        "scale",
+        "rows",
+        "label",
+    }
     answer = operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
     assert set(document["components"]["schemas"][answer.rpartition("/")[2]]["required"]) == {
         "model",
