@@ -16,7 +16,8 @@ Image = list[list[list[float]]]
 """[channel][row][column]"""
 Record = dict[str, float | str]
 """A row by feature name; a column of text has its text."""
-RecordIn = dict[str, float | str | bool | None]
+RecordIn = dict[str, float | str | bool]
+"""The same in a request. A missing number is null, which a generator of clients cannot type: the schema lacks it."""
 Volume = list[Image]
 """[channel][depth][row][column]"""
 Plane = list[list[float]]
