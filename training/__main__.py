@@ -7,6 +7,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 from app.distribution import install_command, missing_packages
 from app.errors import HourglassError
@@ -16,6 +17,8 @@ from training.errors import TrainingError
 
 FAILED, INTERRUPTED = 1, 130
 """Exit codes after an error, and after Ctrl-C."""
+MODULES = ("torch", "lightning", "onnx", "sklearn", "pyarrow", "yaml")
+"""Modules that must be there, even if they are recorded as installed: others fail in odd ways beside a broken one."""
 MAX_MESSAGE_CHARACTERS = 300
 """Characters of an unexpected error's message that are shown."""
 
@@ -23,7 +26,7 @@ MAX_MESSAGE_CHARACTERS = 300
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0, FAILED or INTERRUPTED."""
     options = build_parser().parse_args(arguments)
-    if missing := missing_packages("train"):
+    if missing := missing_packages("train") or [name for name in MODULES if find_spec(name) is None]:
         report(explain_missing(missing))
         return FAILED
     configure_logging()

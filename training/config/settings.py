@@ -6,7 +6,6 @@ import types
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Union, get_args, get_origin
 
-import yaml
 from pydantic import ValidationError
 
 from training.config.load import Config
@@ -74,6 +73,8 @@ def _place(path: str, places: Mapping[str, str]) -> str:
 
 def _apply(document: dict[str, Any], setting: str) -> str:
     """Put one SECTION.OPTION=VALUE into a configuration's document and return the option's path."""
+    import yaml  # one of the packages without which --help works
+
     path, equals, text = setting.partition("=")
     path = path.strip()
     options = known_options(Config, document)
@@ -102,6 +103,8 @@ def parse_value(text: str, annotation: Any) -> Any:
 
     `64,64` is a list of two where a list belongs, and `64` a list of one; `7` is text where text belongs.
     """
+    import yaml  # as in `_apply`
+
     kinds = _kinds(annotation)
     if set(kinds) <= {str, types.NoneType}:
         return None if text in ("", "null") and types.NoneType in kinds else text

@@ -17,7 +17,7 @@ Image = list[list[list[float]]]
 Record = dict[str, float | str]
 """A row by feature name; a column of text has its text."""
 RecordIn = dict[str, float | str | bool]
-"""The same in a request. A missing number is null, which a generator of clients cannot type: the schema lacks it."""
+"""A row in a request. A missing number is null, which a generator of clients cannot type: the schema lacks it."""
 Volume = list[Image]
 """[channel][depth][row][column]"""
 Plane = list[list[float]]
