@@ -60,12 +60,13 @@ def parse_options(kind: type[AnyOptions], values: Mapping[str, object], place: s
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        known = ", ".join(kind.model_fields) or "none"
-        unknown = {"msg": f"there is no such option here; the options are {known}"}
-        problems = [
-            {**problem, "loc": (place, *problem["loc"]), **(unknown if problem["type"] == "extra_forbidden" else {})}
-            for problem in error.errors()
-        ]
+        known = f"; the options are {', '.join(kind.model_fields) or 'none'}"
+        problems = []
+        for problem in error.errors():
+            described: dict[str, Any] = {**problem, "loc": (place, *problem["loc"])}
+            if problem["type"] == "extra_forbidden":
+                described["msg"], known = f"there is no such option here{known}", ""  # the list stands there once
+            problems.append(described)
         raise invalid_parameter(problems) from error
 
 

@@ -82,4 +82,4 @@ def test_errors_repeat_little_of_the_request(
     answer = client.request(method, path, headers=headers, content=content)
     assert answer.json()["code"] == code
     assert "x" * 101 not in answer.text
-    assert len(answer.content) < 4000
+    assert len(answer.content) < 3000
