@@ -113,11 +113,11 @@ class DecodeOptions(Options):
         None, description="Samples in a row of a PNG answer; by default the square root of their number."
     )
     scale: Annotated[int, Field(ge=1, le=MAX_SCALE)] = Field(
-        1, description="Height and width of each pixel of a sample in a PNG answer: enlarges it without smoothing."
+        1, description="Height and width of each pixel of a sample in a PNG answer."
     )
     rows: Literal["arrays", "objects"] = Field(
         "arrays",
-        description="Samples in a JSON answer: arrays, or objects by feature name if the features have names.",
+        description="Samples in a JSON answer: arrays, or objects by feature name.",
     )
 
     label: str | None = Field(

@@ -159,6 +159,8 @@ def _document_parameters(operation: Operation, model: ServedModel | None) -> Non
 def _document_headers(answers: dict[str, Any], *of_success: str) -> None:
     for status, answer in answers.items():
         more = of_success if status == "200" else STATUS_HEADERS.get(status, ())
+        if "$ref" in answer:
+            continue
         headers = answer.setdefault("headers", {})
         for name in (*more, *COMMON_HEADERS):
             headers.setdefault(name, {"$ref": f"#/components/headers/{name}"})

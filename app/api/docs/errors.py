@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.errors import (
     Forbidden,
+    InternalError,
     MalformedRequest,
     MethodNotAllowed,
     MisdirectedRequest,
@@ -186,7 +187,10 @@ def error_responses(possible: Iterable[str], *media_types: str) -> dict[str, Any
     for error in service_errors():
         if error.code in possible:
             by_status.setdefault(error.status, []).append(error.code)
-    return {str(status): _response(status, by_status[status], media_types) for status in sorted(by_status)}
+    responses = {str(status): _response(status, by_status[status], media_types) for status in sorted(by_status)}
+    if "500" in responses:  # the same everywhere
+        responses["500"] = {"$ref": RESPONSE_REF.format(InternalError.__name__)}
+    return responses
 
 
 def error_examples() -> dict[str, Any]:
@@ -203,7 +207,7 @@ def service_errors(base: type[ServiceError] = ServiceError) -> Iterator[type[Ser
 
 def responses_anywhere() -> dict[str, tuple[str, Any]]:
     """Return the statuses and responses, by name, of errors that any address can answer: some alone, all together."""
-    alone = (MalformedRequest, *GUARD_ERRORS)
+    alone = (MalformedRequest, InternalError, *GUARD_ERRORS)
     types = (PROBLEM_JSON, JSON)  # the second below /v2
     responses = {error.__name__: (str(error.status), _response(error.status, [error.code], types)) for error in alone}
     responses[REFUSAL] = ("default", _response("default", [error.code for error in ANYWHERE], types))
@@ -215,7 +219,9 @@ def _response(status: int | str, answered: list[str], media_types: tuple[str, ..
         "schema": {"$ref": "#/components/schemas/Problem"},
         "examples": {code: {"$ref": f"#/components/examples/{code}"} for code in answered},
     }
-    return {"description": STATUSES[status], "content": dict.fromkeys(media_types or (PROBLEM_JSON,), content)}
+    first, *others = media_types or (PROBLEM_JSON,)
+    bare = {"schema": content["schema"]}  # the examples stand under the first type
+    return {"description": STATUSES[status], "content": {first: content} | dict.fromkeys(others, bare)}
 
 
 def _example(error: type[ServiceError]) -> dict[str, Any]:

@@ -11,6 +11,9 @@ from app.api.docs.errors import ANYWHERE, DETAILS, Problem, codes, service_error
 from app.server.problems import JSON, PROBLEM_JSON, problem_type
 from tests.helpers.openapi import operations, responses
 
+INTERNAL = {"$ref": "#/components/responses/InternalError"}
+"""The answer of every operation to a bug."""
+
 
 @pytest.fixture(scope="module")
 def document(client: TestClient) -> dict[str, Any]:
@@ -41,12 +44,15 @@ def test_every_code_has_an_example_in_the_shape_of_a_problem(document: dict[str,
 
 def documented_codes(operation: dict[str, Any]) -> dict[str, set[str]]:
     """Return the codes of an operation's errors, by status."""
-    return {
+    codes = {
         status: set(media["examples"])
         for status, answer in operation["responses"].items()
         for media in answer.get("content", {}).values()
-        if refers_to_problem(media)
+        if refers_to_problem(media) and "examples" in media
     }
+    if operation["responses"].get("500") == INTERNAL:
+        codes["500"] = {"internal-error"}
+    return codes
 
 
 def refers_to_problem(media: dict[str, Any]) -> bool:
@@ -83,6 +89,7 @@ def test_every_code_belongs_to_a_route(document: dict[str, Any]) -> None:
     elsewhere = document["components"]["responses"]
     assert documented_codes({"responses": elsewhere}) == {
         "MalformedRequest": {"malformed-request"},
+        "InternalError": {"internal-error"},
         "Refusal": {error.code for error in ANYWHERE},
     }
     assert {"Allow", "Retry-After", "WWW-Authenticate"} <= elsewhere["Refusal"]["headers"].keys()
