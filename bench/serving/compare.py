@@ -22,6 +22,7 @@ from statistics import median
 
 import orjson
 
+from app.manifest import MANIFEST
 from bench.serving.loads import MODEL_NAMES, Inputs, Request, Workload, ask
 from bench.serving.measure import Cores, measure, pin_to_last_core
 from bench.serving.processes import Server, running
@@ -50,6 +51,7 @@ def main() -> int:
         command = [sys.executable, "-m", "bench.serving.models", str(folder)]
         subprocess.run(command, cwd=ROOT, stdout=sys.stderr, check=True)
         version = folder / "dense" / MODEL / "1"
+        write_format_1(version)
         checkouts = {BEFORE: options.before, AFTER: options.after}
         servers = {
             name: stack.enter_context(running(checkout_server(name, path.resolve()), version, cores.server))
@@ -64,6 +66,15 @@ def main() -> int:
             measure_round(number, servers, chosen, options.connections, options.seconds, cores, times)
     sys.stdout.write(f"{table(times)}\n")
     return 0
+
+
+def write_format_1(version: Path) -> None:
+    """Write a version's manifest without the members of format 2, so that older checkouts can read it."""
+    document = orjson.loads((version / MANIFEST).read_bytes()) | {"format": 1}
+    del document["encoder_takes_labels"]
+    members = ("kind", "shape", "channel_order", "value_range")
+    document["input"] = {name: document["input"][name] for name in members}
+    (version / MANIFEST).write_bytes(orjson.dumps(document))
 
 
 def build_parser() -> argparse.ArgumentParser:

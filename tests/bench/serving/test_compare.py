@@ -10,8 +10,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.main import create_app
+from app.manifest import Manifest
 from app.settings import Settings
-from bench.serving.compare import MODEL, checkout_server, requests, table
+from bench.serving.compare import MODEL, checkout_server, requests, table, write_format_1
 from tests.helpers import bench, tiny
 
 
@@ -54,3 +55,12 @@ def test_a_server_runs_the_code_of_its_checkout() -> None:
 def test_the_ratio_is_the_median_of_the_ratios_of_each_round() -> None:
     times = {("json-1", 16): {"before": [100.0, 200.0, 400.0], "after": [50.0, 180.0, 600.0]}}
     assert table(times).splitlines()[2] == "| json-1 | 16 | 200.0 | 180.0 | 0.900 | 0.500 to 1.500 |"
+
+
+def test_older_checkouts_can_read_the_manifest(tmp_path: Path) -> None:
+    version = tiny.write_version(tmp_path)
+    write_format_1(version)
+    document = orjson.loads((version / "model.json").read_bytes())
+    assert document["format"] == 1
+    assert document["input"].keys() == {"kind", "shape", "channel_order", "value_range"}
+    assert Manifest.read(version).input == tiny.IMAGE
