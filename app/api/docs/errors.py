@@ -91,7 +91,7 @@ DETAILS = {
     "too-many-rows": "expected at most 4096 rows at once, got 5000",
     "too-many-pixels": "expected at most 12582912 pixels in a request, got 8000x6000",
     "too-many-parts": "expected at most 1024 parts in a form, got more",
-    "unsupported-media-type": "expected a Content-Type of application/json or application/x-npy, got 'text/csv'",
+    "unsupported-media-type": "expected a body of application/json or application/x-npy, got 'text/csv'",
     "unsupported-encoding": "expected a single Content-Encoding of gzip or deflate, got 'br'",
     "invalid-input": "expected the one member 'samples', got 'data'; options go into the query",
     "not-numbers": "samples: expected numbers, got null at [0, 2]",

@@ -73,7 +73,7 @@ def _known(parameters: Mapping[str, object]) -> dict[str, object]:
         raise InvalidParameter(
             f"expected at most {MAX_PARAMETERS} parameters of at most {MAX_PARAMETER_NAME_LENGTH} letters"
         )
-    for name in parameters.keys() - OPTION_NAMES:
+    for name in sorted(parameters.keys() - OPTION_NAMES):
         if close := get_close_matches(name.lower(), OPTION_NAMES, 1, LEAST_SIMILARITY):
             raise InvalidParameter(f"request parameter {name!r}: there is no such option; did you mean {close[0]!r}?")
     return {name: value for name, value in parameters.items() if name in OPTION_NAMES}
