@@ -81,16 +81,16 @@ def _save_traceback() -> str:
 
 
 def configure_logging() -> None:
-    """Log to stderr: in columns on a terminal, otherwise as plain lines."""
+    """Log to stderr, each line with its level: in columns on a terminal, otherwise as plain lines."""
     level = logging.INFO if is_first_process() else logging.ERROR
     if sys.stderr.isatty():
         from rich.console import Console
         from rich.logging import RichHandler
 
-        handler = RichHandler(console=Console(stderr=True), show_path=False, show_level=False)
+        handler = RichHandler(console=Console(stderr=True), show_path=False)
         logging.basicConfig(level=level, format="%(message)s", handlers=[handler], force=True)
     else:
-        logging.basicConfig(level=level, format="%(asctime)s %(message)s", stream=sys.stderr, force=True)
+        logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr, force=True)
 
 
 if __name__ == "__main__":

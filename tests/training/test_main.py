@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.distribution import install_command
-from training.__main__ import main
+from training.__main__ import configure_logging, main
 
 BLOCKED = (
     "import sys; sys.modules.update(dict.fromkeys({names!r})); from training.__main__ import main; sys.exit(main())"
@@ -55,3 +56,17 @@ def test_packages_that_are_not_installed_are_named(
     error = capsys.readouterr().err
     assert "training needs missing-one, missing-two; this command installs what is missing: " in error
     assert error.count("\n") == 1
+
+
+def test_each_line_of_the_log_has_its_level(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(root, "level", root.level)
+    configure_logging()
+    log = logging.getLogger("training.any")
+    log.info("begun")
+    log.warning("the network does not beat PCA")
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split()[2:4] for line in lines] == [["INFO", "begun"], ["WARNING", "the"]]

@@ -4,33 +4,66 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from app.manifest import Measurement
+from app.manifest import Manifest, Measurement
+from training.evaluation.measures.columns import MIN_CONSTANT_SHARE, column_name
 
 MIN_OVERFIT_SHARE = 0.02
 """Share of the validation loss's drop from the first epoch to the best. A smaller rise after the best is noise."""
 
 
 def alarms(
-    measurements: Sequence[Measurement], history: Mapping[str, Sequence[Mapping[str, float]]]
+    measurements: Sequence[Measurement],
+    history: Mapping[str, Sequence[Mapping[str, float]]],
+    manifest: Manifest,
+    *,
+    cut_short: bool = False,
 ) -> tuple[str, ...]:
-    """Return the warnings that a user should know before trusting the model; empty if there are none."""
-    warnings = [warning for measurement in measurements for warning in _check_values(measurement.values)]
+    """
+    Return the warnings that a user should know before trusting the model; empty if there are none.
+
+    PCA is no rival of a denoiser, which is trained on noisy samples, nor of a run that --max-minutes cut short.
+    """
+    has_rival = not cut_short and manifest.family != "denoising-autoencoder"
+    warnings: list[str] = []
+    for measurement in measurements:
+        values = measurement.values
+        warnings += _check_latents(values)
+        warnings += _check_rivals(values, has_rival)
+        warnings += _check_columns(values, manifest)
     warnings += [warning for stage, records in history.items() for warning in _check_overfit(stage, records)]
     return tuple(warnings)
 
 
-def _check_values(values: Mapping[str, float]) -> Iterable[str]:
+def _check_latents(values: Mapping[str, float]) -> Iterable[str]:
     if "active_units" in values and 2 * values["active_units"] < values["latent_dimensions"]:
         active, latent_dim = values["active_units"], values["latent_dimensions"]
         extent = "the posterior collapsed" if active else "the posterior collapsed completely"
         yield f"{extent}: {active:.0f} of {latent_dim:.0f} latent units are active"
-    linear = ("pca_mse", "PCA of the same size")
-    if "pca_active_mse" in values:
-        linear = ("pca_active_mse", "PCA with as many components as there are active units")
-    for rival, name in (linear, ("untrained_mse", "its untrained self")):
+
+
+def _check_rivals(values: Mapping[str, float], has_rival: bool) -> Iterable[str]:
+    rivals = {"untrained_mse": "its untrained self"}
+    if has_rival and "pca_active_mse" in values:
+        rivals = {"pca_active_mse": "PCA with as many components as there are active units", **rivals}
+    elif has_rival:
+        rivals = {"pca_mse": "PCA of the same size", **rivals}
+    for rival, name in rivals.items():
         if rival in values and values["mse"] >= values[rival]:
             numbers = f"an MSE of {values['mse']:.4g} against {values[rival]:.4g}"
             yield f"the network does not beat {name}: {numbers}"
+
+
+def _check_columns(values: Mapping[str, float], manifest: Manifest) -> Iterable[str]:
+    if "ruinous_column" not in values:
+        return
+    name = column_name(manifest, int(values["ruinous_column"]))
+    share = values["ruinous_column_constant_share"]
+    cause = f", {100 * share:.3g} % of whose training values are equal," if share >= MIN_CONSTANT_SHARE else ""
+    yield (
+        f"the test likelihood is that of one column: {name}{cause} costs {values['ruinous_column_nats']:.4g} nats per "
+        f"row; without it the negative bound is {values['negative_elbo_without_column']:.4g} in place of "
+        f"{values['negative_elbo']:.4g}"
+    )
 
 
 def _check_overfit(stage: str, records: Sequence[Mapping[str, float]]) -> Iterable[str]:

@@ -157,7 +157,7 @@ def evaluate_version(
         reference = untrained(config, data, fit_preprocessing(config, data))
     binarisation = config.binarisation if config else "none"
     measurements = evaluate(model, data, options, reference, binarisation=binarisation)
-    warnings = alarms(measurements, {})
+    warnings = alarms(measurements, {}, manifest)
     for warning in warnings:
         log.warning("%s: %s", manifest.name, warning)
     return VersionReport(manifest, measurements, warnings)

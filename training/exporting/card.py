@@ -7,6 +7,7 @@ from pathlib import Path
 
 from app.manifest import FIGURES, Manifest, Training
 from training.data.dataset import DataSet
+from training.evaluation.rounding import describe_uncertainty, shown
 
 CAPTIONS = {
     "loss.png": "Loss by epoch; validation uses the averaged weights.",
@@ -32,7 +33,7 @@ def write_card(manifest: Manifest, training: Training, data: DataSet, folder: Pa
         [
             *_summary(manifest),
             *_warnings(training),
-            *_measurements(manifest),
+            *_measurements(manifest, len(data.test)),
             *_training(training, data),
             "## What it is not for",
             "",
@@ -69,11 +70,13 @@ def _warnings(training: Training) -> Iterable[str]:
         yield from ("## What went wrong", "", *(f"- {warning}" for warning in training.warnings), "")
 
 
-def _measurements(manifest: Manifest) -> Iterable[str]:
+def _measurements(manifest: Manifest, rows: int) -> Iterable[str]:
     yield from ("## How good", "")
+    if manifest.metrics:
+        yield from (describe_uncertainty(manifest.metrics[0].values, rows), "")
     for measurement in manifest.metrics:
         yield from (f"{measurement.data_set}: {measurement.protocol}.", "", "| measure | value |", "|---|---|")
-        yield from (f"| {name} | {value:.5g} |" for name, value in measurement.values.items())
+        yield from (f"| {name} | {shown(name, value, rows)} |" for name, value in measurement.values.items())
         yield ""
 
 

@@ -93,7 +93,7 @@ def _write_report(run: Run, data: DataSet, folder: Path, draft: Manifest) -> Man
     log.info("evaluating on %d test samples", len(data.test))
     reference = untrained(run.config, data, run.preprocessing)
     metrics = evaluate(model, data, run.config.evaluation, reference, binarisation=run.config.binarisation)
-    warnings = alarms(metrics, run.record.history)
+    warnings = alarms(metrics, run.record.history, draft, cut_short=bool(run.record.cut_short))
     for warning in warnings:
         log.warning("%s: %s", draft.name, warning)
     log.info("drawing the figures")

@@ -38,6 +38,8 @@ class RunRecord(Section):
     """Date, ISO 8601, UTC."""
     history: dict[str, list[dict[str, float]]]
     """For each stage, one record per epoch."""
+    cut_short: bool | None = None
+    """True if --max-minutes ended a stage before its last epoch; None in records of older versions."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,8 @@ def finish(
     network: Network,
     preprocessing: Preprocessor,
     stages: Sequence[Stage],
+    *,
+    cut_short: bool,
 ) -> Run:
     """Write the record and then the weights. An interrupted write leaves no partial file of either name."""
     record = RunRecord(
@@ -100,6 +104,7 @@ def finish(
         libraries={name: importlib.metadata.version(name) for name in LIBRARIES},
         finished=datetime.now(UTC).date().isoformat(),
         history={stage.plan.name: stage.history for stage in stages},
+        cut_short=cut_short,
     )
     partial = folder / "partial.tmp"
     partial.write_text(record.model_dump_json(indent=1), encoding="utf-8")
@@ -120,6 +125,19 @@ def describe_hardware(device: str) -> str:
         name = lines[0].partition(":")[2].strip() if lines else name
     cores = available_cores()
     return f"{cores} {'core' if cores == 1 else 'cores'}, {name}"
+
+
+def is_complete(folder: Path) -> bool:
+    """Return whether a run has finished, and was not cut short, so that nothing is left to resume."""
+    if not (folder / WEIGHTS).is_file():
+        return False
+    return RunRecord.model_validate_json((folder / RECORD).read_text(encoding="utf-8")).cut_short is False
+
+
+def discard_checkpoints(folder: Path) -> None:
+    """Remove the checkpoints of a complete run, several times its weights: only a resumed run reads them."""
+    for stage in folder.glob("[0-9]*-*"):
+        shutil.rmtree(stage)
 
 
 def unfinish(folder: Path) -> None:

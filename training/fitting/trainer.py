@@ -17,7 +17,6 @@ import torch
 from lightning.pytorch.callbacks import (
     Callback,
     EarlyStopping,
-    RichProgressBar,
     WeightAveraging,
 )
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -29,8 +28,27 @@ from training.data.dataset import DataSet
 from training.errors import RunError
 from training.fitting.batches import Batches
 from training.fitting.callbacks import Checkpoint, Deadline, FiniteLoss, moving_average
-from training.fitting.ranks import is_first_rank, local_rank, local_world, on_first_rank, rank, world
-from training.fitting.runs import Run, check_data, finish, load_run, read_config, start, unfinish
+from training.fitting.progress import EpochBar
+from training.fitting.ranks import (
+    is_first_rank,
+    local_rank,
+    local_world,
+    on_first_rank,
+    rank,
+    sum_over_ranks,
+    world,
+)
+from training.fitting.runs import (
+    Run,
+    check_data,
+    discard_checkpoints,
+    finish,
+    is_complete,
+    load_run,
+    read_config,
+    start,
+    unfinish,
+)
 from training.fitting.stages import Stage, StagePlan, plan_stages
 from training.networks.base import Network
 from training.networks.build import build_network
@@ -51,7 +69,8 @@ def fit(
     Train all stages in turn; each starts from the best weights of the previous one.
 
     `resume` loads finished stages from their checkpoints and continues the interrupted one after its last complete
-    epoch. Under torchrun each process computes its share of every batch, and only rank 0 writes. Raises RunError.
+    epoch. Under torchrun each process computes its share of every batch, and only rank 0 writes. Checkpoints are kept
+    only of a run that max_minutes cut short. Raises RunError.
     """
     device = _device(accelerator)
     preprocessing = fit_preprocessing(config, data)
@@ -59,13 +78,17 @@ def fit(
     steps_per_epoch = len(Batches(data.train, config.optimisation.batch_size, seed=None, world=world()))
     stages = plan_stages(network, preprocessing, config, steps_per_epoch, data.input.value_range)
     on_first_rank(lambda: _open(config, data, folder, resume))
+    if resume and is_complete(folder):
+        return load_run(folder, data)
     if config.network.architecture == "conv":
         _order_weights(network, torch.channels_last)  # twice as fast on a CPU
     deadline = time.monotonic() + 60 * max_minutes if max_minutes else float("inf")
-    for stage in stages:
-        _fit_stage(stage, data, folder, deadline, accelerator, device)
+    cut_short = any([_fit_stage(stage, data, folder, deadline, accelerator, device) for stage in stages])
     _order_weights(network, torch.contiguous_format)
-    run = on_first_rank(lambda: finish(config, data, folder, network, preprocessing, stages))
+    run = on_first_rank(lambda: finish(config, data, folder, network, preprocessing, stages, cut_short=cut_short))
+    sum_over_ranks([0.0])  # every process has read the checkpoints
+    if not cut_short and is_first_rank():
+        discard_checkpoints(folder)
     return run or load_run(folder, data)
 
 
@@ -88,7 +111,8 @@ def _device(accelerator: str) -> torch.device:
     return torch.device("cuda", local_rank())
 
 
-def _fit_stage(stage: Stage, data: DataSet, run: Path, deadline: float, accelerator: str, device: torch.device) -> None:
+def _fit_stage(stage: Stage, data: DataSet, run: Path, deadline: float, accelerator: str, device: torch.device) -> bool:
+    """Train a stage, load its best weights, and return whether the deadline cut it short."""
     plan, options = stage.plan, stage.config.optimisation
     folder = run / f"{plan.index}-{plan.name}"
     last, best = folder / "last.ckpt", folder / "best.ckpt"
@@ -118,6 +142,7 @@ def _fit_stage(stage: Stage, data: DataSet, run: Path, deadline: float, accelera
                 "a smaller optimisation.learning_rate or optimisation.gradient_clip may help (--set)"
             )
     stage.to("cpu")
+    return not _has_ended(last, plan)
 
 
 def _trainer(stage: Stage, folder: Path, deadline: float, accelerator: str, device: torch.device) -> lightning.Trainer:
@@ -190,7 +215,7 @@ def _callbacks(stage: Stage, folder: Path, deadline: float, device: torch.device
         average = moving_average(options.ema_decay)
         callbacks.insert(0, WeightAveraging(average_device, use_buffers=False, multi_avg_fn=average))
     if _shows_progress():
-        callbacks.append(RichProgressBar(console_kwargs={"stderr": True}))
+        callbacks.append(EpochBar(console_kwargs={"stderr": True}))
     return callbacks
 
 

@@ -4,8 +4,31 @@ from __future__ import annotations
 
 import pytest
 
-from app.manifest import Measurement
+from app.inputs import VectorInput
+from app.manifest import DeterministicLatent, Family, FileDigest, Manifest, Measurement
 from training.evaluation.alarms import alarms
+
+DIGEST = FileDigest(sha256="0" * 64, bytes=1)
+History = dict[str, list[dict[str, float]]]
+
+
+def manifest(family: Family = "autoencoder") -> Manifest:
+    """Return the manifest of a model of two columns."""
+    return Manifest(
+        name="any",
+        version=1,
+        description="any",
+        family=family,
+        tasks=("encode",),
+        input=VectorInput(shape=(2,), feature_names=("age", "weight")),
+        latent=DeterministicLatent(dimension=1),
+        files=dict.fromkeys(("encoder.onnx", "decoder.onnx", "golden.npz"), DIGEST),
+    )
+
+
+def warned(measured: list[Measurement], history: History | None = None) -> tuple[str, ...]:
+    """Return the warnings about an autoencoder whose run was not cut short."""
+    return alarms(measured, history or {}, manifest())
 
 
 def measurements(**values: float) -> list[Measurement]:
@@ -13,7 +36,7 @@ def measurements(**values: float) -> list[Measurement]:
     return [Measurement(data_set="any", protocol="any", values=values)]
 
 
-def losses(train: list[float], validation: list[float]) -> dict[str, list[dict[str, float]]]:
+def losses(train: list[float], validation: list[float]) -> History:
     """Return the history of one stage, with epochs from 1."""
     pairs = enumerate(zip(train, validation, strict=True), start=1)
     return {"stack": [{"epoch": epoch, "train/loss": t, "validation/loss": v} for epoch, (t, v) in pairs]}
@@ -21,8 +44,8 @@ def losses(train: list[float], validation: list[float]) -> dict[str, list[dict[s
 
 def test_a_good_run_raises_no_alarm() -> None:
     values = measurements(mse=0.01, pca_mse=0.02, untrained_mse=0.2, active_units=8, latent_dimensions=16)
-    assert alarms(values, losses([3, 2, 1], [3, 2, 1.5])) == ()
-    assert alarms([], {}) == ()
+    assert warned(values, losses([3, 2, 1], [3, 2, 1.5])) == ()
+    assert warned([]) == ()
 
 
 @pytest.mark.parametrize(
@@ -33,12 +56,12 @@ def test_a_good_run_raises_no_alarm() -> None:
     ],
 )
 def test_a_collapsed_posterior_raises_an_alarm(active: int, sentence: str) -> None:
-    assert alarms(measurements(active_units=active, latent_dimensions=16), {}) == (sentence,)
+    assert warned(measurements(active_units=active, latent_dimensions=16)) == (sentence,)
 
 
 def test_a_network_that_does_not_beat_a_baseline_raises_an_alarm() -> None:
     values = measurements(mse=0.02, pca_mse=0.02, untrained_mse=0.01)
-    assert alarms(values, {}) == (
+    assert warned(values) == (
         "the network does not beat PCA of the same size: an MSE of 0.02 against 0.02",
         "the network does not beat its untrained self: an MSE of 0.02 against 0.01",
     )
@@ -46,15 +69,15 @@ def test_a_network_that_does_not_beat_a_baseline_raises_an_alarm() -> None:
 
 def test_a_network_with_unused_units_is_compared_with_a_smaller_pca() -> None:
     fair = measurements(mse=0.12, pca_mse=0.003, pca_active_mse=0.13, active_units=2, latent_dimensions=4)
-    assert alarms(fair, {}) == ()
-    cut_short = measurements(mse=0.2, pca_mse=0.003, pca_active_mse=0.13, active_units=2, latent_dimensions=4)
-    assert alarms(cut_short, {}) == (
+    assert warned(fair) == ()
+    worse = measurements(mse=0.2, pca_mse=0.003, pca_active_mse=0.13, active_units=2, latent_dimensions=4)
+    assert warned(worse) == (
         "the network does not beat PCA with as many components as there are active units: an MSE of 0.2 against 0.13",
     )
 
 
 def test_an_overfit_alarm_names_both_epochs() -> None:
-    assert alarms([], losses([10, 4, 3, 2], [10, 5, 6, 7])) == (
+    assert warned([], losses([10, 4, 3, 2], [10, 5, 6, 7])) == (
         "stack: overfit: from epoch 2 to epoch 4 the validation loss rose from 5 to 7 while the training loss "
         "fell from 4 to 2",
     )
@@ -70,19 +93,39 @@ def test_an_overfit_alarm_names_both_epochs() -> None:
     ],
 )
 def test_other_histories_are_not_an_overfit(train: list[float], validation: list[float]) -> None:
-    assert alarms([], losses(train, validation)) == ()
+    assert warned([], losses(train, validation)) == ()
 
 
 def test_a_rise_from_the_first_epoch_on_is_an_overfit() -> None:
-    assert len(alarms([], losses([10, 9], [10, 10.01]))) == 1
+    assert len(warned([], losses([10, 9], [10, 10.01]))) == 1
 
 
 def test_negative_losses_of_densities_are_compared_by_their_drop() -> None:
-    assert alarms([], losses([-1, -5, -6], [-1, -5, -4.95])) == ()
-    assert len(alarms([], losses([-1, -5, -6], [-1, -5, -4.8]))) == 1
+    assert warned([], losses([-1, -5, -6], [-1, -5, -4.95])) == ()
+    assert len(warned([], losses([-1, -5, -6], [-1, -5, -4.8]))) == 1
 
 
 def test_epochs_without_a_validation_are_ignored() -> None:
     history = losses([10, 4], [10, 5])
     history["stack"].append({"epoch": 3, "train/loss": 1})
-    assert alarms([], history) == ()
+    assert warned([], history) == ()
+
+
+def test_pca_is_no_rival_of_a_denoiser_or_of_a_run_that_was_cut_short() -> None:
+    values = measurements(mse=0.3, pca_mse=0.02, pca_active_mse=0.02, untrained_mse=0.2)
+    own = ("the network does not beat its untrained self: an MSE of 0.3 against 0.2",)
+    assert alarms(values, {}, manifest("denoising-autoencoder")) == own
+    assert alarms(values, {}, manifest(), cut_short=True) == own
+    assert len(alarms(values, {}, manifest())) == 2
+
+
+@pytest.mark.parametrize(
+    ("share", "cause"), [(0.995, ", 99.5 % of whose training values are equal, costs"), (0.2, " costs")]
+)
+def test_a_column_that_ruins_the_test_likelihood_is_named(share: float, cause: str) -> None:
+    column = {"ruinous_column": 1, "ruinous_column_nats": 1200.5, "ruinous_column_constant_share": share}
+    values = measurements(negative_elbo=1210.25, negative_elbo_without_column=9.75, **column)
+    assert warned(values) == (
+        f'the test likelihood is that of one column: column "weight"{cause} 1200 nats per row; without it the negative '
+        "bound is 9.75 in place of 1210",
+    )

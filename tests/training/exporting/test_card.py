@@ -13,7 +13,9 @@ from training.exporting.card import write_card
 
 
 def test_the_card_states_measurements_training_and_warnings(tmp_path: Path) -> None:
-    measurement = Measurement(data_set="tiny, test part", protocol="by hand", values={"mse": 0.123456789})
+    measurement = Measurement(
+        data_set="tiny, test part", protocol="by hand", values={"mse": 0.123456789, "mse_standard_error": 0.04567}
+    )
     manifest = Manifest.read(tiny.write_version(tmp_path)).model_copy(update={"metrics": (measurement,)})
     training = Training(
         configuration={},
@@ -33,7 +35,8 @@ def test_the_card_states_measurements_training_and_warnings(tmp_path: Path) -> N
     for fact in (
         "- train: overfit",
         "tiny, test part: by hand.",
-        "| mse | 0.12346 |",
+        "| mse | 0.12 |",
+        "digits that 3 test rows support: the MSE is 0.12 ± 0.05 (",
         "Seed 7, 1.2 minutes on 2 cores, finished 2026-01-01.",
         "3 rows to train on",
         "](figures/loss.png)",

@@ -12,7 +12,8 @@ from tests.helpers.configurations import bundled_config
 from training.config import Config
 from training.data.dataset import DataSet
 from training.errors import RunError
-from training.fitting.runs import describe_hardware, load_run, read_config, remove
+from training.exporting.export import export
+from training.fitting.runs import describe_hardware, discard_checkpoints, is_complete, load_run, read_config, remove
 from training.fitting.trainer import fit
 
 
@@ -63,3 +64,43 @@ def test_a_folder_of_other_files_is_left_as_it_is(tmp_path: Path, digits: DataSe
 def test_the_hardware_is_the_gpu_or_the_cores_and_the_processor() -> None:
     assert describe_hardware("NVIDIA H100") == "NVIDIA H100"
     assert " core" in describe_hardware("cpu")
+
+
+def test_a_finished_run_keeps_what_resuming_and_exporting_need(digits: DataSet, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    run = fit(short_config(), digits, folder, accelerator="cpu")
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"config.yaml", "data.sha256", "run.json", "network.pt", "tensorboard"}
+    weights = (folder / "network.pt").stat().st_size
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < weights + 100_000
+    assert is_complete(folder)
+    again = fit(short_config(), digits, folder, resume=True, accelerator="cpu")
+    assert again.record == run.record
+    assert export(load_run(folder, digits), digits, tmp_path / "models").name == "1"
+
+
+def test_a_run_that_was_cut_short_keeps_its_checkpoints(digits: DataSet, tmp_path: Path) -> None:
+    config = bundled_config("digits-ae", epochs=2, batch_size=200)
+    run = fit(config, digits, tmp_path / "run", max_minutes=1e-9, accelerator="cpu")
+    assert run.record.cut_short is True
+    assert not is_complete(tmp_path / "run")
+    assert (tmp_path / "run" / "0-train" / "last.ckpt").is_file()
+    resumed = fit(config, digits, tmp_path / "run", resume=True, accelerator="cpu")
+    assert resumed.record.cut_short is False
+    assert not list((tmp_path / "run").rglob("*.ckpt"))
+
+
+def test_a_run_of_an_older_version_is_resumed_from_its_checkpoints(digits: DataSet, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    fit(short_config(), digits, folder, accelerator="cpu")
+    record = (folder / "run.json").read_text()
+    (folder / "run.json").write_text(record.replace('"cut_short": false', '"cut_short": null'))
+    assert not is_complete(folder)
+
+
+def test_only_the_folders_of_stages_are_discarded(tmp_path: Path) -> None:
+    for name in ("0-pretrain-layer-1", "1-fine-tune", "tensorboard", "notes"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").touch()
+    discard_checkpoints(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"tensorboard", "notes"}

@@ -10,6 +10,7 @@ from app.arrays import Latents
 from app.engine.autoencoder import Posterior
 from app.manifest import Measurement
 from training.config import Binarisation
+from training.evaluation.measures.columns import find_ruinous_column
 from training.evaluation.measures.densities import log_density
 from training.evaluation.measures.importance import importance_weighted_nll
 from training.evaluation.measures.targets import Targets
@@ -18,19 +19,32 @@ from training.evaluation.subject import Subject
 from training.evaluation.units import is_bernoulli, to_x
 
 POSTERIOR_SEED = 20_102
+MIN_ACTIVE_NATS = 0.2
+"""
+A latent unit is active if its KL term, as a mean over the test part, is larger.
+
+A unit of a linear model at this bound has a third of its variance from the sample and two thirds from the prior:
+the term is -log(1 - share) / 2. Units of a variance above 0.01, the usual bound, may carry 0.005 nats.
+"""
 MIN_ACTIVE_VARIANCE = 0.01
-"""A latent unit is active if the variance of its posterior mean over the test part is larger."""
+"""
+The variance of an active unit's posterior mean over the test part is larger, too.
+
+With free bits, the KL term of a unit without information is as large as its free bits.
+Source: Burda et al., "Importance Weighted Autoencoders", arXiv:1509.00519
+"""
 
 
 def measure_bounds(subject: Subject, binarisation: Binarisation, importance_samples: int) -> Measurement:
     """Return the evidence lower bound and its terms; with importance samples, also the estimate of -log p(x)."""
     targets = Targets(subject, binarisation)
     posterior = targets.posterior()
-    values = _measure_elbo(targets, posterior)
+    values, column_notes = _measure_elbo(targets, posterior)
     notes = [
         f"negative evidence lower bound in nats per sample on {targets.describe()}, beta 1, one posterior draw a "
         f"sample, seed {POSTERIOR_SEED}",
-        f"active: variance of mu above {MIN_ACTIVE_VARIANCE:g}",
+        f"active: KL above {MIN_ACTIVE_NATS:g} nats, and variance of mu above {MIN_ACTIVE_VARIANCE:g}",
+        *column_notes,
     ]
     if importance_samples:
         nats = importance_weighted_nll(targets, posterior, importance_samples)
@@ -44,20 +58,31 @@ def measure_bounds(subject: Subject, binarisation: Binarisation, importance_samp
     return Measurement(data_set=subject.description, protocol="; ".join(notes), values=values)
 
 
-def _measure_elbo(targets: Targets, posterior: Posterior) -> dict[str, float]:
+def _measure_elbo(targets: Targets, posterior: Posterior) -> tuple[dict[str, float], list[str]]:
+    """Return the bound and its terms, and notes if a column ruins it."""
     assert posterior.logvar is not None
-    reconstruction = float(-log_likelihoods(targets, posterior.sample(POSTERIOR_SEED)).mean())
+    z = posterior.sample(POSTERIOR_SEED)
+    reconstruction = float(-log_likelihoods(targets, z).mean())
     by_dimension = kl_by_dimension(posterior.mu, posterior.logvar).mean(axis=0)
     kl = float(by_dimension.sum())
-    return {
+    values = {
         "negative_elbo": reconstruction + kl,
         "reconstruction": reconstruction,
         "kl": kl,
         "kl_per_dimension_min": float(by_dimension.min()),
         "kl_per_dimension_max": float(by_dimension.max()),
-        "active_units": float((posterior.mu.astype(np.float64).var(axis=0) > MIN_ACTIVE_VARIANCE).sum()),
+        "active_units": float(count_active(posterior.mu, by_dimension)),
         "latent_dimensions": float(targets.subject.manifest.latent_dim),
     }
+    column = find_ruinous_column(targets, z)
+    if column is None:
+        return values, []
+    return values | column.values(reconstruction + kl), [column.describe(targets.subject.manifest)]
+
+
+def count_active(mu: Latents, nats: Doubles) -> int:
+    """Return the number of active units. Shapes: (N, D), and (D,) for the mean KL terms."""
+    return int(((nats > MIN_ACTIVE_NATS) & (mu.astype(np.float64).var(axis=0) > MIN_ACTIVE_VARIANCE)).sum())
 
 
 def kl_by_dimension(mu: Latents, logvar: Latents) -> Doubles:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 
 import numpy as np
@@ -55,7 +56,10 @@ def measure_reconstruction(
             parts[name].append(numbers)
         explained["r2"].add(output, target)
         explained["pca_r2"].add(linear, target)
-    values = {name: float(np.concatenate(numbers).mean()) for name, numbers in parts.items()}
+    joined = {name: np.concatenate(numbers) for name, numbers in parts.items()}
+    values = {name: float(numbers.mean()) for name, numbers in joined.items()}
+    if len(joined["mse"]) > 1:
+        values["mse_standard_error"] = float(joined["mse"].std(ddof=1) / math.sqrt(len(joined["mse"])))
     if not is_bernoulli(subject.manifest):
         values |= {name: share.mean() for name, share in explained.items()}
     return Measurement(data_set=subject.description, protocol=_protocol(subject, values), values=values)

@@ -15,7 +15,13 @@ from tests.helpers import tiny
 from tests.helpers.linear import write_linear
 from tests.helpers.training_evaluation import IMAGES, tiny_subject
 from training.data.dataset import DataSet, Split
-from training.evaluation.measures.bounds import POSTERIOR_SEED, kl_by_dimension, log_likelihoods, measure_bounds
+from training.evaluation.measures.bounds import (
+    POSTERIOR_SEED,
+    count_active,
+    kl_by_dimension,
+    log_likelihoods,
+    measure_bounds,
+)
 from training.evaluation.measures.importance import importance_weighted_nll
 from training.evaluation.measures.targets import Targets
 from training.evaluation.subject import Subject
@@ -68,6 +74,24 @@ def test_units_are_active_if_their_mean_varies(tmp_path: Path) -> None:
     assert measure_bounds(subject, "none", 0).values["active_units"] == 2
     values = measure_bounds(constant, "none", 0).values
     assert (values["active_units"], values["latent_dimensions"]) == (1, 2)
+
+
+def test_a_unit_that_carries_little_is_not_active_however_its_mean_varies() -> None:
+    """The X-rays' case: the mean of each unit varies by more than 0.01, but its KL term is a tenth of a nat."""
+    random = np.random.default_rng(0)
+    share = np.array([0.9, 0.18, 0.0])  # of a unit's variance, from the sample
+    mu = (np.sqrt(share) * random.standard_normal((4000, 3))).astype(np.float32)
+    logvar = np.broadcast_to(np.log(1 - share), mu.shape).astype(np.float32)
+    nats = kl_by_dimension(mu, logvar).mean(axis=0)
+    assert nats == pytest.approx(-np.log(1 - share) / 2, abs=0.05)
+    assert mu.var(axis=0)[1] > 0.1
+    assert count_active(mu, nats) == 1
+
+
+def test_free_bits_do_not_make_a_unit_active() -> None:
+    mu = np.ones((50, 2), np.float32)
+    mu[:, 1] = np.linspace(-2, 2, 50)
+    assert count_active(mu, np.array([0.5, 0.5])) == 1
 
 
 def test_the_estimate_is_reported_with_its_error_and_its_draws(tmp_path: Path) -> None:

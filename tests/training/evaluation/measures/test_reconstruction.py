@@ -24,6 +24,7 @@ def test_errors_are_those_of_the_decoded_samples(tmp_path: Path) -> None:
     reconstructed = np.repeat(x.sum(axis=2, keepdims=True) / 2, 2, axis=2)  # encode adds pairs, decode halves the sum
     errors = np.square(reconstructed - x).mean(axis=(1, 2))
     assert values["mse"] == pytest.approx(errors.mean(), rel=1e-5)
+    assert values["mse_standard_error"] == pytest.approx(errors.std(ddof=1) / np.sqrt(20), rel=1e-4)
     assert values["psnr"] == pytest.approx((-10 * np.log10(errors)).mean(), rel=1e-5)
     excess = x * np.log(x / reconstructed) + (1 - x) * np.log((1 - x) / (1 - reconstructed))
     assert values["bce_excess"] == pytest.approx(excess.mean(), rel=1e-4)
