@@ -83,7 +83,7 @@ def repeated(split: Split, rows: int) -> Split:
 def measure_fit(config: Config, data: DataSet, accelerator: str) -> float:
     """Return the images per second of `fit` in the median epoch, by the times in the run's own record."""
     with tempfile.TemporaryDirectory() as folder:
-        run = fit(config, data, Path(folder) / "run", accelerator=accelerator)
+        run = fit(config, data, Path(folder) / "run", accelerator=accelerator, threads=torch.get_num_threads())
     seconds = [record["seconds"] for record in run.record.history["train"]]
     return len(data.train) / median(later - earlier for earlier, later in pairwise(seconds))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import tempfile
 import traceback
@@ -14,6 +15,7 @@ from app.errors import HourglassError
 from training.cli import build_parser
 from training.commands import is_first_process
 from training.errors import TrainingError
+from training.openmp import wait_passively
 
 FAILED, INTERRUPTED = 1, 130
 """Exit codes after an error, and after Ctrl-C."""
@@ -30,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report(explain_missing(missing))
         return FAILED
     configure_logging()
+    wait_passively(os.environ)
     try:
         exit_code: int = options.command(options)
     except ModuleNotFoundError as error:  # it is recorded as installed, or another package needs it

@@ -50,6 +50,7 @@ from training.fitting.runs import (
     unfinish,
 )
 from training.fitting.stages import Stage, StagePlan, plan_stages
+from training.fitting.threads import use_threads
 from training.networks.base import Network
 from training.networks.build import build_network
 from training.preprocessing import fit_preprocessing
@@ -64,13 +65,14 @@ def fit(
     resume: bool = False,
     max_minutes: float | None = None,
     accelerator: str = "auto",
+    threads: int | None = None,
 ) -> Run:
     """
     Train all stages in turn; each starts from the best weights of the previous one.
 
     `resume` loads finished stages from their checkpoints and continues the interrupted one after its last complete
-    epoch. Under torchrun each process computes its share of every batch, and only rank 0 writes. Checkpoints are kept
-    only of a run that max_minutes cut short. Raises RunError.
+    epoch. Without `threads`, the work and the machine decide. Under torchrun each process computes its share of every
+    batch, and only rank 0 writes. Checkpoints are kept only of a run that max_minutes cut short. Raises RunError.
     """
     device = _device(accelerator)
     preprocessing = fit_preprocessing(config, data)
@@ -80,10 +82,13 @@ def fit(
     on_first_rank(lambda: _open(config, data, folder, resume))
     if resume and is_complete(folder):
         return load_run(folder, data)
+    if device.type == "cpu":
+        use_threads(threads, network, tuple(data.input.shape), config.optimisation.batch_size, folder)
     if config.network.architecture == "conv":
         _order_weights(network, torch.channels_last)  # twice as fast on a CPU
     deadline = time.monotonic() + 60 * max_minutes if max_minutes else float("inf")
-    cut_short = any([_fit_stage(stage, data, folder, deadline, accelerator, device) for stage in stages])
+    cuts = [_fit_stage(stage, data, folder, deadline, accelerator, device) for stage in stages]
+    cut_short = any(cuts)
     _order_weights(network, torch.contiguous_format)
     run = on_first_rank(lambda: finish(config, data, folder, network, preprocessing, stages, cut_short=cut_short))
     sum_over_ranks([0.0])  # every process has read the checkpoints

@@ -66,11 +66,14 @@ def test_the_hardware_is_the_gpu_or_the_cores_and_the_processor() -> None:
     assert " core" in describe_hardware("cpu")
 
 
-def test_a_finished_run_keeps_what_resuming_and_exporting_need(digits: DataSet, tmp_path: Path) -> None:
+def test_a_finished_run_keeps_what_resuming_and_exporting_need(
+    digits: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS")
     folder = tmp_path / "run"
     run = fit(short_config(), digits, folder, accelerator="cpu")
     names = {path.name for path in folder.iterdir()}
-    assert names == {"config.yaml", "data.sha256", "run.json", "network.pt", "tensorboard"}
+    assert names == {"config.yaml", "data.sha256", "run.json", "network.pt", "tensorboard", "threads.txt"}
     weights = (folder / "network.pt").stat().st_size
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < weights + 100_000
     assert is_complete(folder)

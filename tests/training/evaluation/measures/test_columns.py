@@ -21,7 +21,8 @@ from training.evaluation.subject import Subject
 def spoiled(folder: Path, columns: tuple[int, ...], distance: float = 300.0) -> Subject:
     """Return a linear model and data in which one test row is far off in some columns, constant in training."""
     linear = write_linear(folder)
-    linear.data.test.samples[4, list(columns)] += distance
+    for column in columns:
+        linear.data.test.samples[4, column] += distance
     train = linear.data.train.samples.copy()
     train[:-1, list(columns)] = 1.5
     data = replace(linear.data, train=replace(linear.data.train, samples=train))
@@ -32,14 +33,15 @@ def test_the_column_is_measured_and_left_out(tmp_path: Path) -> None:
     subject = spoiled(tmp_path, (2,))
     measurement = measure_bounds(subject, "none", 0)
     values, manifest = measurement.values, subject.manifest
-    assert (values["ruinous_column"], values["ruinous_column_constant_share"]) == (2, pytest.approx(1 - 1 / 90))
+    assert values["ruinous_column"] == 2
+    assert values["ruinous_column_constant_share"] == pytest.approx(1 - 1 / 90)
     targets = Targets(subject, "none")
     z = targets.posterior().sample(POSTERIOR_SEED)
     output = subject.decode(z, None)
     assert manifest.preprocessing is not None
     assert manifest.likelihood is not None
     assert manifest.likelihood.kind == "gaussian"
-    shift, scale = manifest.preprocessing.shift[2], manifest.preprocessing.scale[2]
+    scale = manifest.preprocessing.scale[2]
     deviation = math.exp(manifest.likelihood.logvar[2] / 2)
     samples = subject.data.test.in_users_units()
     cost = -np.asarray(norm.logpdf((samples[:, 2] - output[:, 2]) / scale, 0, deviation)).mean()
