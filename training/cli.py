@@ -66,7 +66,11 @@ def _add_train_options(train: argparse.ArgumentParser) -> None:
 def _add_evaluate_options(evaluate: argparse.ArgumentParser) -> None:
     evaluate.set_defaults(command=evaluate_command)
     evaluate.add_argument("model", metavar="MODEL", help="NAME, NAME/VERSION, or a version's folder")
-    _add_data_option(evaluate)
+    evaluate.add_argument("--data", metavar="PATH", help="held-out data, all rows of which are measured")
+    evaluate.add_argument(
+        "--test", metavar="PATH", help="the same; with both, --data is what the baselines are fitted on"
+    )
+    evaluate.add_argument("--label", metavar="COLUMN", help="labels, to measure how the model tells them apart")
     _add_shared_options(evaluate)
     evaluate.add_argument(
         "--importance-samples",

@@ -77,19 +77,29 @@ def export_command(options: argparse.Namespace) -> int:
 def evaluate_command(options: argparse.Namespace) -> int:
     """Measure the ONNX files of one version: JSON to stdout, a table to stderr, figures into a folder."""
     evaluation_options(None, options)  # torch takes seconds to import, which a mistake need not wait for
-    from training.data.load import load_data
-    from training.evaluation.version import choose_data, evaluate_version, find_version, open_version, stored_config
+    from training.evaluation.held_out import load_evaluation_data
+    from training.evaluation.principal import stored_principal_components
+    from training.evaluation.version import evaluate_version, find_version, open_version, stored_config
     from training.exporting.report import draw_report
 
-    model = open_version(find_version(options.model, options.models_dir))
+    folder = find_version(options.model, options.models_dir)
+    model = open_version(folder)
     config = stored_config(model.manifest)
-    data_config = choose_data(model.manifest, config, options.data, options.data_dir)
-    data = load_data(data_config, options.data_dir, config.optimisation.seed if config else 0)
-    report = evaluate_version(model, config, data, evaluation_options(config, options))
-    print_table(model.manifest, report.measurements)
+    paths = (options.data, options.test)
+    chosen = load_evaluation_data(model.manifest, config, paths, options.label, options.data_dir)
+    report = evaluate_version(
+        model,
+        config,
+        chosen.data,
+        evaluation_options(config, options),
+        training=chosen.training,
+        pca=stored_principal_components(folder),
+        separation=chosen.separation,
+    )
+    print_table(model.manifest, report.measurements, len(chosen.data.test))
     if options.report:
         options.report.mkdir(parents=True, exist_ok=True)
-        draw_report(model, data, {}, report.measurements, options.report)
+        draw_report(model, chosen.data, {}, report.measurements, options.report)
         log.info("figures are in %s", options.report / "figures")
     print(report.as_json())
     return 0
@@ -116,15 +126,17 @@ def evaluation_options(config: Config | None, options: argparse.Namespace) -> Ev
         ) from error
 
 
-def print_table(manifest: Manifest, measurements: tuple[Measurement, ...]) -> None:
-    """Print the measurements as tables to stderr."""
+def print_table(manifest: Manifest, measurements: tuple[Measurement, ...], rows: int) -> None:
+    """Print the measurements of so many test rows as tables to stderr."""
     from rich.console import Console
     from rich.table import Table
+
+    from training.evaluation.rounding import shown
 
     console = Console(stderr=True)
     for measurement in measurements:
         title = f"{manifest.name}/{manifest.version}: {measurement.data_set}"
         table = Table("measure", "value", title=title, caption=measurement.protocol, title_justify="left")
         for name, value in measurement.values.items():
-            table.add_row(name, f"{value:.5g}")
+            table.add_row(name, shown(name, value, rows))
         console.print(table)

@@ -55,6 +55,8 @@ class DataSet:
     validation: Split
     test: Split
     findings: Findings = field(default_factory=Findings)
+    is_whole: bool = False
+    """True if the test part is every row of a file; the training part is then that of other data, or empty."""
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the stored samples and labels of all parts, in hexadecimal digits."""

@@ -51,7 +51,7 @@ def load_data(config: DataConfig, data_dir: Path | None, seed: int) -> DataSet:
         elif is_table(test_path):
             alike = same_columns(config, source)
         source = with_test_part(source, _read(test_path, alike))
-    return prepare(_name_of(path), arrange_axes(source, config.kind), config, seed)
+    return prepare(name_of(path), arrange_axes(source, config.kind), config, seed)
 
 
 def find_path(path: str, data_dir: Path | None) -> Path:
@@ -71,6 +71,11 @@ def _find_test_path(path: str, data_dir: Path | None) -> Path:
         if re.fullmatch(r"0?\.\d+", path):
             raise DataError(f"--test names a file or a folder; --set data.test={path} is the share of rows") from error
         raise
+
+
+def read_source(path: Path, config: DataConfig) -> Source:
+    """Read a file or a folder, with the axes of its samples arranged. Raises DataError."""
+    return arrange_axes(_read(path, config), config.kind)
 
 
 def is_table(path: Path) -> bool:
@@ -157,7 +162,7 @@ def _refuse_unused_options(config: DataConfig, origin: str, *used: str) -> None:
             raise DataError(f"{origin}: {flag} has no meaning for this kind of data")
 
 
-def _name_of(path: Path) -> str:
+def name_of(path: Path) -> str:
     """Return `faces` for a folder, `people` for people.csv, `images-idx3-ubyte` for images-idx3-ubyte.gz."""
     path = path.resolve()
     return path.name if path.is_dir() else path.name.removesuffix(".gz").rpartition(".")[0] or path.name

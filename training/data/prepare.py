@@ -34,17 +34,17 @@ def prepare(name: str, source: Source, config: DataConfig, seed: int) -> DataSet
     high = np.max([part.high for part in surveys], axis=0)
     if sum(len(part.samples) for part in sources) > 1 and (low == high).all():
         raise DataError(f"{source.origin}: all rows are the same")
-    _check_span(source, low.astype(np.float64), high.astype(np.float64))
+    check_span(source, low.astype(np.float64), high.astype(np.float64))
     losses = find_losses(source)
     if losses:
         source = replace(source, notes={**source.notes, "precision": describe_losses(source, losses)})
         log.warning("%s: %s", source.origin, source.notes["precision"])
     classes, labels = number_labels(sources)
     rows = _split_rows(source, surveys, config, seed)
-    unit, value_range = _unit_and_range(source, value_range, float(low.min()), float(high.max()))
+    unit, value_range = unit_and_range(source, value_range, float(low.min()), float(high.max()))
     origins = (0, 0 if source.validation is None else 1, 0 if source.test is None else -1)
     train, validation, test = (
-        _gather(sources[index], labels[index], part_rows, unit) for index, part_rows in zip(origins, rows, strict=True)
+        gather(sources[index], labels[index], part_rows, unit) for index, part_rows in zip(origins, rows, strict=True)
     )
     own = [sources[index] for index in origins]
     fill = fill_missing(own, (train, validation, test), rows) if config.missing == "median" else ()
@@ -58,7 +58,7 @@ def prepare(name: str, source: Source, config: DataConfig, seed: int) -> DataSet
             )
     return DataSet(
         name=name,
-        input=_input(source, value_range, found, fill),
+        input=describe_input(source, value_range, found, fill),
         classes=classes,
         train=train,
         validation=validation,
@@ -67,7 +67,7 @@ def prepare(name: str, source: Source, config: DataConfig, seed: int) -> DataSet
     )
 
 
-def _check_span(source: Source, low: npt.NDArray[np.float64], high: npt.NDArray[np.float64]) -> None:
+def check_span(source: Source, low: npt.NDArray[np.float64], high: npt.NDArray[np.float64]) -> None:
     """Raise DataError unless float32 holds the distances between values: of a column, or of all pixels."""
     if source.kind == "image":
         low, high = low.min(keepdims=True), high.max(keepdims=True)
@@ -126,7 +126,7 @@ def _check_group_count(source: Source, groups: Integers, shares: list[str]) -> N
         )
 
 
-def _unit_and_range(
+def unit_and_range(
     source: Source, value_range: tuple[float, float] | None, low: float, high: float
 ) -> tuple[float, tuple[float, float] | None]:
     """
@@ -145,7 +145,7 @@ def _unit_and_range(
     return 1.0, (0.0, 1.0) if low >= 0 and high <= 1 else None
 
 
-def _gather(source: Source, labels: Integers | None, rows: Integers, unit: float) -> Split:
+def gather(source: Source, labels: Integers | None, rows: Integers, unit: float) -> Split:
     """Copy rows of a source into memory, C-contiguous, in the type in which they are stored."""
     samples: StoredSamples = np.empty((len(rows), *source.samples.shape[1:]), stored_dtype(source.samples.dtype))
     for chunk in row_chunks(samples):
@@ -164,9 +164,10 @@ def _training_range(source: Source, train: Split) -> tuple[float, float]:
     return low, high
 
 
-def _input(
+def describe_input(
     source: Source, value_range: tuple[float, float] | None, found: bool, fill: tuple[float, ...]
 ) -> ImageInput | VectorInput:
+    """Return the description of one sample. Images need a range; `found` says that it is that of the numbers."""
     shape = source.samples.shape[1:]
     limits = None if value_range is None else ValueRange(low=value_range[0], high=value_range[1])
     if source.kind == "vector":

@@ -42,13 +42,14 @@ def _check_latents(values: Mapping[str, float]) -> Iterable[str]:
 
 
 def _check_rivals(values: Mapping[str, float], has_rival: bool) -> Iterable[str]:
+    """Yield the rivals that are better by the standard error of the MSE or more: six rows prove little."""
     rivals = {"untrained_mse": "its untrained self"}
     if has_rival and "pca_active_mse" in values:
         rivals = {"pca_active_mse": "PCA with as many components as there are active units", **rivals}
     elif has_rival:
         rivals = {"pca_mse": "PCA of the same size", **rivals}
     for rival, name in rivals.items():
-        if rival in values and values["mse"] >= values[rival]:
+        if rival in values and values["mse"] - values[rival] >= values.get("mse_standard_error", 0.0):
             numbers = f"an MSE of {values['mse']:.4g} against {values[rival]:.4g}"
             yield f"the network does not beat {name}: {numbers}"
 

@@ -30,12 +30,17 @@ WAVELET_SIGMAS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7)
 
 @dataclass(frozen=True)
 class LinearAutoencoder:
-    """PCA fitted on training rows: the linear autoencoder with the least squared error."""
+    """PCA: the linear autoencoder with the least squared error on the rows that it was fitted on."""
 
-    pca: Any
+    mean: Array
+    """(F,)"""
+    components: Array
+    """(D, F), the first explains the most."""
+    description: str
+    """The rows that it was fitted on, for the protocol."""
 
     @classmethod
-    def fit(cls, samples: Samples, dimension: int) -> LinearAutoencoder:
+    def fit(cls, samples: Samples, dimension: int, rows: str = "training rows") -> LinearAutoencoder:
         """Fit at most `dimension` components: no more than rows or features. Shape: (N, *shape)."""
         flat = samples.reshape(len(samples), -1)
         dimension = min(dimension, *flat.shape)
@@ -43,11 +48,13 @@ class LinearAutoencoder:
         if len(flat) == 1:
             solver = "full"  # one row has no covariance
         with np.errstate(divide="ignore", invalid="ignore"):  # shares of a variance that is 0
-            return cls(PCA(dimension, svd_solver=solver, random_state=0).fit(flat))
+            pca = PCA(dimension, svd_solver=solver, random_state=0).fit(flat)
+        mean, components = (np.asarray(array, np.float32) for array in (pca.mean_, pca.components_))
+        return cls(mean, components, f"fitted on {len(flat)} {rows}")
 
     def encode(self, samples: Samples) -> Latents:
         """Return the components of samples. Shapes: (N, *shape) -> (N, dimension)."""
-        return np.asarray(self.pca.transform(samples.reshape(len(samples), -1)), np.float32)
+        return np.asarray((samples.reshape(len(samples), -1) - self.mean) @ self.components.T, np.float32)
 
     def reconstruct(self, samples: Samples, components: int | None = None) -> Samples:
         """
@@ -55,10 +62,9 @@ class LinearAutoencoder:
 
         Shapes: (N, *shape) -> (N, *shape)
         """
-        codes = self.encode(samples)
-        if components is not None:
-            codes[:, components:] = 0
-        return np.asarray(self.pca.inverse_transform(codes), np.float32).reshape(samples.shape)
+        latents = self.encode(samples)[:, :components]
+        output = latents @ self.components[:components] + self.mean
+        return np.asarray(output, np.float32).reshape(samples.shape)
 
 
 def median_denoiser(noisy: Array) -> Array:

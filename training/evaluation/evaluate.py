@@ -17,6 +17,8 @@ from training.evaluation.measures.bounds import measure_bounds
 from training.evaluation.measures.denoising import measure_denoising
 from training.evaluation.measures.latents import measure_latents
 from training.evaluation.measures.reconstruction import measure_reconstruction
+from training.evaluation.measures.separation import measure_separation
+from training.evaluation.principal import principal_components
 from training.evaluation.subject import Subject, Untrained, map_chunks
 from training.evaluation.units import has_likelihood
 
@@ -30,16 +32,19 @@ def evaluate(
     binarisation: Binarisation = "none",
     seed: int = 0,
     limits: Limits = DEFAULT_LIMITS,
+    pca: LinearAutoencoder | None = None,
+    separation: bool = False,
 ) -> tuple[Measurement, ...]:
     """
-    Return the measurements on the test part; baselines are fitted on the training part.
+    Return the measurements on the test part; baselines are fitted on the training part, and so is PCA if none is given.
 
+    `separation` measures how the model tells the labels of the test part apart, which nothing is fitted to.
     `binarisation` applies to the targets of the bounds. `seed` decides the choice of rows, the binarised targets and
     the importance samples: compare measurements of the same seed only. Raises DataError if the model cannot take the
     data.
     """
     subject = Subject.of(model, data, seed, limits)
-    pca = LinearAutoencoder.fit(subject.x(subject.baseline_rows()), model.manifest.latent_dim)
+    pca = pca or principal_components(subject)
     bounds, active = [], None
     if model.manifest.latent.kind == "gaussian" and has_likelihood(model.manifest):
         bounds = [measure_bounds(subject, binarisation, options.importance_samples)]
@@ -51,7 +56,8 @@ def evaluate(
     if "denoise" in model.manifest.tasks:
         for kind in options.noise_kinds:
             measurements += [measure_denoising(subject, kind, amount) for amount in options.noise_amounts]
-    return tuple(measurements + bounds)
+    labelled = measure_separation(subject, pca) if separation else None
+    return tuple(measurements + bounds + ([labelled] if labelled else []))
 
 
 def encode(model: Autoencoder, split: Split) -> Latents:

@@ -51,7 +51,13 @@ class Subject:
     @property
     def description(self) -> str:
         """A measurement's description of its data set."""
-        return f"{self.data.name}, test part, {len(self.data.test)} samples"
+        part = "every row" if self.data.is_whole else "test part"
+        return f"{self.data.name}, {part}, {len(self.data.test)} samples"
+
+    @property
+    def has_training_rows(self) -> bool:
+        """False if baselines have no rows to be fitted on."""
+        return len(self.data.train) > 0
 
     def training_rows(self, limit: RowLimit) -> Split:
         """Return the training rows, or as many as the limit allows, chosen with the seed."""
@@ -60,11 +66,6 @@ class Subject:
     def baseline_rows(self) -> Split:
         """Return the training rows that baselines are fitted on."""
         return self.training_rows(self.limits.baseline)
-
-    @property
-    def baseline_row_count(self) -> int:
-        """Number of training rows that baselines are fitted on."""
-        return min(len(self.data.train), self.row_count(self.limits.baseline))
 
     def row_count(self, limit: RowLimit) -> int:
         """Return the most rows of this model's samples within a limit."""
@@ -152,7 +153,8 @@ def check_fit(manifest: Manifest, data: DataSet) -> None:
             if ours != theirs:
                 raise DataError(f"{data.name}: column {number}: expected {ours!r}, as in the model, got {theirs!r}")
     for part, split in (("training", data.train), ("test", data.test)):
-        _check_part(manifest, data.name, part, split)
+        if not (data.is_whole and part == "training" and len(split) == 0):
+            _check_part(manifest, data.name, part, split)
 
 
 def _check_part(manifest: Manifest, name: str, part: str, split: Split) -> None:

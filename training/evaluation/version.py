@@ -24,6 +24,7 @@ from training.data.tables.matching import feature_columns
 from training.data.tables.text import is_text_table
 from training.errors import InvalidConfiguration, RunError
 from training.evaluation.alarms import alarms
+from training.evaluation.baselines import LinearAutoencoder
 from training.evaluation.evaluate import evaluate
 from training.evaluation.untrained import untrained
 from training.preprocessing import fit_preprocessing
@@ -143,20 +144,28 @@ def _table_options(sample: ModelInput, own: DataConfig, place: Path) -> dict[str
 
 
 def evaluate_version(
-    model: Autoencoder, config: Config | None, data: DataSet, options: EvaluationConfig
+    model: Autoencoder,
+    config: Config | None,
+    data: DataSet,
+    options: EvaluationConfig,
+    *,
+    training: DataSet | None = None,
+    pca: LinearAutoencoder | None = None,
+    separation: bool = False,
 ) -> VersionReport:
     """
     Measure a model on data, and log the warnings.
 
-    The untrained network is measured too if the data are those of the training. Raises DataError.
+    With the data of its training, the untrained network is measured too, and PCA is fitted on them; otherwise PCA is
+    `pca`, or fitted on the data themselves. Raises DataError.
     """
     manifest, reference = model.manifest, None
-    if manifest.training is None or manifest.training.data_fingerprint != data.fingerprint():
-        log.warning("%s was not trained on these data", manifest.name)
+    if training is None:
+        log.warning("%s: its training data are not at hand; PCA is described in the protocol", manifest.name)
     elif config:
-        reference = untrained(config, data, fit_preprocessing(config, data))
+        reference, pca = untrained(config, training, fit_preprocessing(config, training)), None
     binarisation = config.binarisation if config else "none"
-    measurements = evaluate(model, data, options, reference, binarisation=binarisation)
+    measurements = evaluate(model, data, options, reference, binarisation=binarisation, pca=pca, separation=separation)
     warnings = alarms(measurements, {}, manifest)
     for warning in warnings:
         log.warning("%s: %s", manifest.name, warning)

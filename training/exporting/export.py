@@ -32,6 +32,8 @@ from app.manifest import (
 from training.data.dataset import DataSet, Split
 from training.evaluation.alarms import alarms
 from training.evaluation.evaluate import evaluate
+from training.evaluation.principal import principal_components, save_principal_components
+from training.evaluation.subject import Subject
 from training.evaluation.untrained import untrained
 from training.exporting.card import write_card
 from training.exporting.graphs import PARITY_BATCHES, PARITY_TOLERANCE, rounded_to_half, write_graphs
@@ -91,8 +93,10 @@ def _write_report(run: Run, data: DataSet, folder: Path, draft: Manifest) -> Man
     """Measure the folder's graphs, draw the figures, and write card and manifest."""
     model = Autoencoder.open(folder, draft, threads=available_cores())
     log.info("evaluating on %d test samples", len(data.test))
-    reference = untrained(run.config, data, run.preprocessing)
-    metrics = evaluate(model, data, run.config.evaluation, reference, binarisation=run.config.binarisation)
+    reference, subject = untrained(run.config, data, run.preprocessing), Subject.of(model, data)
+    pca = principal_components(subject)
+    save_principal_components(pca, len(subject.baseline_rows()), folder)
+    metrics = evaluate(model, data, run.config.evaluation, reference, binarisation=run.config.binarisation, pca=pca)
     warnings = alarms(metrics, run.record.history, draft, cut_short=bool(run.record.cut_short))
     for warning in warnings:
         log.warning("%s: %s", draft.name, warning)

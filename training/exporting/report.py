@@ -113,7 +113,7 @@ def latent_plane(model: Autoencoder, data: DataSet, points: Split) -> tuple[Arra
         return latents, "latent dimension"
     if latents.shape[1] == 1:
         return np.concatenate([latents, np.zeros_like(latents)], axis=1), "latent dimension"
-    train = encode(model, data.train.take(slice(MAX_PLANE_ROWS)))
+    train = encode(model, (data.train if len(data.train) else points).take(slice(MAX_PLANE_ROWS)))
     plane = LinearAutoencoder.fit(train, 2).encode(latents)
     plane = np.pad(plane, ((0, 0), (0, 2 - plane.shape[1])))  # one training row has one axis
     return plane, f"principal axis of the {latents.shape[1]} latents"

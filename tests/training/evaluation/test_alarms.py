@@ -129,3 +129,8 @@ def test_a_column_that_ruins_the_test_likelihood_is_named(share: float, cause: s
         f'the test likelihood is that of one column: column "weight"{cause} 1200 nats per row; without it the negative '
         "bound is 9.75 in place of 1210",
     )
+
+
+def test_a_difference_within_the_standard_error_raises_no_alarm() -> None:
+    assert warned(measurements(mse=0.021, pca_mse=0.02, mse_standard_error=0.002)) == ()
+    assert len(warned(measurements(mse=0.023, pca_mse=0.02, mse_standard_error=0.002))) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ from training.data.tables.columns import Column, read_column, settle_decimals, s
 from training.data.tables.dialect import SEPARATOR_NAMES, TextTable, read_dialect
 from training.data.tables.indices import pandas_indices
 from training.data.tables.selection import candidates, leave_out_indices, listed, quoted
-from training.data.tables.text import read_text
+from training.data.tables.text import is_text_table, read_text
 from training.errors import DataError
 
 MAX_BLOCK_BYTES = 2**30
@@ -65,6 +66,17 @@ def read_parquet(path: Path, label: str | None, options: TableOptions | None = N
             columns = FileColumns(str(path), schema.names, column, pandas_indices(schema.metadata))
             return _source(columns, label, options or TableOptions())
     except (pa.ArrowException, OSError, ValueError, KeyError, UnicodeError) as error:
+        raise DataError(f"{path}: cannot be read as Parquet: {_one_line(error)}") from error
+
+
+def column_names(path: Path, options: TableOptions) -> tuple[str, ...]:
+    """Return the names of all columns of a text file or a Parquet file. Raises DataError."""
+    if is_text_table(path):
+        content, _ = read_text(path, options.encoding)
+        return tuple(read_dialect(path, content, options.separator, options.header).names)
+    try:
+        return tuple(pyarrow.parquet.read_schema(str(path)).names)
+    except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: cannot be read as Parquet: {_one_line(error)}") from error
 
 
@@ -126,7 +138,10 @@ def _source(file: FileColumns, label: str | None, options: TableOptions) -> Sour
         raise DataError(f"{file.origin}: expected at least one row, got none")
     features = build_features(file.origin, columns, options)
     keep, notes["missing"] = settle_missing(file.origin, columns, options, label_missing)
-    return make_source(file.origin, features, keep, labels, notes | notes_of(features, columns))
+    source = make_source(file.origin, features, keep, labels, notes | notes_of(features, columns))
+    if options.columns is None:
+        return source
+    return replace(source, further_columns=tuple(name for name in file.names if name not in (*names, label)))
 
 
 def _settle_text(file: FileColumns, columns: dict[str, Column], options: TableOptions) -> str:

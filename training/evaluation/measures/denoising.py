@@ -117,14 +117,14 @@ def _measure_images(
         ridge, note = _fit_ridge(noise, partial(to_unit, value_range=value_range), clipped=True)
         methods["ridge_"] = lambda: ridge.denoise(noisy)
         notes.append(note)
-    slow_methods, note = _tuned_methods(noise, noisy, value_range)
+    slow_methods, note = _tuned_methods(noise, noisy, value_range) if noise.subject.has_training_rows else ({}, "")
     values = {}
     for prefix, method in (methods | slow_methods).items():
         output = method()
         values[f"{prefix}psnr"] = psnr(output, clean[: len(output)])
         if window_of(clean.shape):
             values[f"{prefix}ssim"] = ssim(output, clean[: len(output)])
-    return values, [*notes, note]
+    return values, [*notes, note] if note else notes
 
 
 def _tuned_methods(noise: Noise, noisy: Samples, value_range: ValueRange) -> tuple[Methods, str]:
@@ -157,7 +157,7 @@ def _measure_vectors(noise: Noise, noisy: Samples, clean: Samples) -> tuple[dict
 
 
 def _fits_ridge(subject: Subject) -> bool:
-    return subject.manifest.input_size <= subject.limits.max_ridge_features
+    return subject.has_training_rows and subject.manifest.input_size <= subject.limits.max_ridge_features
 
 
 def _fit_ridge(noise: Noise, convert: Callable[[Samples], Samples], clipped: bool) -> tuple[RidgeDenoiser, str]:

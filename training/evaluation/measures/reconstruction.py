@@ -62,7 +62,7 @@ def measure_reconstruction(
         values["mse_standard_error"] = float(joined["mse"].std(ddof=1) / math.sqrt(len(joined["mse"])))
     if not is_bernoulli(subject.manifest):
         values |= {name: share.mean() for name, share in explained.items()}
-    return Measurement(data_set=subject.description, protocol=_protocol(subject, values), values=values)
+    return Measurement(data_set=subject.description, protocol=_protocol(subject, values, pca), values=values)
 
 
 def _errors(subject: Subject, output: Samples, linear: Samples, target: Samples) -> dict[str, Doubles]:
@@ -88,11 +88,11 @@ def _similarity(subject: Subject, reconstructed: Samples, samples: Samples) -> d
     return values
 
 
-def _protocol(subject: Subject, values: dict[str, float]) -> str:
+def _protocol(subject: Subject, values: dict[str, float], pca: LinearAutoencoder) -> str:
     notes = [
         "decode(encode(x)), errors of x, the preprocessed samples"
         + (", in [0, 1]" if in_unit_interval(subject.manifest) else ""),
-        f"PCA of the same number of components, fitted on {subject.baseline_row_count} training rows",
+        f"PCA of the same number of components, {pca.description}",
     ]
     if "pca_active_mse" in values:
         notes.append("pca_active: PCA with as many components as there are active units")
