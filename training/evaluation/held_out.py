@@ -80,7 +80,11 @@ def _own_data(
     is_same = is_trained_on(manifest, data)
     if label is not None and label != own.label:
         _refuse_feature(manifest, label)
-        data = load_data(own.model_copy(update={"label": label}), data_dir, seed)
+        changed: dict[str, object] = {"label": label}
+        sample = manifest.input
+        if isinstance(sample, VectorInput) and sample.feature_names:  # the former label is no feature now
+            changed |= {"columns": feature_columns(sample.feature_names, sample.one_hot), "drop": ()}
+        data = load_data(own.model_copy(update=changed), data_dir, seed)
     return EvaluationData(data, data if is_same else None, separation=label is not None)
 
 
