@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.distribution import installed_version
 from training.commands import evaluate_command, export_command, train_command
+from training.comparing.commands import compare_command, list_command
 from training.config import OptimisationConfig, bundled_configs
 from training.table_options import add_table_options
 
@@ -26,13 +27,42 @@ def build_parser() -> argparse.ArgumentParser:
     export.set_defaults(command=export_command)
     export.add_argument("run_dir", metavar="RUN", type=Path, help="the run's folder")
     _add_shared_options(export)
+    _add_compare_options(commands.add_parser("compare", help="train several configurations on the same rows"))
+    _add_list_options(commands.add_parser("list", help="compare all versions of the repository"))
     return parser
 
 
 def _add_train_options(train: argparse.ArgumentParser) -> None:
     train.set_defaults(command=train_command)
-    bundled = ", ".join(bundled_configs())
-    train.add_argument("config", metavar="CONFIG", help=f"a YAML file, or one of: {bundled}")
+    train.add_argument("config", metavar="CONFIG", help=_config_help())
+    _add_training_options(train)
+    train.add_argument("--run-dir", type=Path, help="folder of checkpoints and logs (default: runs/NAME)")
+    train.add_argument("--no-export", action="store_true", help="only train; the command export does the rest")
+
+
+def _add_compare_options(compare: argparse.ArgumentParser) -> None:
+    compare.set_defaults(command=compare_command)
+    compare.add_argument("configs", nargs="+", metavar="CONFIG", help=_config_help())
+    _add_training_options(compare)
+    compare.add_argument(
+        "--run-dir", type=Path, default=Path("runs/compare"), help="folder of the runs (default: runs/compare)"
+    )
+    compare.add_argument("--export", action="store_true", help="export the configuration that is best on validation")
+    compare.add_argument("--json", action="store_true", help="print JSON in place of a table")
+
+
+def _add_list_options(versions: argparse.ArgumentParser) -> None:
+    versions.set_defaults(command=list_command)
+    _add_models_option(versions)
+    versions.add_argument("--json", action="store_true", help="print JSON in place of a table")
+
+
+def _config_help() -> str:
+    return f"a YAML file, or one of: {', '.join(bundled_configs())}"
+
+
+def _add_training_options(train: argparse.ArgumentParser) -> None:
+    """Add the options of data and of optimisation, which all commands that train have."""
     _add_data_option(train)
     train.add_argument("--test", metavar="PATH", help="another file or folder, whose rows are the test part")
     train.add_argument("--kind", choices=["image", "vector"], help="vector: flatten arrays, such as windows of series")
@@ -47,7 +77,6 @@ def _add_train_options(train: argparse.ArgumentParser) -> None:
     train.add_argument("--name", help="the model's name, in place of the configuration's")
     add_table_options(train)
     _add_shared_options(train)
-    train.add_argument("--run-dir", type=Path, help="folder of checkpoints and logs (default: runs/NAME)")
     train.add_argument("--resume", action="store_true", help="continue the run in the folder")
     train.add_argument("--overwrite", action="store_true", help="delete the run in the folder and start again")
     train.add_argument("--max-minutes", type=_positive, help="stop at the end of the epoch after this time")
@@ -60,7 +89,6 @@ def _add_train_options(train: argparse.ArgumentParser) -> None:
         help="any option of the configuration, such as network.latent_dim=8; may be repeated",
     )
     train.add_argument("--accelerator", choices=["auto", "cpu", "gpu"], default="auto", help="default: auto")
-    train.add_argument("--no-export", action="store_true", help="only train; the command export does the rest")
 
 
 def _add_evaluate_options(evaluate: argparse.ArgumentParser) -> None:
@@ -95,13 +123,17 @@ def _add_data_option(parser: argparse.ArgumentParser) -> None:
 
 def _add_shared_options(parser: argparse.ArgumentParser) -> None:
     data_dir = os.environ.get("HOURGLASS_DATA_DIR")
-    models_dir = os.environ.get("HOURGLASS_MODELS_DIR", "models")
     parser.add_argument(
         "--data-dir",
         type=Path,
         default=Path(data_dir) if data_dir else None,
         help="folder of data sets (HOURGLASS_DATA_DIR); without it, MNIST is downloaded once",
     )
+    _add_models_option(parser)
+
+
+def _add_models_option(parser: argparse.ArgumentParser) -> None:
+    models_dir = os.environ.get("HOURGLASS_MODELS_DIR", "models")
     parser.add_argument(
         "--models-dir",
         type=Path,
