@@ -48,6 +48,32 @@ def test_a_model_is_trained_exported_and_evaluated(
     assert main(["evaluate", str(first)]) == 0
 
 
+def test_a_held_out_file_is_measured_beside_the_pca_of_the_training_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """First beside the training data themselves, then without them, by the PCA that the version has."""
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    for name, rows in (("train", 80), ("new", 30)):
+        numbers = random.normal(size=(rows, 2)) @ random.normal(size=(2, 5)) + random.normal(size=(rows, 5))
+        lines = [f"{','.join(f'{x:.4f}' for x in row)},{'ab'[i % 5 == 0]}" for i, row in enumerate(numbers.tolist())]
+        (tmp_path / f"{name}.csv").write_text("v,w,x,y,z,kind\n" + "\n".join(lines) + "\n")
+    assert main(["train", "table-ae", "--data", "train.csv", "--drop", "kind", "--name", "t", "--epochs", "2"]) == 0
+    capsys.readouterr()
+    measured = []
+    for _ in range(2):
+        assert main(["evaluate", "t", "--test", "new.csv", "--label", "kind"]) == 0
+        measured.append(json.loads(capsys.readouterr().out)["metrics"])
+        (tmp_path / "train.csv").unlink(missing_ok=True)
+    (beside, *_, labelled), (alone, *_) = measured
+    assert beside["data_set"] == "new, every row, 30 samples"
+    assert "fitted on 68 training rows" in beside["protocol"]
+    assert "of 68 rows of the model's training data, stored with the version" in alone["protocol"]
+    assert alone["values"]["pca_mse"] == pytest.approx(beside["values"]["pca_mse"], rel=1e-4)
+    assert "positive: b, the rarer class" in labelled["protocol"]
+    assert {"auroc", "average_precision", "pca_auroc"} <= labelled["values"].keys()
+
+
 @pytest.mark.parametrize("name", ["table-ae", "table-vae", "images-ae", "images-sdae", "images-vae"])
 def test_the_general_configurations_accept_any_data(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
