@@ -27,7 +27,7 @@ TABLE_ROWS, TABLE_COLUMNS, TABLE_FACTORS = 700, 12, 3
 """The table: normal factors times a fixed matrix, with noise of a tenth."""
 RUNS = {
     "digits": ("digits-vae", "--epochs", "10"),
-    "table": ("table-vae", "--data", "table.csv", "--epochs", "60"),
+    "table": ("table-vae", "--data", "table.csv", "--epochs", "20"),
 }
 """The measured commands by name; they run in a folder that has the table."""
 VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "KMP_BLOCKTIME", "GOMP_SPINCOUNT", "MKL_NUM_THREADS")

@@ -1,4 +1,4 @@
-"""How a model tells the labels of held-out rows apart: by its errors, for two, and by its latents, for several."""
+"""Scores of how a model tells labels apart: by its errors, for two classes, and by its latents, for several."""
 
 from __future__ import annotations
 

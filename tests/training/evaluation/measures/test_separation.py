@@ -89,7 +89,7 @@ def test_a_class_of_one_row_is_left_out_of_the_cross_validation(tmp_path: Path) 
 
 
 def test_an_answer_is_right_as_often_in_each_class() -> None:
-    """Of 90 rows of one class and 10 of another, a constant answer is right in 90 %, but balanced in half."""
+    """A constant answer is right for 90 of 100 rows, but balanced for one class of two."""
     labels = np.repeat([0, 1], [90, 10])
     latents = np.zeros((100, 1), np.float32)
     assert cross_validated(KNeighborsClassifier(5), latents, labels, 0) == pytest.approx(0.5)
