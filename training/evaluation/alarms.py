@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from app.manifest import Measurement
+from training.evaluation.harm import denoising_alarms
 
 MIN_OVERFIT_SHARE = 0.02
 """Share of the validation loss's drop from the first epoch to the best. A smaller rise after the best is noise."""
@@ -15,6 +16,7 @@ def alarms(
 ) -> tuple[str, ...]:
     """Return the warnings that a user should know before trusting the model; empty if there are none."""
     warnings = [warning for measurement in measurements for warning in _check_values(measurement.values)]
+    warnings += denoising_alarms(measurements)
     warnings += [warning for stage, records in history.items() for warning in _check_overfit(stage, records)]
     return tuple(warnings)
 

@@ -29,6 +29,7 @@ from training.data.dataset import DataSet
 from training.errors import RunError
 from training.fitting.batches import Batches
 from training.fitting.callbacks import Checkpoint, Deadline, FiniteLoss, moving_average
+from training.fitting.denoising import plan_denoiser
 from training.fitting.ranks import is_first_rank, local_rank, local_world, on_first_rank, rank, world
 from training.fitting.runs import Run, check_data, finish, load_run, read_config, start, unfinish
 from training.fitting.stages import Stage, StagePlan, plan_stages
@@ -58,9 +59,9 @@ def fit(
     network = build_network(config, data.input, len(data.classes))
     steps_per_epoch = len(Batches(data.train, config.optimisation.batch_size, seed=None, world=world()))
     stages = plan_stages(network, preprocessing, config, steps_per_epoch, data.input.value_range)
+    stages += plan_denoiser(network, preprocessing, config, data, len(stages))
     on_first_rank(lambda: _open(config, data, folder, resume))
-    if config.network.architecture == "conv":
-        _order_weights(network, torch.channels_last)  # twice as fast on a CPU
+    _order_weights(network, torch.channels_last)  # convolutions are twice as fast on a CPU
     deadline = time.monotonic() + 60 * max_minutes if max_minutes else float("inf")
     for stage in stages:
         _fit_stage(stage, data, folder, deadline, accelerator, device)
