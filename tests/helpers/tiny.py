@@ -5,7 +5,7 @@ Real ONNX models whose results can be computed by hand.
     decode([p, q])       = [p/2, p/2, q/2, q/2], clipped to [0, 1]
 
 They take images with one channel and two rows, [a, b] and [c, d], or a table with four columns; a table's decoder does
-not clip. A conditional decoder adds a quarter of the label's index to every p/2 and q/2. A denoiser halves every number.
+not clip. A conditional decoder adds a quarter of the label's index to every p/2 and q/2. A denoiser halves the numbers.
 
 A mirror has any shape, and its latents are the sample itself. It serves tests of files and limits.
 """

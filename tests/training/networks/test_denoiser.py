@@ -28,6 +28,14 @@ def test_every_weight_takes_part(shape: tuple[int, ...]) -> None:
     assert all(weight.grad is not None and weight.grad.any() for weight in denoiser.parameters())
 
 
+def test_details_go_around_the_bottleneck() -> None:
+    """With the way through the lower resolutions cut, the predicted noise of each pixel still follows the input."""
+    denoiser, x = build_denoiser((1, 8, 8), (4, 6)), torch.rand(2, 1, 8, 8)
+    for name, weight in denoiser.named_parameters():
+        (torch.nn.init.zeros_ if "enlarge" in name else torch.nn.init.normal_)(weight)
+    assert (denoiser.noise(x)[0] != denoiser.noise(x)[1]).all()
+
+
 def test_the_loss_is_the_density_at_the_variance_that_fits_best() -> None:
     target = torch.randn(2, 3, 4)
     output = target + torch.tensor([0.5, 2.0]).view(2, 1, 1) * torch.randn(2, 3, 4)
