@@ -47,7 +47,7 @@ class DenoisingObjective(Section):
     denoiser_widths: Annotated[tuple[Positive, ...], Field(min_length=1)] = (16, 32, 64)
     """Images: the denoiser's channels at each resolution, from that of the images inwards; each halves their size."""
     denoiser_steps: Positive = 4000
-    """Steps of the denoiser's training, of 2 to 16 images each; fewer if the data are few."""
+    """Steps of the denoiser's training, of 2 to 64 images each; fewer if the data are few."""
 
     @model_validator(mode="after")
     def _amount_is_an_interval(self) -> Self:

@@ -18,7 +18,7 @@ from training.fitting.stages import Stage, StagePlan
 from training.networks.base import Network
 from training.preprocessing import Preprocessor
 
-MAX_ROWS, MIN_ROWS, STEP_PIXELS = 16, 2, 2**14
+MAX_ROWS, MIN_ROWS, STEP_PIXELS = 64, 2, 2**14
 """Bounds on the images of a step, of all processes together. Each pixel is an example, so large images need few."""
 MAX_EPOCHS = 200
 """The most passes over few rows. More would teach the denoiser their details, and each pass writes checkpoints."""

@@ -21,6 +21,8 @@ from training.networks.stacks import Crop, ResidualBlock
 
 UNITS, DENSE_BLOCKS = 256, 2
 """Hidden units and residual blocks of the denoiser of vectors."""
+MAX_LINEAR_SIZE = 256
+"""Numbers of an image up to which a linear map joins: it helps at 8 x 8 pixels, not at 28 x 28 (decision 35)."""
 ERROR_FLOOR = 1e-4
 """Added to a sample's mean squared error before its logarithm: below 40 dB, an error is not worth others' details."""
 
@@ -67,7 +69,8 @@ class UNet(nn.Module):
     """
     The noise of images, from residual blocks at several resolutions with skip connections between equal ones.
 
-    Each resolution is half the one before, the first is that of the images. Any size of at least one pixel works.
+    Each resolution is half the one before, the first is that of the images. Any size of at least one pixel works. Very
+    small images get a linear map, too: what is likely at a pixel depends on its place.
     """
 
     def __init__(self, shape: tuple[int, int, int], widths: Sequence[int]) -> None:
@@ -82,6 +85,10 @@ class UNet(nn.Module):
         self.innermost = ResidualBlock(widths[-1])
         self.exit = nn.Conv2d(widths[0], channels, 3, padding=1)
         start_at_zero(self.exit)
+        numbers = math.prod(shape)
+        self.linear = nn.Linear(numbers, numbers) if numbers <= MAX_LINEAR_SIZE else None
+        if self.linear:
+            start_at_zero(self.linear)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the noise. Shapes: (B, C, H, W) -> (B, C, H, W)."""
@@ -94,6 +101,8 @@ class UNet(nn.Module):
         for level, skip in zip(reversed(levels), reversed(skips), strict=True):
             hidden = level.after(skip + level.enlarge(hidden))
         noise: Tensor = self.exit(F.silu(hidden))
+        if self.linear:
+            noise = noise + self.linear(x.flatten(1)).view_as(x)
         return noise
 
 

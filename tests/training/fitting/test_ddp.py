@@ -37,7 +37,7 @@ def config_of(family: str, processes: int, **more: object) -> Config:
     options = {"epochs": 3, "ema_decay": 0.9, "gradient_clip": 50.0, "batch_size": 2 * BATCH // processes, **more}
     config = bundled_config(f"digits-{family}", **options)
     return (
-        with_objective(config, pretraining_epochs=1, denoiser_widths=(4, 4), denoiser_steps=80)
+        with_objective(config, pretraining_epochs=1, denoiser_widths=(4, 4), denoiser_steps=30)
         if family == "sdae"
         else config
     )

@@ -67,7 +67,7 @@ def test_levels_reach_from_none_to_the_most_and_small_ones_are_frequent(
 
 @pytest.mark.parametrize(
     ("rows", "batch_size", "steps_per_epoch", "epochs", "patience"),
-    [(160, 200, 10, 16, 4), (1600, 8, 200, 1, 3), (20, 200, 2, 80, 20), (5, 200, 1, 160, 40), (3, 2, 2, 80, 20)],
+    [(640, 200, 10, 16, 4), (1600, 8, 200, 1, 3), (80, 200, 2, 80, 20), (5, 200, 1, 160, 40), (3, 2, 2, 80, 20)],
 )
 def test_the_steps_decide_the_epochs_and_the_patience(
     rows: int, batch_size: int, steps_per_epoch: int, epochs: int, patience: int
@@ -77,11 +77,12 @@ def test_the_steps_decide_the_epochs_and_the_patience(
     stage = stage_of(config.model_copy(update={"optimisation": options}), grey(rows))
     assert (stage.plan.steps_per_epoch, stage.plan.epochs) == (steps_per_epoch, epochs)
     assert stage.config.optimisation.patience == patience
-    assert stage.config.optimisation.batch_size == min(batch_size, 16)
+    assert stage.config.optimisation.batch_size == min(batch_size, 64)
 
 
 @pytest.mark.parametrize(
-    ("shape", "rows"), [((1, 28, 28), 16), ((3, 32, 32), 16), ((3, 64, 64), 4), ((1, 256, 256), 2), ((10,), 200)]
+    ("shape", "rows"),
+    [((1, 8, 8), 64), ((1, 28, 28), 20), ((3, 32, 32), 16), ((3, 64, 64), 4), ((1, 256, 256), 2), ((10,), 200)],
 )
 def test_large_images_have_fewer_rows_in_a_step(shape: tuple[int, ...], rows: int) -> None:
     samples = VectorInput(shape=shape) if len(shape) == 1 else image_input(*shape)
@@ -90,7 +91,7 @@ def test_large_images_have_fewer_rows_in_a_step(shape: tuple[int, ...], rows: in
 
 
 def test_few_rows_are_not_passed_more_than_200_times() -> None:
-    assert stage_of(config_of(steps=100_000), grey(20)).plan.epochs == 200
+    assert stage_of(config_of(steps=100_000), grey(80)).plan.epochs == 200
 
 
 def test_a_network_without_a_denoiser_has_no_such_stage() -> None:

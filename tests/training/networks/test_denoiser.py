@@ -30,7 +30,7 @@ def test_every_weight_takes_part(shape: tuple[int, ...]) -> None:
 
 def test_details_go_around_the_bottleneck() -> None:
     """With the way through the lower resolutions cut, the predicted noise of each pixel still follows the input."""
-    denoiser, x = build_denoiser((1, 8, 8), (4, 6)), torch.rand(2, 1, 8, 8)
+    denoiser, x = build_denoiser((1, 20, 20), (4, 6)), torch.rand(2, 1, 20, 20)
     for name, weight in denoiser.named_parameters():
         (torch.nn.init.zeros_ if "enlarge" in name else torch.nn.init.normal_)(weight)
     assert (denoiser.noise(x)[0] != denoiser.noise(x)[1]).all()
