@@ -16,7 +16,7 @@ from app.files import hash_file, read_file
 from app.inputs import Contract, Dimension, ModelInput
 
 MANIFEST, MAX_MANIFEST_BYTES = "model.json", 1024 * 1024
-ENCODER, DECODER, GOLDEN = "encoder.onnx", "decoder.onnx", "golden.npz"
+ENCODER, DECODER, DENOISER, GOLDEN = "encoder.onnx", "decoder.onnx", "denoiser.onnx", "golden.npz"
 CARD, FIGURES, LATENT_MAP = "card.md", "figures", "latent_map.npz"
 
 TaskName = Literal["encode", "decode", "reconstruct", "denoise", "generate", "interpolate"]
@@ -165,6 +165,8 @@ class Manifest(Contract):
             raise ValueError("the task 'generate' needs a latent space with a prior (kind 'gaussian')")
         if missing := [name for name in (ENCODER, DECODER, GOLDEN) if name not in self.files]:
             raise ValueError(f"files: {missing[0]} is missing")
+        if self.has_denoiser and ("denoise" not in self.tasks or self.labels):
+            raise ValueError(f"files: {DENOISER} belongs to a model that has the task 'denoise' and no labels")
         return self
 
     @property
@@ -181,6 +183,11 @@ class Manifest(Contract):
     def encoder_outputs(self) -> tuple[str, ...]:
         """The names of the encoder's outputs, each of shape (batch, latent_dim)."""
         return ("mu", "logvar") if self.latent.kind == "gaussian" else ("latents",)
+
+    @property
+    def has_denoiser(self) -> bool:
+        """True if a graph of its own does the task denoise, in place of the encoder and the decoder."""
+        return DENOISER in self.files
 
     @property
     def input_size(self) -> int:

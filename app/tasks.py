@@ -123,6 +123,9 @@ async def denoise(model: ServedModel, options: DenoiseOptions, samples: Samples)
     """
     Denoise samples.
 
+    A model whose version holds a `denoiser.onnx` runs that graph, which keeps the details that a latent vector loses;
+    other models encode and decode the samples.
+
     With `noise`, the samples are corrupted first, and a JSON answer holds the corrupted samples under `noisy`.
     """
     if options.noise is None:
@@ -170,7 +173,7 @@ TASKS: dict[str, Task] = {
         DenoiseOptions,
         takes="samples",
         gives="samples",
-        runs=("round trip",),
+        runs=("denoise",),
         extras=("noisy",),
         echoes=("noisy",),
     ),

@@ -22,7 +22,7 @@ from app.engine.corruption import Noise, corrupt
 from app.engine.run_limit import CURRENT_RUN
 from app.engine.session import TensorSpec, check_signature, open_session
 from app.errors import InvalidParameter, UnsupportedTask, WrongShape
-from app.manifest import DECODER, ENCODER, Manifest, TaskName
+from app.manifest import DECODER, DENOISER, ENCODER, Manifest, TaskName
 
 MAX_RUN_ROWS = 256
 """The most rows of one run of a graph: this bounds the memory that a large request takes."""
@@ -56,7 +56,7 @@ class Reconstruction:
 
 class Autoencoder:
     """
-    An encoder and a decoder that belong together.
+    An encoder and a decoder that belong together, and the graph that denoises, if the version has one.
 
         samples  (B, *manifest.input_shape)  float32, in the manifest's range
         latents  (B, manifest.latent_dim)    float32
@@ -75,10 +75,12 @@ class Autoencoder:
         manifest: Manifest,
         encoder: onnxruntime.InferenceSession,
         decoder: onnxruntime.InferenceSession,
+        denoiser: onnxruntime.InferenceSession | None = None,
     ) -> None:
         self.manifest = manifest
         self._encoder = encoder
         self._decoder = decoder
+        self._denoiser = denoiser
         self._encoder_outputs = manifest.encoder_outputs
         checks = row_checks(manifest)
         self._check_samples, self._check_latents = checks["samples"], checks["latents"]
@@ -91,11 +93,14 @@ class Autoencoder:
             encoder, [samples, *encoder_labels], [TensorSpec(name, latents.shape) for name in self._encoder_outputs]
         )
         check_signature(decoder, [latents, *labels], [samples])
+        if denoiser:
+            check_signature(denoiser, [samples], [TensorSpec("denoised", samples.shape)])
 
     @classmethod
     def open(cls, folder: Path, manifest: Manifest, threads: int = 1) -> Autoencoder:
         """Open the model in a version's folder. Raises InvalidModel. The repository checks the files' checksums."""
-        return cls(manifest, open_session(folder / ENCODER, threads), open_session(folder / DECODER, threads))
+        names = (ENCODER, DECODER, DENOISER) if manifest.has_denoiser else (ENCODER, DECODER)
+        return cls(manifest, *(open_session(folder / name, threads) for name in names))
 
     def run_encoder(self, samples: Samples, labels: Labels | None = None) -> tuple[Latents, ...]:
         """Return all outputs of the encoder: latents, or mu and logvar."""
@@ -115,6 +120,12 @@ class Autoencoder:
     def run_round_trip(self, samples: Samples, labels: Labels | None = None) -> tuple[Samples]:
         """Return samples that were encoded and decoded."""
         return self.run_decoder(*self.run_mean(samples, labels), labels)
+
+    def run_denoiser(self, samples: Samples, labels: Labels | None = None) -> tuple[Samples]:
+        """Return the samples without noise: by the graph for that, or encoded and decoded if there is none."""
+        if self._denoiser is None:
+            return self.run_round_trip(samples, labels)
+        return (self._run(self._denoiser, ("denoised",), {"samples": samples})[0],)
 
     def run_reconstruction(self, samples: Samples, labels: Labels | None = None) -> tuple[Samples, Array]:
         """Return samples that were encoded and decoded, and the mean squared error of each."""
@@ -152,7 +163,7 @@ class Autoencoder:
         """Remove noise from samples. Raises UnsupportedTask unless the model was trained for it."""
         self._require("denoise")
         samples = self.check_samples(samples)
-        return self.run_round_trip(samples, label_rows(self.manifest, label, len(samples)))[0]
+        return self.run_denoiser(samples, label_rows(self.manifest, label, len(samples)))[0]
 
     def corrupt(self, samples: Samples, noise: Noise, amount: float, seed: int) -> Samples:
         """Add noise to samples, to demonstrate `denoise`. Raises InvalidParameter if the model has no value range."""

@@ -48,10 +48,11 @@ def golden_samples(shape: tuple[int, ...]) -> Array:
 
 
 def golden_shapes(manifest: Manifest) -> dict[str, tuple[int, ...]]:
-    """Return the shape of one row of each golden array, by name. Only a conditional model has labels."""
+    """Return the shape of one row of each golden array, by name: `labels` and `denoised` only if the model has them."""
     latents = dict.fromkeys(manifest.encoder_outputs, (manifest.latent_dim,))
     labels: dict[str, tuple[int, ...]] = {"labels": ()} if manifest.labels else {}
-    return {"samples": manifest.input_shape, **latents, "reconstructions": manifest.input_shape, **labels}
+    outputs = dict.fromkeys(("reconstructions", *(["denoised"] if manifest.has_denoiser else [])), manifest.input_shape)
+    return {"samples": manifest.input_shape, **latents, **outputs, **labels}
 
 
 def read_golden(folder: Path, manifest: Manifest) -> dict[str, Rows]:
@@ -100,6 +101,8 @@ def check_golden(model: Autoencoder, folder: Path) -> None:
         posterior = model.posterior(golden["samples"], labels)
         reconstructions = model.decode_rows(golden[names[0]], golden.get("labels"))
         outputs = {names[0]: posterior.mu, "reconstructions": reconstructions}
+        if model.manifest.has_denoiser:
+            outputs["denoised"] = model.denoise(golden["samples"])
     except ServiceError as error:
         raise InvalidModel(f"{GOLDEN}: {error}") from error
     if posterior.logvar is not None:

@@ -27,7 +27,7 @@ Drawn = TypeVar("Drawn")
 UNCOUNTED_NUMBERS = 4096
 """Numbers of a small request: with its answer in JSON they take 64 KiB."""
 
-QueueName = Literal["mean", "posterior", "decode", "round trip", "reconstruct"]
+QueueName = Literal["mean", "posterior", "decode", "denoise", "reconstruct"]
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class ServedModel:
         numbers = max(self.manifest.input_size, self.manifest.latent_dim)
         self.uncounted_rows = UNCOUNTED_NUMBERS // numbers
         """The rows of a request and an answer that are too small to be counted among the bytes that are held."""
-        encoder, decoder = measure_graphs(autoencoder)
+        encoder, decoder, denoiser = measure_graphs(autoencoder)
         both, rows = encoder + decoder, autoencoder.rows_per_run
         self._offload = offload
         self.clips = self.manifest.input.range_origin == "found"
@@ -76,13 +76,13 @@ class ServedModel:
         self._mean = Queue(batcher, autoencoder.run_mean, encoder, rows)
         self._posterior = Queue(batcher, autoencoder.run_encoder, encoder, rows)
         self._decode = Queue(batcher, autoencoder.run_decoder, decoder, rows)
-        self._round_trip = Queue(batcher, autoencoder.run_round_trip, both, rows)
+        self._denoise = Queue(batcher, autoencoder.run_denoiser, denoiser, rows)
         self._reconstruct = Queue(batcher, autoencoder.run_reconstruction, both, rows)
         self.runs: dict[QueueName, RunStatistics] = {
             "mean": self._mean.statistics,
             "posterior": self._posterior.statistics,
             "decode": self._decode.statistics,
-            "round trip": self._round_trip.statistics,
+            "denoise": self._denoise.statistics,
             "reconstruct": self._reconstruct.statistics,
         }
         """The runs of each queue, which several tasks may use."""
@@ -123,7 +123,7 @@ class ServedModel:
 
     async def denoise(self, samples: Samples, label: str | None = None) -> Samples:
         """Remove noise from samples."""
-        return (await self._round_trip.run(samples, *self._labels(label, len(samples))))[0]
+        return (await self._denoise.run(samples, *self._labels(label, len(samples))))[0]
 
     async def corrupt(self, samples: Samples, noise: Noise, amount: float, seed: int) -> Samples:
         """Add noise to samples. Raises InvalidParameter if the model has no value range."""
@@ -157,17 +157,27 @@ class ServedModel:
         return await self._offload.run(count, LoopLimit.DRAW_NUMBERS, draw)
 
 
-def measure_graphs(model: Autoencoder) -> tuple[RunTime, RunTime]:
-    """Measure the encoder and the decoder, at the middle of the value range and of the latent space."""
+def measure_graphs(model: Autoencoder) -> tuple[RunTime, RunTime, RunTime]:
+    """
+    Measure the encoder, the decoder and denoising, at the middle of the value range and of the latent space.
+
+    Without a graph of its own, denoising takes the time of the encoder and the decoder.
+    """
     value_range = model.manifest.input.value_range
     middle = value_range.low + value_range.span / 2 if value_range else 0.0
 
+    def samples(rows: int) -> Samples:
+        return np.full((rows, *model.manifest.input_shape), middle, np.float32)
+
     def encode(rows: int) -> object:
-        samples = np.full((rows, *model.manifest.input_shape), middle, np.float32)
-        return model.run_encoder(samples, np.zeros(rows, np.int64) if model.manifest.encoder_takes_labels else None)
+        labels = np.zeros(rows, np.int64) if model.manifest.encoder_takes_labels else None
+        return model.run_encoder(samples(rows), labels)
 
     def decode(rows: int) -> object:
         labels = np.zeros(rows, np.int64) if model.manifest.labels else None
         return model.run_decoder(np.zeros((rows, model.manifest.latent_dim), np.float32), labels)
 
-    return measure(encode), measure(decode)
+    encoder, decoder = measure(encode), measure(decode)
+    if not model.manifest.has_denoiser:
+        return encoder, decoder, encoder + decoder
+    return encoder, decoder, measure(lambda rows: model.run_denoiser(samples(rows)))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from app.manifest import FileDigest, Manifest
+from app.manifest import Family, FileDigest, Manifest
 from tests.helpers import tiny
 
 
@@ -55,6 +55,18 @@ def test_an_invalid_manifest_is_refused(document: dict[str, Any], change: dict[s
     with pytest.raises(ValidationError) as caught:
         Manifest.model_validate({**document, **change})
     assert complaint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("family", "labels"), [("autoencoder", ()), ("denoising-autoencoder", tiny.LABELS)], ids=["no task", "labels"]
+)
+def test_a_denoiser_belongs_to_a_model_that_denoises_without_labels(
+    tmp_path: Path, family: Family, labels: tuple[str, ...]
+) -> None:
+    assert Manifest.read(tiny.write_version(tmp_path, family="denoising-autoencoder", denoiser=True)).has_denoiser
+    assert not Manifest.read(tiny.write_version(tmp_path, "other", family="denoising-autoencoder")).has_denoiser
+    with pytest.raises(ValidationError, match=r"denoiser\.onnx belongs to a model that has the task 'denoise'"):
+        tiny.write_version(tmp_path, "wrong", family=family, labels=labels, denoiser=True)
 
 
 @pytest.mark.parametrize("labels", [[], ["0", "1"]])

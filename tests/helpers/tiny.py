@@ -5,7 +5,7 @@ Real ONNX models whose results can be computed by hand.
     decode([p, q])       = [p/2, p/2, q/2, q/2], clipped to [0, 1]
 
 They take images with one channel and two rows, [a, b] and [c, d], or a table with four columns; a table's decoder does
-not clip. A conditional decoder adds a quarter of the label's index to every p/2 and q/2.
+not clip. A conditional decoder adds a quarter of the label's index to every p/2 and q/2. A denoiser halves the numbers.
 
 A mirror has any shape, and its latents are the sample itself. It serves tests of files and limits.
 """
@@ -22,6 +22,7 @@ from onnx import TensorProto, helper, numpy_helper
 from app.inputs import ImageInput, ValueRange, VectorInput
 from app.manifest import (
     DECODER,
+    DENOISER,
     ENCODER,
     FAMILY_TASKS,
     GOLDEN,
@@ -47,6 +48,7 @@ def write_version(
     kind: ImageInput | VectorInput = IMAGE,
     golden_offset: float = 0.0,
     labels: tuple[str, ...] = (),
+    denoiser: bool = False,
 ) -> Path:
     """Write a complete version of a tiny model. An offset makes its golden samples wrong by that much."""
     folder = root / name / str(version)
@@ -62,6 +64,10 @@ def write_version(
     indices = {"labels": np.array([0, 0, 1])} if labels else {}
     if labels:
         halves[2] += np.float32(0.25)
+    denoised = {}
+    if denoiser:
+        onnx.save(denoiser_graph(shape), folder / DENOISER)
+        denoised["denoised"] = (samples / 2 + np.float32(golden_offset)).reshape(-1, *shape)
     np.savez(
         folder / GOLDEN,
         allow_pickle=False,
@@ -69,6 +75,7 @@ def write_version(
         reconstructions=halves.reshape(-1, *shape),
         **heads,
         **indices,
+        **denoised,
     )
     write_manifest(folder, name, version, family, kind, labels)
     return folder
@@ -112,8 +119,19 @@ def write_manifest(
         input=kind,
         latent=GaussianLatent(dimension=dimension) if variational else DeterministicLatent(dimension=dimension),
         labels=labels,
-        files={file: FileDigest.of(folder / file) for file in (ENCODER, DECODER, GOLDEN)},
+        files={
+            file: FileDigest.of(folder / file)
+            for file in (ENCODER, DECODER, DENOISER, GOLDEN)
+            if (folder / file).exists()
+        },
     ).write(folder)
+
+
+def denoiser_graph(shape: tuple[int, ...], output_shape: tuple[int, ...] | None = None) -> onnx.ModelProto:
+    """Build the graph samples -> denoised, which halves every number. It may state another shape than it has."""
+    half = numpy_helper.from_array(np.array(0.5, np.float32), "half")
+    nodes = [helper.make_node("Mul", ["samples", "half"], ["denoised"])]
+    return graph(nodes, [("samples", shape)], [("denoised", output_shape or shape)], [half])
 
 
 def encoder_graph(shape: tuple[int, ...], variational: bool) -> onnx.ModelProto:

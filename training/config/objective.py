@@ -42,6 +42,13 @@ class DenoisingObjective(Section):
     pretraining_noise_std: NonNegative = 0.3
     """Gaussian noise on the input of an inner layer, in units of that input's own standard deviation."""
 
+    denoiser: bool = True
+    """If true, a further network, without a bottleneck, is trained to remove the noise; the task denoise uses it."""
+    denoiser_widths: Annotated[tuple[Positive, ...], Field(min_length=1)] = (16, 32, 64)
+    """Images: the denoiser's channels at each resolution, from that of the images inwards; each halves their size."""
+    denoiser_steps: Positive = 4000
+    """Steps of the denoiser's training, of 2 to 64 images each; fewer if the data are few."""
+
     @model_validator(mode="after")
     def _amount_is_an_interval(self) -> Self:
         low, high = self.interval

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from app.manifest import Manifest, Measurement
+from training.evaluation.harm import denoising_alarms
 from training.evaluation.measures.columns import MIN_CONSTANT_SHARE, column_name
 
 MIN_OVERFIT_SHARE = 0.02
@@ -30,6 +31,7 @@ def alarms(
         warnings += _check_latents(values)
         warnings += _check_rivals(values, has_rival)
         warnings += _check_columns(values, manifest)
+    warnings += denoising_alarms(measurements)
     warnings += [warning for stage, records in history.items() for warning in _check_overfit(stage, records)]
     return tuple(warnings)
 

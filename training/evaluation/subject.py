@@ -99,6 +99,12 @@ class Subject:
         """Reconstruct all rows of a split."""
         return np.concatenate([self.reconstruct(part.in_users_units(), part.labels) for part in self.chunks(split)])
 
+    def denoise_split(self, split: Split) -> Samples:
+        """Remove the noise from all rows of a split, as the task `denoise` does."""
+        if self.manifest.has_denoiser:
+            return self.map_chunks(self.model.denoise, split)
+        return self.reconstruct_split(split)
+
     def reconstruct(self, samples: Samples, labels: Labels | None) -> Samples:
         """Return decode(encode(samples)) in the user's units; a conditional model decodes each row under its label."""
         return self.decode(self.model.encode(samples), labels)

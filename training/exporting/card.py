@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from app.manifest import FIGURES, Manifest, Training
+from app.manifest import DENOISER, FIGURES, Manifest, Training
 from training.data.dataset import DataSet
 from training.evaluation.rounding import describe_uncertainty, shown
 
@@ -55,9 +55,18 @@ def _summary(manifest: Manifest) -> list[str]:
         f"- Family: {manifest.family}. Tasks: {', '.join(manifest.tasks)}.",
         f"- Input: {manifest.input.kind}, {shape}, {_range(manifest)}.",
         f"- Latent space: {manifest.latent.kind}, {manifest.latent_dim} dimensions{labels}.",
+        f"- Denoising: {_denoising(manifest)}.",
         f"- Likelihood of the preprocessed samples: {manifest.likelihood.kind if manifest.likelihood else 'unknown'}.",
         "",
     ]
+
+
+def _denoising(manifest: Manifest) -> str:
+    if "denoise" not in manifest.tasks:
+        return "none"
+    if manifest.has_denoiser:
+        return f"by `{DENOISER}`, which predicts the noise and keeps the rest; the latents play no part"
+    return "by the encoder and the decoder"
 
 
 def _range(manifest: Manifest) -> str:

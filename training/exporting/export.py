@@ -17,8 +17,6 @@ from app.importing.tidy import Tolerance
 from app.inputs import ImageInput, VectorInput
 from app.manifest import (
     CARD,
-    DECODER,
-    ENCODER,
     FAMILY_TASKS,
     GOLDEN,
     LATENT_MAP,
@@ -39,7 +37,7 @@ from training.exporting.card import write_card
 from training.exporting.graphs import PARITY_BATCHES, PARITY_TOLERANCE, rounded_to_half, write_graphs
 from training.exporting.report import draw_report
 from training.fitting.runs import Run
-from training.networks.user_units import OUTPUT_NAMES, DecoderGraph, EncoderGraph
+from training.networks.user_units import OUTPUT_NAMES, DecoderGraph, DenoiserGraph, EncoderGraph
 
 log = logging.getLogger(__name__)
 
@@ -71,8 +69,9 @@ def _write_model(run: Run, data: DataSet, folder: Path, version: int, tolerance:
     encoder = EncoderGraph(network, run.preprocessing)
     decoder = DecoderGraph(network, run.preprocessing, data.input.value_range)
     samples = repeat_samples(data.test, max(PARITY_BATCHES))
-    parity = write_graphs(encoder, decoder, folder, samples, tolerance)
-    write_golden(encoder, decoder, data.input, folder)
+    denoiser = DenoiserGraph(network.denoiser, run.preprocessing, data.input.value_range) if network.denoiser else None
+    parity = write_graphs(encoder, decoder, folder, samples, tolerance, denoiser)
+    write_golden(encoder, decoder, data.input, folder, denoiser)
     return Manifest(
         name=config.name,
         version=version,
@@ -84,7 +83,7 @@ def _write_model(run: Run, data: DataSet, folder: Path, version: int, tolerance:
         labels=data.classes if network.classes else (),
         likelihood=network.likelihood.record(),
         preprocessing=run.preprocessing.record,
-        files={name: FileDigest.of(folder / name) for name in (ENCODER, DECODER, GOLDEN)},
+        files={path.name: FileDigest.of(path) for path in sorted(folder.iterdir())},
         parity=parity,
     )
 
@@ -119,9 +118,13 @@ def repeat_samples(split: Split, count: int) -> Samples:
 
 
 def write_golden(
-    encoder: EncoderGraph, decoder: DecoderGraph, input_spec: ImageInput | VectorInput, folder: Path
+    encoder: EncoderGraph,
+    decoder: DecoderGraph,
+    input_spec: ImageInput | VectorInput,
+    folder: Path,
+    denoiser: DenoiserGraph | None = None,
 ) -> None:
-    """Write a few synthetic samples with torch's latents and reconstructions of them."""
+    """Write a few synthetic samples with torch's latents and reconstructions of them, and its denoised ones."""
     unit = torch.from_numpy(golden_samples(tuple(input_spec.shape)))
     with torch.no_grad():
         if input_spec.value_range:
@@ -132,9 +135,10 @@ def write_golden(
         outputs = encoder(samples)
         inputs = decoder.example_inputs(outputs[0])
         reconstructions = decoder(*inputs.values())
+        denoised = {"denoised": denoiser(samples)} if denoiser else {}
     latents = dict(zip(OUTPUT_NAMES[len(outputs)], outputs, strict=True))
     labels = {"labels": inputs["labels"]} if "labels" in inputs else {}
-    tensors = {"samples": samples, **latents, **labels, "reconstructions": reconstructions}
+    tensors = {"samples": samples, **latents, **labels, "reconstructions": reconstructions, **denoised}
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
     np.savez_compressed(folder / GOLDEN, allow_pickle=False, **arrays)
 

@@ -22,10 +22,10 @@ from torch import Tensor, nn
 from app.arrays import Samples
 from app.engine.session import open_session
 from app.importing.tidy import Tolerance, forget_origin, largest_difference, random_operators
-from app.manifest import DECODER, ENCODER, Parity
+from app.manifest import DECODER, DENOISER, ENCODER, Parity
 from training.errors import ExportError
 from training.networks.base import Network
-from training.networks.user_units import OUTPUT_NAMES, DecoderGraph, EncoderGraph
+from training.networks.user_units import OUTPUT_NAMES, DecoderGraph, DenoiserGraph, EncoderGraph
 from training.quiet import only_errors
 
 OPSET = 18
@@ -43,11 +43,13 @@ def write_graphs(
     folder: Path,
     samples: Samples,
     tolerance: Tolerance = PARITY_TOLERANCE,
+    denoiser: DenoiserGraph | None = None,
 ) -> Parity:
     """
-    Write encoder.onnx and decoder.onnx, and compare them with torch on real samples, blanks and noise.
+    Write encoder.onnx, decoder.onnx and, if there is one, denoiser.onnx; compare them with torch.
 
-    `samples` are at least 64 real ones, in the user's units. Weights that were `rounded_to_half` take half the space.
+    They are compared on real samples, blanks and noise; `samples` are at least 64 real ones, in the user's units.
+    Weights that were `rounded_to_half` take half the space.
     Raises ExportError.
     """
     encoder.eval().to("cpu")
@@ -59,14 +61,25 @@ def write_graphs(
     largest = max(PARITY_BATCHES)
     random = np.random.default_rng(PARITY_SEED)
     differences = []
-    for rows in (samples[:largest], *_synthetic_samples(decoder, samples.shape[1:], random)):
+    batches = samples[:largest], *_synthetic_samples(decoder, samples.shape[1:], random)
+    for rows in batches:
         with torch.no_grad():
             latents = encoder(torch.from_numpy(rows))[0]
         differences.append(compare(encoder, folder / ENCODER, {"samples": torch.from_numpy(rows)}, tolerance))
         differences.append(compare(decoder, folder / DECODER, decoder.example_inputs(latents), tolerance))
     latents = torch.from_numpy(random.standard_normal((largest, latents.shape[1]), np.float32))
     differences.append(compare(decoder, folder / DECODER, decoder.example_inputs(latents), tolerance))
+    if denoiser:
+        differences.append(_write_denoiser(denoiser, folder / DENOISER, batches, tolerance))
     return Parity(max_abs_difference=max(differences), batch_sizes=PARITY_BATCHES)
+
+
+def _write_denoiser(denoiser: DenoiserGraph, path: Path, batches: Sequence[Samples], tolerance: Tolerance) -> float:
+    """Write the graph, and return its largest difference from torch on these batches."""
+    denoiser.eval().to("cpu")
+    inputs = [{"samples": torch.from_numpy(rows)} for rows in batches]
+    export_graph(denoiser, {"samples": inputs[0]["samples"][:2]}, ["denoised"], path)
+    return max(compare(denoiser, path, rows, tolerance) for rows in inputs)
 
 
 def _synthetic_samples(decoder: DecoderGraph, shape: tuple[int, ...], random: np.random.Generator) -> list[Samples]:

@@ -22,7 +22,7 @@ from app.inputs import ValueRange
 from training.config import Config, DenoisingObjective, VariationalObjective
 from training.errors import InvalidConfiguration
 from training.fitting.batches import Batches, mixed_seed
-from training.fitting.corruption import binarise, corrupt
+from training.fitting.corruption import TrainingNoise, binarise
 from training.fitting.draws import Draws
 from training.fitting.ranks import BatchShare, sum_over_ranks
 from training.fitting.schedules import kl_weight, learning_rate_factor
@@ -93,7 +93,7 @@ class Stage(lightning.LightningModule):
 
     def trained_parameters(self) -> Iterable[nn.Parameter]:
         """Return the parameters that this stage trains."""
-        return self.network.parameters()
+        return self.network.pair_parameters()
 
     def terms(self, samples: Tensor, labels: Tensor, draws: Draws, validating: bool) -> dict[str, Tensor]:
         """Return the loss and its terms, means over a batch of samples in the user's units."""
@@ -170,14 +170,10 @@ class Stage(lightning.LightningModule):
 
     def _noisy(self, samples: Tensor, draws: Draws) -> Tensor:
         """Return a batch with noise, preprocessed. Without a value range, the noise comes after the preprocessing."""
-        objective, value_range = self.config.objective, self.plan.value_range
+        objective = self.config.objective
         assert isinstance(objective, DenoisingObjective)
-        noise, interval = objective.noise, objective.interval
-        if value_range is None:
-            return corrupt(self.preprocessing(samples), noise, interval, False, draws)
-        noisy = corrupt((samples - value_range.low) / value_range.span, noise, interval, True, draws)
-        x: Tensor = self.preprocessing(value_range.low + value_range.span * noisy)
-        return x
+        noise = TrainingNoise(objective.noise, objective.interval, self.plan.value_range)
+        return noise.add(samples, self.preprocessing, draws)
 
 
 class WholeNetwork(Stage):

@@ -28,6 +28,7 @@ from training.data.dataset import DataSet
 from training.errors import RunError
 from training.fitting.batches import Batches
 from training.fitting.callbacks import Checkpoint, Deadline, FiniteLoss, moving_average
+from training.fitting.denoising import plan_denoiser
 from training.fitting.progress import EpochBar
 from training.fitting.ranks import (
     is_first_rank,
@@ -79,13 +80,13 @@ def fit(
     network = build_network(config, data.input, len(data.classes))
     steps_per_epoch = len(Batches(data.train, config.optimisation.batch_size, seed=None, world=world()))
     stages = plan_stages(network, preprocessing, config, steps_per_epoch, data.input.value_range)
+    stages += plan_denoiser(network, preprocessing, config, data, len(stages))
     on_first_rank(lambda: _open(config, data, folder, resume))
     if resume and is_complete(folder):
         return load_run(folder, data)
     if device.type == "cpu":
         use_threads(threads, network, tuple(data.input.shape), config.optimisation.batch_size, folder)
-    if config.network.architecture == "conv":
-        _order_weights(network, torch.channels_last)  # twice as fast on a CPU
+    _order_weights(network, torch.channels_last)  # convolutions are twice as fast on a CPU
     deadline = time.monotonic() + 60 * max_minutes if max_minutes else float("inf")
     cuts = [_fit_stage(stage, data, folder, deadline, accelerator, device) for stage in stages]
     cut_short = any(cuts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from training.fitting.draws import Draws
+from training.networks.denoiser import Denoiser
 from training.networks.likelihoods import Likelihood
 from training.networks.stacks import Stack
 
@@ -42,6 +44,13 @@ class Network(nn.Module):
         self.stack = stack
         self.likelihood = likelihood
         self.classes = classes
+        self.denoiser: Denoiser | None = None
+        """Trained in a stage of its own, and used by the task denoise only. Without it, denoising is `reconstruct`."""
+
+    def pair_parameters(self) -> Iterable[nn.Parameter]:
+        """Return the parameters of the encoder, the decoder and the likelihood: all but the denoiser's."""
+        denoiser = set(self.denoiser.parameters()) if self.denoiser else set()
+        return (weight for weight in self.parameters() if weight not in denoiser)
 
     def posterior(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the encoder's outputs: (z,), or (mu, logvar) if the network is variational."""

@@ -9,6 +9,7 @@ from training.config import Config, DenoisingObjective, VariationalObjective
 from training.errors import InvalidConfiguration
 from training.networks.autoencoder import Autoencoder
 from training.networks.base import Network
+from training.networks.denoiser import build_denoiser
 from training.networks.likelihoods import build_likelihood
 from training.networks.stacked_denoising import StackedDenoisingAutoencoder
 from training.networks.stacks import STACKS
@@ -35,5 +36,8 @@ def build_network(config: Config, input_spec: ImageInput | VectorInput, classes:
         if isinstance(objective, VariationalObjective):
             return VAE(stack, likelihood, objective, classes)
         if isinstance(objective, DenoisingObjective):
-            return StackedDenoisingAutoencoder(stack, likelihood)
+            network = StackedDenoisingAutoencoder(stack, likelihood)
+            if objective.denoiser:
+                network.denoiser = build_denoiser(shape, objective.denoiser_widths)
+            return network
         return Autoencoder(stack, likelihood, objective.sparsity)

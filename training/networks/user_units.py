@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from app.inputs import ValueRange
 from training.networks.base import Network
+from training.networks.denoiser import Denoiser
 from training.preprocessing import Preprocessor
 
 OUTPUT_NAMES = {1: ("latents",), 2: ("mu", "logvar")}
@@ -46,12 +47,38 @@ class DecoderGraph(nn.Module):
 
     def clip_to_range(self, samples: Tensor) -> Tensor:
         """Clip samples to the value range, if there is one. Shapes: (B, *input_shape) -> (B, *input_shape)."""
-        if self.value_range is None:
-            return samples
-        return samples.clamp(self.value_range.low, self.value_range.high)
+        return clip_to_range(samples, self.value_range)
 
     def example_inputs(self, latents: Tensor) -> dict[str, Tensor]:
         """Return the graph's inputs by name: the latents and, for a conditional network, each label in turn."""
         if not self.network.classes:
             return {"latents": latents}
         return {"latents": latents, "labels": torch.arange(len(latents)) % self.network.classes}
+
+
+class DenoiserGraph(nn.Module):
+    """
+    Noisy samples to clean ones, both in the user's units and within the value range, if there is one.
+
+    Only the predicted noise is converted from the network's units. So where the network predicts none, the samples come
+    back as they are, to the last digit, even beyond the quantiles that the preprocessing clips to.
+    """
+
+    def __init__(self, denoiser: Denoiser, preprocessing: Preprocessor, value_range: ValueRange | None) -> None:
+        super().__init__()
+        self.denoiser = denoiser
+        self.preprocessing = preprocessing
+        self.value_range = value_range
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """Return the denoised samples. Shapes: (B, *input_shape) -> (B, *input_shape)."""
+        x = self.preprocessing(samples)
+        change = self.preprocessing.inverse(self.denoiser(x)) - self.preprocessing.inverse(x)
+        return clip_to_range(samples + change, self.value_range)
+
+
+def clip_to_range(samples: Tensor, value_range: ValueRange | None) -> Tensor:
+    """Clip samples to the value range, if there is one. Shapes: (B, *input_shape) -> (B, *input_shape)."""
+    if value_range is None:
+        return samples
+    return samples.clamp(value_range.low, value_range.high)

@@ -55,6 +55,16 @@ def test_encode_decode_and_reconstruct_return_the_computed_values(ae: Autoencode
     assert result.errors.tolist() == [(0.25**2 * 4) / 4]
 
 
+def test_a_denoiser_answers_denoise_and_leaves_the_other_tasks_to_the_pair(tmp_path: Path) -> None:
+    folder = tiny.write_version(tmp_path, family="denoising-autoencoder", denoiser=True)
+    model, samples = load_version(folder, "tiny", 1), array([[[[0.25, 0.75], [0.5, 0]]]])
+    assert model.denoise(samples).tolist() == [[[[0.125, 0.375], [0.25, 0]]]]
+    assert model.encode(samples).tolist() == [[1.0, 0.5]]
+    assert model.reconstruct(samples).samples.tolist() == [[[[0.5, 0.5], [0.25, 0.25]]]]
+    with pytest.raises(InvalidParameter, match="not conditional"):
+        model.denoise(samples, "low")
+
+
 @pytest.mark.parametrize("shape", [(4,), (2, 2), (1, 2, 2)])
 def test_samples_may_be_flat_or_lack_their_only_channel(ae: Autoencoder, shape: tuple[int, ...]) -> None:
     samples = array([0.25, 0.75, 0.5, 0]).reshape(1, *shape)

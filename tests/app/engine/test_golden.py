@@ -40,6 +40,22 @@ def test_a_wrong_logvar_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("denoised", "reason"),
+    [(np.full((3, 1, 2, 2), 0.1), "denoised differ from those that were stored"), (None, "golden.npz lacks denoised")],
+)
+def test_a_denoiser_must_give_its_golden_samples(
+    tmp_path: Path, denoised: npt.NDArray[np.float64] | None, reason: str
+) -> None:
+    folder = tiny.write_version(tmp_path, family="denoising-autoencoder", denoiser=True)
+    load_version(folder, "tiny", 1)
+    arrays = {name: rows for name, rows in read_golden(folder, Manifest.read(folder)).items() if name != "denoised"}
+    np.savez(folder / GOLDEN, allow_pickle=False, **arrays, **({} if denoised is None else {"denoised": denoised}))
+    tiny.write_manifest(folder, "tiny", 1, "denoising-autoencoder")
+    with pytest.raises(InvalidModel, match=reason):
+        load_version(folder, "tiny", 1)
+
+
+@pytest.mark.parametrize(
     ("labels", "reason"),
     [
         (np.array([0, 0, 2]), "reconstructions differ from those that were stored"),

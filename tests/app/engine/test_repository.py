@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from structlog.testing import capture_logs
 from app.engine import repository
 from app.engine.repository import load_repository, load_version, next_version, write_version
 from app.errors import InvalidModel, NoModels, VersionTaken
-from app.manifest import DECODER, ENCODER, GOLDEN, MANIFEST
+from app.manifest import DECODER, DENOISER, ENCODER, GOLDEN, MANIFEST
 from tests.helpers import tiny
 from tests.helpers.endless import MANY_TURNS, write_endless
 
@@ -24,6 +25,12 @@ def edit_manifest(folder: Path, **changes: object) -> None:
     """Change members of the manifest."""
     document = json.loads((folder / MANIFEST).read_text())
     (folder / MANIFEST).write_text(json.dumps({**document, **changes}))
+
+
+def other_denoiser(folder: Path) -> None:
+    """Write a graph that denoises samples of another shape, and a manifest with its checksum."""
+    onnx.save(tiny.denoiser_graph((1, 3, 2)), folder / DENOISER)
+    tiny.write_manifest(folder, "tiny", 1, "denoising-autoencoder")
 
 
 def pickled_golden(folder: Path) -> None:
@@ -101,6 +108,24 @@ BREAKAGES: list[tuple[str, Callable[[Path], object], str]] = [
     ("golden words", golden_words, "samples: expected numbers"),
     ("pickle", pickled_golden, "golden.npz cannot be read"),
 ]
+
+
+DENOISER_BREAKAGES: list[tuple[str, Callable[[Path], object], str]] = [
+    ("no denoiser", lambda folder: (folder / DENOISER).unlink(), "denoiser.onnx is missing"),
+    ("other denoiser", lambda folder: (folder / DENOISER).write_bytes(b"garbage"), "it has 7 bytes instead of"),
+    ("misshapen denoiser", other_denoiser, "expected the inputs samples float [1, 2, 2] for each row"),
+]
+
+
+@pytest.mark.parametrize(("breakage", "damage", "reason"), DENOISER_BREAKAGES, ids=[b[0] for b in DENOISER_BREAKAGES])
+def test_a_broken_denoiser_is_reported_and_the_pair_is_not_served_without_it(
+    tmp_path: Path, breakage: str, damage: Callable[[Path], object], reason: str
+) -> None:
+    folder = tiny.write_version(tmp_path, family="denoising-autoencoder", denoiser=True)
+    load_version(folder, "tiny", 1)
+    damage(folder)
+    with pytest.raises(InvalidModel, match=re.escape(reason)):
+        load_version(folder, "tiny", 1)
 
 
 @pytest.mark.parametrize(("breakage", "damage", "reason"), BREAKAGES, ids=[b[0] for b in BREAKAGES])

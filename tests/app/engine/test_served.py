@@ -15,6 +15,7 @@ from app.engine.repository import load_version
 from app.engine.served import RowLimits, ServedModel, measure_graphs
 from app.errors import InvalidParameter, TooManyRows, WrongShape
 from app.manifest import Manifest
+from tests.helpers import tiny
 from tests.helpers.applications import state_over
 from tests.helpers.arrays import array
 
@@ -62,6 +63,23 @@ def test_the_tasks_return_the_computed_values(ae: ServedModel) -> None:
         assert not (await ae.corrupt(SAMPLES, "masking", 1.0, seed=0)).any()
 
     asyncio.run(scenario())
+
+
+def test_a_denoiser_has_a_queue_and_a_run_time_of_its_own(tmp_path: Path) -> None:
+    tiny.write_version(tmp_path, "third", family="denoising-autoencoder", denoiser=True)
+    for state in served_state(tmp_path, "third"):
+        served = state.catalog.get("third")
+
+        async def scenario(served: ServedModel = served) -> None:
+            answers = await asyncio.gather(*(served.denoise(SAMPLES * n) for n in (1, 2)))
+            assert [rows.ravel()[0] for rows in answers] == [0.125, 0.25]
+
+        asyncio.run(scenario())
+        assert {rows: total.count for rows, total in served.runs["denoise"].by_rows.items()} == {2: 1}
+        encoder, decoder, denoiser = measure_graphs(served.autoencoder)
+        assert denoiser != encoder + decoder
+        pair = measure_graphs(load_version(tiny.write_version(tmp_path, "pair"), "pair", 1))
+        assert pair[2] == pair[0] + pair[1]
 
 
 def test_draws_are_those_of_the_autoencoder(vae: ServedModel, plain_vae: Autoencoder) -> None:

@@ -5,11 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from app.manifest import Manifest, Measurement, Training
+from app.manifest import Family, Manifest, Measurement, Training
 from tests.helpers import tiny
 from training.data.dataset import DataSet, Split
 from training.exporting.card import write_card
+
+TRAINING = Training(
+    configuration={},
+    data_fingerprint="0" * 64,
+    libraries={"torch": "2.9"},
+    seed=7,
+    minutes=1.25,
+    hardware="2 cores",
+    finished="2026-01-01",
+    warnings=("train: overfit",),
+)
 
 
 def test_the_card_states_measurements_training_and_warnings(tmp_path: Path) -> None:
@@ -17,20 +29,10 @@ def test_the_card_states_measurements_training_and_warnings(tmp_path: Path) -> N
         data_set="tiny, test part", protocol="by hand", values={"mse": 0.123456789, "mse_standard_error": 0.04567}
     )
     manifest = Manifest.read(tiny.write_version(tmp_path)).model_copy(update={"metrics": (measurement,)})
-    training = Training(
-        configuration={},
-        data_fingerprint="0" * 64,
-        libraries={"torch": "2.9"},
-        seed=7,
-        minutes=1.25,
-        hardware="2 cores",
-        finished="2026-01-01",
-        warnings=("train: overfit",),
-    )
     rows = Split(np.zeros((3, 1, 2, 2), np.float32), None, 1.0)
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "loss.png").write_bytes(b"")
-    card = write_card(manifest, training, DataSet("tiny", tiny.IMAGE, (), rows, rows, rows), tmp_path)
+    card = write_card(manifest, TRAINING, DataSet("tiny", tiny.IMAGE, (), rows, rows, rows), tmp_path)
     assert card.startswith(f"# {manifest.name}, version 1\n")
     for fact in (
         "- train: overfit",
@@ -43,3 +45,17 @@ def test_the_card_states_measurements_training_and_warnings(tmp_path: Path) -> N
     ):
         assert fact in card
     assert "figures/samples.png" not in card
+
+
+@pytest.mark.parametrize(
+    ("family", "denoiser", "fact"),
+    [
+        ("autoencoder", False, "- Denoising: none.\n"),
+        ("denoising-autoencoder", False, "- Denoising: by the encoder and the decoder.\n"),
+        ("denoising-autoencoder", True, "- Denoising: by `denoiser.onnx`, which predicts the noise"),
+    ],
+)
+def test_the_card_names_the_graphs_that_denoise(tmp_path: Path, family: Family, denoiser: bool, fact: str) -> None:
+    manifest = Manifest.read(tiny.write_version(tmp_path, family=family, denoiser=denoiser))
+    rows = Split(np.zeros((3, 1, 2, 2), np.float32), None, 1.0)
+    assert fact in write_card(manifest, TRAINING, DataSet("tiny", tiny.IMAGE, (), rows, rows, rows), tmp_path)

@@ -67,6 +67,25 @@ def test_the_server_answers_like_torch(exported: Path, trained: Run, digits: Dat
     np.testing.assert_allclose(answer["errors"], errors, rtol=1e-4)
 
 
+def test_the_denoiser_answers_like_torch_removes_noise_and_leaves_clean_samples_alone(
+    exported: Path, trained: Run, digits: DataSet
+) -> None:
+    manifest = Manifest.read(exported)
+    assert manifest.has_denoiser == (trained.config.name == "digits-sdae")
+    with np.load(exported / "golden.npz", allow_pickle=False) as archive:
+        assert ("denoised" in archive) == manifest.has_denoiser
+    if not trained.network.denoiser:
+        return
+    model, samples = load_version(exported, manifest.name, 1), digits.test.in_users_units()
+    with torch.no_grad():
+        expected = 16 * trained.network.denoiser(torch.from_numpy(samples) / 16).clamp(0, 1).numpy()
+    np.testing.assert_allclose(model.denoise(samples), expected, atol=0.02)  # weights were rounded to float16
+    assert np.square(model.denoise(samples) / 16 - samples / 16).mean() < 0.001
+    for level in (0.05, 0.1, 0.25, 0.5):
+        noisy = model.corrupt(samples, "gaussian", level, seed=1)
+        assert np.square(model.denoise(noisy) - samples).mean() < 0.9 * np.square(noisy - samples).mean()
+
+
 def test_the_latent_map_has_a_point_and_a_label_for_each_test_sample(exported: Path, digits: DataSet) -> None:
     assert digits.test.labels is not None
     with np.load(exported / "latent_map.npz", allow_pickle=False) as archive:

@@ -36,7 +36,11 @@ def config_of(family: str, processes: int, **more: object) -> Config:
     """Return a configuration of three epochs, in which all processes together take 2 * BATCH rows per step."""
     options = {"epochs": 3, "ema_decay": 0.9, "gradient_clip": 50.0, "batch_size": 2 * BATCH // processes, **more}
     config = bundled_config(f"digits-{family}", **options)
-    return with_objective(config, pretraining_epochs=1) if family == "sdae" else config
+    return (
+        with_objective(config, pretraining_epochs=1, denoiser_widths=(4, 4), denoiser_steps=30)
+        if family == "sdae"
+        else config
+    )
 
 
 def rows_of_digits(family: str) -> DataSet:

@@ -104,7 +104,7 @@ def test_each_stage_trains_its_own_layer_and_the_last_one_all(digits: DataSet) -
         "fine-tune",
     ]
     counts = [sum(weight.numel() for weight in stage.trained_parameters()) for stage in stages]
-    total = sum(weight.numel() for weight in stages[-1].network.parameters())
+    total = sum(weight.numel() for weight in stages[-1].network.pair_parameters())
     assert sum(counts[:3]) == counts[3] == total
 
 

@@ -17,13 +17,14 @@ from training.fitting.stages import Stage
 from training.fitting.trainer import fit
 
 Item = tuple[torch.Tensor, torch.Tensor]
+SHORT = {"pretraining_epochs": 2, "denoiser_widths": (4, 4), "denoiser_steps": 60}
 
 
 def short(family: str, **more: object) -> Config:
     """Return a configuration of three epochs with everything that has a state: clipping, schedule, moving average."""
     options = {"epochs": 3, "ema_decay": 0.9, "gradient_clip": 5.0, "batch_size": 200, **more}
     config = bundled_config(f"digits-{family}", **options)
-    return with_objective(config, pretraining_epochs=2) if family == "sdae" else config
+    return with_objective(config, **SHORT) if family == "sdae" else config
 
 
 def weights(run: Run) -> list[torch.Tensor]:
@@ -37,7 +38,8 @@ def are_equal(first: Run, second: Run) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("family", "stage", "epoch"), [("ae", 0, 1), ("vae", 0, 2), ("sdae", 0, 1), ("sdae", 1, 0), ("sdae", 3, 2)]
+    ("family", "stage", "epoch"),
+    [("ae", 0, 1), ("vae", 0, 2), ("sdae", 0, 1), ("sdae", 1, 0), ("sdae", 3, 2), ("sdae", 4, 1)],
 )
 def test_a_resumed_run_equals_an_uninterrupted_one(
     family: str, stage: int, epoch: int, digits: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -124,9 +126,9 @@ def test_the_seed_decides_the_run(digits: DataSet, tmp_path: Path) -> None:
 def test_a_deadline_stops_after_the_epoch_and_the_run_can_be_resumed(digits: DataSet, tmp_path: Path) -> None:
     whole = fit(short("sdae"), digits, tmp_path / "whole", accelerator="cpu")
     stopped = fit(short("sdae"), digits, tmp_path / "stopped", max_minutes=1e-9, accelerator="cpu")
-    assert [len(records) for records in stopped.record.history.values()] == [1, 1, 1, 1]
+    assert [len(records) for records in stopped.record.history.values()] == [1, 1, 1, 1, 1]
     resumed = fit(short("sdae"), digits, tmp_path / "stopped", resume=True, accelerator="cpu")
-    assert [len(records) for records in resumed.record.history.values()] == [2, 2, 2, 3]
+    assert [len(records) for records in resumed.record.history.values()] == [2, 2, 2, 3, 3]
     assert are_equal(resumed, whole)
 
 

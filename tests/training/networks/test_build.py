@@ -26,7 +26,7 @@ def test_every_family_maps_samples_to_latents_and_back(
     assert network.decode(network.encode(x)).shape == x.shape
     terms = network.loss(example(x), Draws(0))
     terms["loss"].backward()
-    assert all(weight.grad is not None for weight in network.parameters())
+    assert all(weight.grad is not None for weight in network.pair_parameters())
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -36,7 +36,7 @@ def test_every_family_takes_tables(family: str, features: int) -> None:
     x = torch.randn(3, features)
     assert network.reconstruct(x).shape == x.shape
     network.loss(example(x), Draws(0))["loss"].backward()
-    assert all(weight.grad is not None for weight in network.parameters())
+    assert all(weight.grad is not None for weight in network.pair_parameters())
 
 
 def test_a_seed_gives_the_same_weights_and_does_not_touch_the_global_generator() -> None:
@@ -62,3 +62,10 @@ def test_a_conditional_network_without_labels_is_refused() -> None:
 def test_only_a_conditional_network_uses_the_classes() -> None:
     assert build("vae", classes=3).classes == 0
     assert build("vae", classes=3, conditional=True).classes == 3
+
+
+def test_only_a_denoising_network_has_a_denoiser_and_the_option_removes_it() -> None:
+    assert [build(family).denoiser is not None for family in FAMILIES] == [False, True, False]
+    without, with_one = build("sdae", denoiser=False), build("sdae")
+    assert without.denoiser is None
+    assert all(map(torch.equal, without.parameters(), with_one.pair_parameters()))

@@ -8,8 +8,9 @@ from app.inputs import ImageInput, ValueRange
 from app.manifest import Preprocessing
 from tests.helpers.configurations import bundled_config, with_objective
 from training.networks.build import build_network
+from training.networks.denoiser import Denoiser, build_denoiser
 from training.networks.likelihoods import Gaussian
-from training.networks.user_units import OUTPUT_NAMES, DecoderGraph, EncoderGraph
+from training.networks.user_units import OUTPUT_NAMES, DecoderGraph, DenoiserGraph, EncoderGraph
 from training.preprocessing import Preprocessor
 
 IMAGE = ImageInput(shape=(3, 8, 8), value_range=ValueRange(low=0, high=1))
@@ -46,3 +47,24 @@ def test_a_conditional_decoder_takes_every_label_in_turn() -> None:
     inputs = decoder.example_inputs(torch.zeros(5, 2))
     assert inputs["labels"].tolist() == [0, 1, 2, 0, 1]
     assert decoder(*inputs.values()).shape == (5, 3, 8, 8)
+
+
+class ConstantNoise(torch.nn.Module):
+    """Predicts noise of 0.1 everywhere, in the network's units."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.full_like(x, 0.1)
+
+
+def test_without_predicted_noise_samples_come_back_to_the_last_digit() -> None:
+    """Even where log1p and its inverse round, and beyond the quantiles that the preprocessing clips to."""
+    record = Preprocessing(log1p=(True, False), low=(0.0, -1.0), high=(5.0, 1.0), shift=(1.0, 3e5), scale=(0.3, 7.0))
+    samples = torch.tensor([[0.1, 0.3], [1e4, -2.0], [700.3, 123.456]])
+    graph = DenoiserGraph(build_denoiser((2,), ()), Preprocessor(record, 1), None)
+    assert torch.equal(graph(samples), samples)
+
+
+def test_predicted_noise_is_removed_in_the_users_units_and_the_answer_clipped() -> None:
+    samples = torch.tensor([0.0, 0.5, 0.95, 1.0]).view(1, 1, 2, 2).expand(1, 3, 2, 2)
+    graph = DenoiserGraph(Denoiser(ConstantNoise()), preprocessing(), IMAGE.value_range)
+    torch.testing.assert_close(graph(samples)[0, 0].flatten(), torch.tensor([0.0, 0.0, 0.05, 0.1]))

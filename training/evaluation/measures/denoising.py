@@ -85,7 +85,7 @@ def measure_denoising(subject: Subject, kind: NoiseKind, amount: float) -> Measu
     test = subject.data.test.take(slice(subject.row_count(subject.limits.denoised)))
     clean = test.in_users_units()
     noisy = noise.corrupt(clean, NOISE_SEED)
-    denoised = subject.reconstruct_split(Split(noisy, test.labels, 1.0))
+    denoised = subject.denoise_split(Split(noisy, test.labels, 1.0))
     output, target = to_x(denoised, subject.manifest, clipped=False), to_x(clean, subject.manifest)
     values = {"noise_amount": amount, "mse": mse(output, target)}
     if in_unit_interval(subject.manifest):

@@ -15,6 +15,7 @@ from app.engine.repository import load_version
 from app.inputs import ImageInput, ValueRange
 from tests.helpers import tiny
 from tests.helpers.linear import Linear, write_linear
+from tests.helpers.training_evaluation import tiny_images
 from training.config import NoiseKind
 from training.data.dataset import DataSet, Split
 from training.errors import InvalidConfiguration
@@ -53,6 +54,16 @@ def table(tmp_path: Path) -> tuple[Linear, Subject]:
     """Return a model of a table without a value range."""
     linear = write_linear(tmp_path)
     return linear, Subject.of(linear.model, linear.data)
+
+
+def test_the_denoising_graph_is_measured_if_there_is_one(tmp_path: Path) -> None:
+    """It halves every number, while the encoder and the decoder average pairs."""
+    folder = tiny.write_version(tmp_path, family="denoising-autoencoder", denoiser=True)
+    data, model = tiny_images(), load_version(folder, "tiny", 1)
+    values = measure_denoising(Subject.of(model, data), "gaussian", 0.2).values
+    clean = data.test.in_users_units()
+    noisy = model.corrupt(clean, "gaussian", 0.2, NOISE_SEED)
+    assert values["mse"] == pytest.approx(np.square(noisy / 2 - clean).mean(), rel=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "masking", "salt-and-pepper"])

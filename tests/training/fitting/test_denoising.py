@@ -1,0 +1,101 @@
+"""The denoiser's stage trains the denoiser only, for noise from none to the most, within a budget of steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from app.inputs import VectorInput
+from tests.helpers.configurations import bundled_config, with_objective
+from tests.helpers.training_networks import image_input
+from training.config import Config
+from training.data.dataset import DataSet, Split
+from training.fitting.denoising import DenoiserTraining, plan_denoiser, rows_per_step
+from training.fitting.draws import Draws
+from training.fitting.trainer import fit
+from training.networks.build import build_network
+from training.preprocessing import fit_preprocessing
+
+
+def config_of(steps: int = 160, **objective: object) -> Config:
+    """Return a configuration of one epoch for the stack, and a small denoiser."""
+    config = bundled_config("digits-sdae", epochs=1, patience=3)
+    return with_objective(config, pretraining_epochs=0, denoiser_widths=(4, 6), denoiser_steps=steps, **objective)
+
+
+def grey(rows: int) -> DataSet:
+    """Return grey images in every part."""
+    split = Split(np.full((rows, 1, 8, 8), 0.5, np.float32), None, 1.0)
+    return DataSet("grey", image_input(1, 8, 8), (), split, split, split)
+
+
+def stage_of(config: Config, data: DataSet) -> DenoiserTraining:
+    """Return the denoiser's stage, as the second of a run."""
+    network = build_network(config, data.input)
+    (stage,) = plan_denoiser(network, fit_preprocessing(config, data), config, data, 1)
+    assert isinstance(stage, DenoiserTraining)
+    return stage
+
+
+def test_the_pair_is_the_same_with_and_without_a_denoiser(digits: DataSet, tmp_path: Path) -> None:
+    runs = [fit(config_of(denoiser=on), digits, tmp_path / str(on), accelerator="cpu").network for on in (True, False)]
+    assert runs[1].denoiser is None
+    assert all(map(torch.equal, runs[0].pair_parameters(), runs[1].parameters()))
+
+
+@pytest.mark.parametrize("amount", [0.4, (0.3, 0.4)])
+def test_levels_reach_from_none_to_the_most_and_small_ones_are_frequent(
+    amount: float | tuple[float, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage, noise = stage_of(config_of(amount=amount), grey(9)), []
+    assert stage.network.denoiser is not None
+
+    def loss(noisy: torch.Tensor, clean: torch.Tensor) -> dict[str, torch.Tensor]:
+        noise.append((noisy - clean).flatten(1).std(dim=1))
+        return {}
+
+    monkeypatch.setattr(stage.network.denoiser, "loss", loss)
+    stage.terms(torch.full((4000, 1, 8, 8), 0.5), torch.zeros(4000), Draws(0), validating=False)
+    levels = noise[0].numpy()
+    assert levels.min() < 0.002
+    assert 0.3 < levels.max() < 0.45  # noise of 0.4 is clipped to the range
+    assert (levels < 0.1).mean() == pytest.approx(0.5, abs=0.03)  # (0.1 / 0.4) ** (1 / 2)
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch_size", "steps_per_epoch", "epochs", "patience"),
+    [(640, 200, 10, 16, 4), (1600, 8, 200, 1, 3), (80, 200, 2, 80, 20), (5, 200, 1, 160, 40), (3, 2, 2, 80, 20)],
+)
+def test_the_steps_decide_the_epochs_and_the_patience(
+    rows: int, batch_size: int, steps_per_epoch: int, epochs: int, patience: int
+) -> None:
+    config = config_of()
+    options = config.optimisation.model_copy(update={"batch_size": batch_size})
+    stage = stage_of(config.model_copy(update={"optimisation": options}), grey(rows))
+    assert (stage.plan.steps_per_epoch, stage.plan.epochs) == (steps_per_epoch, epochs)
+    assert stage.config.optimisation.patience == patience
+    assert stage.config.optimisation.batch_size == min(batch_size, 64)
+
+
+@pytest.mark.parametrize(
+    ("shape", "rows"),
+    [((1, 8, 8), 64), ((1, 28, 28), 20), ((3, 32, 32), 16), ((3, 64, 64), 4), ((1, 256, 256), 2), ((10,), 200)],
+)
+def test_large_images_have_fewer_rows_in_a_step(shape: tuple[int, ...], rows: int) -> None:
+    samples = VectorInput(shape=shape) if len(shape) == 1 else image_input(*shape)
+    assert rows_per_step(samples, 200) == rows
+    assert rows_per_step(samples, 2) == 2
+
+
+def test_few_rows_are_not_passed_more_than_200_times() -> None:
+    assert stage_of(config_of(steps=100_000), grey(80)).plan.epochs == 200
+
+
+def test_a_network_without_a_denoiser_has_no_such_stage() -> None:
+    data = grey(9)
+    for config in (config_of(denoiser=False), bundled_config("digits-ae")):
+        network = build_network(config, data.input)
+        assert plan_denoiser(network, fit_preprocessing(config, data), config, data, 1) == []

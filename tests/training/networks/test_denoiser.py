@@ -1,0 +1,63 @@
+"""A denoiser starts as the identity, takes samples of any size, and learns from all levels of noise alike."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from scipy.stats import norm
+
+from training.networks.denoiser import ERROR_FLOOR, best_variance_nll, build_denoiser
+
+SHAPES = [(1, 8, 8), (3, 9, 14), (4, 33, 8), (2, 1, 5), (1, 128, 31), (7,), (784,)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_untrained_denoiser_returns_its_input(shape: tuple[int, ...]) -> None:
+    x = 5 * torch.randn(3, *shape)
+    assert torch.equal(build_denoiser(shape, (4, 6, 8))(x), x)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_weight_takes_part(shape: tuple[int, ...]) -> None:
+    denoiser, x = build_denoiser(shape, (4, 6, 8)), torch.rand(3, *shape)
+    for weight in denoiser.parameters():
+        torch.nn.init.normal_(weight, std=0.3)
+    denoiser.loss(x, torch.zeros_like(x))["loss"].backward()
+    assert all(weight.grad is not None and weight.grad.any() for weight in denoiser.parameters())
+
+
+def test_details_go_around_the_bottleneck() -> None:
+    """With the way through the lower resolutions cut, the predicted noise of each pixel still follows the input."""
+    denoiser, x = build_denoiser((1, 20, 20), (4, 6)), torch.rand(2, 1, 20, 20)
+    for name, weight in denoiser.named_parameters():
+        (torch.nn.init.zeros_ if "enlarge" in name else torch.nn.init.normal_)(weight)
+    assert (denoiser.noise(x)[0] != denoiser.noise(x)[1]).all()
+
+
+def test_the_loss_is_the_density_at_the_variance_that_fits_best() -> None:
+    target = torch.randn(2, 3, 4)
+    output = target + torch.tensor([0.5, 2.0]).view(2, 1, 1) * torch.randn(2, 3, 4)
+    for row, nats in enumerate(best_variance_nll(output, target).tolist()):
+        errors = (output - target)[row].double().numpy()
+        variance = (errors**2).mean()
+        densities = {scale: -norm(0, (scale * variance) ** 0.5).logpdf(errors).sum() for scale in (0.9, 1.0, 1.1)}
+        assert nats == pytest.approx(densities[1.0], abs=2 * ERROR_FLOOR / variance * errors.size)
+        assert densities[1.0] < min(densities[0.9], densities[1.1])
+
+
+def test_halving_an_error_gains_as_much_at_every_level() -> None:
+    target = torch.zeros(3, 10)
+    levels = torch.tensor([[0.1], [1.0], [10.0]])
+    gains = best_variance_nll(levels.expand(3, 10), target) - best_variance_nll(levels.expand(3, 10) / 2, target)
+    assert gains[1:].tolist() == pytest.approx([10 * math.log(2)] * 2, rel=1e-3)
+    assert gains[0].item() == pytest.approx(10 * math.log(2), rel=0.03)  # the floor begins to show
+
+
+def test_a_denoiser_of_vectors_contains_the_linear_one() -> None:
+    denoiser, x = build_denoiser((5,), ()), torch.randn(8, 5)
+    matrix = torch.randn(5, 5)
+    with torch.no_grad():
+        dict(denoiser.named_parameters())["predictor.linear.weight"].copy_(torch.eye(5) - matrix)
+    torch.testing.assert_close(denoiser(x), x @ matrix.T)

@@ -1,0 +1,70 @@
+"""The stage that trains the denoiser, after the stages of the stack and independently of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from torch import Tensor, nn
+
+from app.inputs import ImageInput, VectorInput
+from training.config import Config, DenoisingObjective
+from training.data.dataset import DataSet
+from training.fitting.batches import Batches
+from training.fitting.corruption import TrainingNoise
+from training.fitting.draws import Draws
+from training.fitting.ranks import world
+from training.fitting.stages import Stage, StagePlan
+from training.networks.base import Network
+from training.preprocessing import Preprocessor
+
+MAX_ROWS, MIN_ROWS, STEP_PIXELS = 64, 2, 2**14
+"""Bounds on the images of a step, of all processes together. Each pixel is an example, so large images need few."""
+MAX_EPOCHS = 200
+"""The most passes over few rows. More would teach the denoiser their details, and each pass writes checkpoints."""
+PATIENCE_SHARE = 0.25
+"""Share of the stage's epochs without an improvement after which it stops."""
+LEVEL_POWER = 2.0
+"""Small levels are the likelier ones: of an interval from 0 to 0.5, a third of the samples get a level below 0.05."""
+
+
+class DenoiserTraining(Stage):
+    """A stage that trains the denoiser to return the clean samples for noise from none to the objective's most."""
+
+    def trained_parameters(self) -> Iterable[nn.Parameter]:
+        """Return the denoiser's parameters."""
+        assert self.network.denoiser is not None
+        return self.network.denoiser.parameters()
+
+    def terms(self, samples: Tensor, labels: Tensor, draws: Draws, validating: bool) -> dict[str, Tensor]:
+        """Return the denoiser's loss."""
+        objective, denoiser = self.config.objective, self.network.denoiser
+        assert isinstance(objective, DenoisingObjective)
+        assert denoiser is not None
+        interval = 0.0, objective.interval[1]
+        noise = TrainingNoise(objective.noise, interval, self.plan.value_range, LEVEL_POWER)
+        return denoiser.loss(noise.add(samples, self.preprocessing, draws), self.preprocessing(samples))
+
+
+def plan_denoiser(
+    network: Network, preprocessing: Preprocessor, config: Config, data: DataSet, index: int
+) -> list[Stage]:
+    """Return the stage of the denoiser at its place in the run, or no stage if the network has no denoiser."""
+    objective, options = config.objective, config.optimisation
+    if network.denoiser is None or not isinstance(objective, DenoisingObjective):
+        return []
+    rows = rows_per_step(data.input, options.batch_size)
+    steps_per_epoch = len(Batches(data.train, rows, seed=None, world=world()))
+    epochs = min(MAX_EPOCHS, -(-objective.denoiser_steps // steps_per_epoch))
+    patience = max(options.patience, round(PATIENCE_SHARE * epochs))
+    own = options.model_copy(update={"batch_size": rows, "patience": patience})
+    plan = StagePlan("denoiser", index, epochs, steps_per_epoch, data.input.value_range)
+    return [DenoiserTraining(network, preprocessing, config.model_copy(update={"optimisation": own}), plan)]
+
+
+def rows_per_step(samples: ImageInput | VectorInput, batch_size: int) -> int:
+    """Return the rows of each process in a step; the batch size itself for vectors, whose steps take little time."""
+    if isinstance(samples, VectorInput):
+        return batch_size
+    rows = max(MIN_ROWS, min(MAX_ROWS, STEP_PIXELS // math.prod(samples.shape[1:])))
+    return max(1, min(batch_size, rows // world()))
