@@ -27,14 +27,19 @@ BLACK = r"0\.73260\d*, ?-2\.90541\d*"
 
 
 @cache
-def bundled() -> str:
+def bundled(**settings: str) -> str:
     """Serve the checkout's own models until this process ends, and return the address."""
     import app
 
     assert app.__file__ is not None
+    return served(Path(app.__file__).parents[1] / "models", **settings)
+
+
+def served(models_dir: Path, **settings: str) -> str:
+    """Serve models until this process ends, and return the address."""
     stack = ExitStack()
     atexit.register(stack.close)
-    return stack.enter_context(server(Path(app.__file__).parents[1] / "models"))
+    return stack.enter_context(server(models_dir, **settings))
 
 
 def ask(
