@@ -22,7 +22,9 @@ from bench.imports.torch_pairs import TORCH
 from bench.imports.trial import Outcome, Trial, attempt
 from bench.serving.report import fill
 
-HEADER = "| source | situation | options | outcome | difference | adapted, or why not | |\n|---|---|---|---|---|---|---|"
+HEADER = (
+    "| source | situation | options | outcome | difference | adapted, or why not | |\n|---|---|---|---|---|---|---|"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
