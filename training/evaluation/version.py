@@ -112,6 +112,7 @@ def choose_data(manifest: Manifest, config: Config | None, path: str | None, dat
             "kind": None if place.is_dir() else manifest.input.kind,
             "samples": own.samples if place.suffix == ".npz" else None,
             "label": None if place.is_dir() else own.label,
+            "parts": own.parts if is_image_folder else "folders",
             "image_size": tuple(shape[1:]) if is_image_folder else None,
             "colour": ("rgb" if shape[0] == 3 else "grey") if is_image_folder else None,
             **(_pixel_options(manifest.input) if is_image_folder else {"background": None, "bits": None}),

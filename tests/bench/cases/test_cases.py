@@ -62,7 +62,8 @@ def test_the_table_compares_before_and_after(room: Path, capsys: pytest.CaptureF
 def test_the_page_gets_the_table_of_each_subject_that_was_tried(room: Path) -> None:
     page = room / "cases.md"
     page.write_text(
-        "# Cases\n<!-- bench:cases-versions -->\nold\n<!-- /bench -->\n<!-- bench:cases-others -->\nkept\n<!-- /bench -->\n"
+        "# Cases\n<!-- bench:cases-versions -->\nold\n<!-- /bench -->\n"
+        "<!-- bench:cases-others -->\nkept\n<!-- /bench -->\n"
     )
     assert main(["versions", "--before", str(room / "old"), "--page", str(page)]) == 1
     lines = page.read_text().splitlines()
