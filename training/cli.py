@@ -67,6 +67,7 @@ def _add_evaluate_options(evaluate: argparse.ArgumentParser) -> None:
     evaluate.set_defaults(command=evaluate_command)
     evaluate.add_argument("model", metavar="MODEL", help="NAME, NAME/VERSION, or a version's folder")
     _add_data_option(evaluate)
+    evaluate.add_argument("--label", help="column or member that holds labels, which conditional models need")
     _add_shared_options(evaluate)
     evaluate.add_argument(
         "--importance-samples",

@@ -77,14 +77,22 @@ def export_command(options: argparse.Namespace) -> int:
 def evaluate_command(options: argparse.Namespace) -> int:
     """Measure the ONNX files of one version: JSON to stdout, a table to stderr, figures into a folder."""
     evaluation_options(None, options)  # torch takes seconds to import, which a mistake need not wait for
-    from training.data.load import load_data
-    from training.evaluation.version import choose_data, evaluate_version, find_version, open_version, stored_config
+    from training.evaluation.version import (
+        choose_data,
+        evaluate_version,
+        find_version,
+        load_for,
+        open_version,
+        stored_config,
+    )
     from training.exporting.report import draw_report
 
     model = open_version(find_version(options.model, options.models_dir))
     config = stored_config(model.manifest)
     data_config = choose_data(model.manifest, config, options.data, options.data_dir)
-    data = load_data(data_config, options.data_dir, config.optimisation.seed if config else 0)
+    if options.label:
+        data_config = data_config.model_copy(update={"label": options.label})
+    data = load_for(model.manifest, data_config, options.data_dir, config.optimisation.seed if config else 0)
     report = evaluate_version(model, config, data, evaluation_options(config, options))
     print_table(model.manifest, report.measurements)
     if options.report:

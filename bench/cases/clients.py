@@ -76,7 +76,7 @@ def compressed(accept: str, count: int = 200) -> Callable[[Path], str]:
 
     def trial(_: Path) -> str:
         path = f"/v1/models/{MODEL}/generate?count={count}&seed=1"
-        _, headers, body = ask(path, b"", {"Accept-Encoding": accept})
+        __, headers, body = ask(path, b"", {"Accept-Encoding": accept})
         coding = headers.get("Content-Encoding")
         plain = gzip.decompress(body) if coding == "gzip" else zlib.decompress(body) if coding else body
         same = plain == ask(path, b"", {"Accept-Encoding": "identity"})[2]

@@ -133,7 +133,7 @@ def start(**variables: str) -> Callable[[Path], str]:
         assert process.stderr is not None
         limit = threading.Timer(START_SECONDS, process.kill)
         limit.start()
-        notes = []
+        notes: list[str] = []
         for line in process.stderr:
             if match := re.search(r"Uvicorn running on (\S+)", line):
                 process.terminate()
@@ -164,7 +164,7 @@ def preflight(origin: str = ORIGIN, **settings: str) -> Callable[[Path], str]:
     def trial(_: Path) -> str:
         wanted = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
         address, path = bundled(**settings), f"/v1/models/{MODEL}/generate"
-        status, headers, _ = ask(path, None, {"Origin": origin, **wanted}, address, "OPTIONS")
+        status, headers, __ = ask(path, None, {"Origin": origin, **wanted}, address, "OPTIONS")
         names = ("Allow-Origin", "Allow-Methods", "Allow-Headers")
         return f"{status} " + "; ".join(f"{name}: {headers.get(f'Access-Control-{name}')}" for name in names)
 
@@ -176,7 +176,7 @@ def exposed(query: str) -> Callable[[Path], str]:
 
     def trial(_: Path) -> str:
         address = bundled(CORS_ORIGINS=ORIGIN)
-        status, headers, _ = ask(f"/v1/models/{MODEL}/generate{query}", b"", {"Origin": ORIGIN}, address)
+        status, headers, __ = ask(f"/v1/models/{MODEL}/generate{query}", b"", {"Origin": ORIGIN}, address)
         allowed, names = (headers.get(f"Access-Control-{name}") for name in ("Allow-Origin", "Expose-Headers"))
         return f"{status} {allowed}; {names}"
 

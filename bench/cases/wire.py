@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from email.message import Message
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ def served(models_dir: Path, **settings: str) -> str:
 
 def ask(
     path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None, address: str = "", method: str = ""
-) -> tuple[int, Mapping[str, str], bytes]:
+) -> tuple[int, Message, bytes]:
     """Return the status, the headers and the body of an answer, of the bundled models' server by default."""
     url = (address or bundled()) + path
     request = urllib.request.Request(
@@ -57,7 +58,7 @@ def ask(
         return error.code, error.headers, error.read()
 
 
-def described(status: int, headers: Mapping[str, str], body: bytes) -> str:
+def described(status: int, headers: Message, body: bytes) -> str:
     """Return an answer in one line: the status, the media type and the text; of errors only the code and `error`."""
     text = body.decode(errors="replace")
     if status >= 400 and text.startswith("{"):

@@ -53,6 +53,18 @@ def test_a_network_with_unused_units_is_compared_with_a_smaller_pca() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("share", "has_alarm"), [(0.8504, False), (0.7954, False), (0.79, True), (0.2, True), (None, True)]
+)
+def test_a_variational_network_may_explain_a_little_less_than_pca(share: float | None, has_alarm: bool) -> None:
+    """PCA explains 0.8836, of which nine tenths are 0.79524."""
+    values = {"mse": 0.1373, "pca_mse": 0.0022, "pca_active_mse": 0.1069, "pca_active_r2": 0.8836}
+    found = [*measurements(**values, **({} if share is None else {"r2": share})), *measurements(active_units=2.0)]
+    found[1].values["latent_dimensions"] = 4.0
+    assert bool(alarms(found, {})) is has_alarm
+    assert len(alarms(found[:1], {})) == 1  # another network is not noisy
+
+
 def test_an_overfit_alarm_names_both_epochs() -> None:
     assert alarms([], losses([10, 4, 3, 2], [10, 5, 6, 7])) == (
         "stack: overfit: from epoch 2 to epoch 4 the validation loss rose from 5 to 7 while the training loss "
