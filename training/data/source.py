@@ -67,6 +67,8 @@ class Source:
     """(N, F): True where a median of the column stands in for a missing value; None if none is missing."""
     one_hot: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The values of each column of text whose features are named `column=value`."""
+    booleans: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """The words for 0 and 1 of each column of such words."""
 
     def place(self, row: int, column: int | None = None) -> str:
         """Return the place of a row, or of a number in it, for messages."""
