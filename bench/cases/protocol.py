@@ -73,6 +73,7 @@ CASES = [
     row("D4.4", "MLServer's headers and metrics", infer(parameters={"headers": {"x": "y"}, "metrics": [1]})),
     row("D4.5", "a misspelt option", generate(temperatur=0.5), f"{ERROR}.*'temperatur'.*did you mean 'temperature'"),
     row("D4.6", "an unknown parameter of generate", generate(max_tokens=5), "^200 .*\\[2,1,28,28\\]"),
+    row("D4.7", "scale, which is for pictures", generate(scale=4), f"{ERROR}.*'scale': it has no meaning here"),
     row("D5", "a sole input called input-0", infer(tensor("input-0"))),
     row("D5.2", "a sole input called SAMPLES", infer(tensor("SAMPLES"))),
     row("D5.3", "a sole input called INPUT__0", infer(tensor("INPUT__0"))),
