@@ -60,7 +60,7 @@ def write_photographs(folder: Path) -> Path:
 def wave(across: float, down: float) -> np.ndarray:
     """Return a picture of 16x16 levels from 100 to 3900, as a detector of 12 bits gives them."""
     y, x = np.mgrid[:16, :16]
-    return (2000 + 1900 * np.sin(across * x + down * y)).astype(np.uint16)
+    return np.asarray(2000 + 1900 * np.sin(across * x + down * y), np.uint16)
 
 
 def write_waves(folder: Path) -> Path:
