@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
@@ -71,13 +71,13 @@ def deep_bands(image: Image.Image, channels: int, background: Sequence[int]) -> 
 
 def _colours(image: Image.Image) -> npt.NDArray[np.uint16]:
     """Return the levels of an image of grey and alpha, RGB or RGBA, (H, W, C)."""
-    if not has_deep_levels(image):
+    if not (isinstance(image, ImageFile.ImageFile) and has_deep_levels(image)):
         return np.asarray(image.convert("RGBA" if image.has_transparency_data else "RGB")) * np.uint16(257)
     assert image.fp is not None
     image.fp.seek(0)
     content = image.fp.read()
-    if layout := _tiff_layout(image):
-        return _tiff_levels(content, *layout)
+    if tiff := _tiff_layout(image):
+        return _tiff_levels(content, *tiff)
     layout = str(image.tile[0].args).partition(";")[0]
     if layout == "LA":  # four bytes per pixel, which are read as if they were RGBA
         pairs = _decoded(content, "RGBA")

@@ -13,7 +13,7 @@ from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
-from app.api.clipping import clip
+from app.api.adjusting import adjust
 from app.api.holding import hold_rows
 from app.api.negotiation import JSON, OCTETS
 from app.api.request_body import read_body, read_decompressed
@@ -60,8 +60,8 @@ class InferEndpoint:
             query = read() if size <= on_loop else await state.offload.run_on_thread(read)
             del content, read  # not needed any more; neither are the arrays and the result while the client reads
             arrays = query.arrays if query.images is None else (await self._read_images(entry, query.images),)
-            if entry.served.clips and entry.task.takes == "samples":
-                arrays = (await clip(arrays[0], entry.served, exchange),)
+            if entry.served.adjusts and entry.task.takes == "samples":
+                arrays = (await adjust(arrays[0], entry.served, exchange),)
             times.decoded = now()
             exchange.rows = len(arrays[0]) if arrays else 0
             rows = query.options.answer_rows or exchange.rows
