@@ -43,6 +43,20 @@ def missing_fill(manifest: Manifest) -> tuple[float, ...]:
     return manifest.input.fill if isinstance(manifest.input, VectorInput) else ()
 
 
+def level_unit(manifest: Manifest) -> float | None:
+    """
+    Return the number that a level of an 8-bit array stands for; None if a model takes such arrays as they are.
+
+    Training reads 8-bit images as numbers from 0 to 1, unless its configuration states a range, in the file's units.
+    """
+    sample, training = manifest.input, manifest.training
+    if not isinstance(sample, ImageInput) or sample.levels or training is None:
+        return None
+    states_range = (training.configuration.get("data") or {}).get("value_range") is not None
+    is_unit_range = (sample.value_range.low, sample.value_range.high) == (0, 1)
+    return 1 / 255 if is_unit_range and not states_range else None
+
+
 class RowCheck:
     """The check of a model's samples, or of its latents: their number, shape, finite values, and value range."""
 

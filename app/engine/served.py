@@ -18,6 +18,7 @@ from app.engine.checks import (
     encoder_label_rows,
     has_features,
     label_rows,
+    level_unit,
     missing_fill,
     row_checks,
 )
@@ -77,6 +78,8 @@ class ServedModel:
         encoder, decoder = measure_graphs(autoencoder)
         both, rows = encoder + decoder, autoencoder.rows_per_run
         self._offload = offload
+        self.level_unit = level_unit(self.manifest)
+        """The number that a level of a uint8 array stands for; None if such arrays hold numbers."""
         self.adjusts = self.manifest.input.range_origin == "found" or bool(missing_fill(self.manifest))
         """True if samples beyond the range are clipped, or missing numbers filled, and not refused."""
         self.checks = row_checks(self.manifest, self.max_rows)
