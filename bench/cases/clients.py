@@ -14,12 +14,15 @@ import numpy as np
 from PIL import Image
 
 from bench.cases.case import Case
+from bench.cases.trial import ROOT
 from bench.cases.wire import BLACK, MODEL, ask, asked, described, post, raw
 
 ENCODE, DECODE = f"/v1/models/{MODEL}/encode", f"/v1/models/{MODEL}/decode"
 ZEROS = json.dumps({"samples": [[0] * 784]}).encode()
 """One black image as JSON."""
 LATENTS = rf"^200 application/json .*\[\[{BLACK}"
+SEVEN = r"^200 application/json .*\[\[-2\.38370\d*,-1\.0871\d*\]\]"
+"""The latents of docs/images/digit.png, as onnxruntime gives them for the bundled graph."""
 
 
 def picture(image_format: str) -> bytes:
@@ -42,6 +45,13 @@ def npy(
     length = len(header).to_bytes(2 if version[0] == 1 else 4, "little")
     numbers = bytes(size or 784 * int(descr[-1]))
     return encoded(b"\x93NUMPY" + bytes(version) + length + header + numbers, "application/x-npy")
+
+
+def digit(dtype: str) -> Callable[[Path], str]:
+    """Return a trial with the pixels of docs/images/digit.png, whose latents are known, as a `.npy` file."""
+    file = io.BytesIO()
+    np.save(file, np.asarray(Image.open(ROOT / "docs" / "images" / "digit.png").convert("L"), dtype)[None])
+    return encoded(file.getvalue(), "application/x-npy")
 
 
 def upgrade(*lines: str) -> Callable[[Path], str]:
@@ -145,6 +155,13 @@ NPY_FILES = [
     row("B4.2", ".npy 4.0", npy((4, 0)), r"^400 .*version 1\.0, 2\.0 or 3\.0, got 4\.0"),
     row("B4.3", ".npy of objects", npy(descr="|O8"), "^4(00|22) .*numbers"),
 ]
+LEVELS = [
+    row("U.1", "uint8 pixels of a picture", digit("u1"), SEVEN),
+    row("U.2", "the same, from 0 to 255 as int64", digit("i8"), "^422 .*out-of-range"),
+    row("U.3", "uint8 pixels that are all 0", npy(descr="|u1")),
+    row("U.4", "uint8 pixels with /v2", asked(f"/v2/models/{MODEL}.encode/infer", {"inputs": [
+        {"name": "samples", "shape": [1, 784], "datatype": "UINT8", "data": [255] * 784}]}), '^200 .*"latents"'),
+]  # fmt: skip
 OPTIONS = [
     row("O.1", "encode?smaple=true", asked(f"{ENCODE}?smaple=true", PLAIN), f"{KNOWN}sample, seed"),
     row("O.2", "generate?n=5", asked(f"/v1/models/{MODEL}/generate?n=5", b""), f"{KNOWN}.*count"),
@@ -163,4 +180,4 @@ ANSWERS = [
     row("C.4", "one small sample, gzip accepted", compressed("gzip", 1), r"^plain, the same answer, 1\.00"),
 ]
 
-CASES: list[Any] = [*CONNECTIONS, *MEDIA_TYPES, *NPY_FILES, *OPTIONS, *ANSWERS]
+CASES: list[Any] = [*CONNECTIONS, *MEDIA_TYPES, *NPY_FILES, *LEVELS, *OPTIONS, *ANSWERS]
