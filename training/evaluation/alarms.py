@@ -13,8 +13,8 @@ MIN_EXPLAINED_SHARE = 0.9
 """
 Share of PCA's explained variance that a variational network must explain.
 
-Its latents are noisy, so that even a network that is trained to the end explains a little less than PCA of the units in
-use: 96 % of it on 400 rows of two factors in five columns after 300 epochs (`python -m bench.cases alarms`).
+Its latents are noisy, so that even a network that is trained to the end explains a little less than PCA of its active
+units: 96 % of it on 400 rows of two factors in five columns after 300 epochs (`python -m bench.cases alarms`).
 """
 
 
@@ -34,8 +34,8 @@ def _check_values(values: Mapping[str, float], is_variational: bool) -> Iterable
         extent = "the posterior collapsed" if active else "the posterior collapsed completely"
         yield f"{extent}: {active:.0f} of {latent_dim:.0f} latent units are active"
     linear = ("pca", "PCA of the same size")
-    if "pca_used_mse" in values:
-        linear = ("pca_used", "PCA with as many components as there are units in use")
+    if "pca_active_mse" in values:
+        linear = ("pca_active", "PCA with as many components as there are active units")
     for rival, name in (linear, ("untrained", "its untrained self")):
         if values.get("mse", 0) >= values.get(f"{rival}_mse", math.inf):
             if is_variational and _explains_enough(values.get("r2"), values.get(f"{rival}_r2")):

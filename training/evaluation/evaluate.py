@@ -40,11 +40,11 @@ def evaluate(
     """
     subject = Subject.of(model, data, seed, limits)
     pca = LinearAutoencoder.fit(subject.x(subject.baseline_rows()), model.manifest.latent_dim)
-    bounds, used = [], None
+    bounds, active = [], None
     if model.manifest.latent.kind == "gaussian" and has_likelihood(model.manifest):
         bounds = [measure_bounds(subject, binarisation, options.importance_samples)]
-        used = int(bounds[0].values["used_units"])
-    measurements = [measure_reconstruction(subject, pca, untrained, used)]
+        active = int(bounds[0].values["active_units"])
+    measurements = [measure_reconstruction(subject, pca, untrained, active)]
     latents = measure_latents(subject, pca, untrained)
     if latents:
         measurements.append(latents)

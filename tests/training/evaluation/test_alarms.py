@@ -45,11 +45,11 @@ def test_a_network_that_does_not_beat_a_baseline_raises_an_alarm() -> None:
 
 
 def test_a_network_with_unused_units_is_compared_with_a_smaller_pca() -> None:
-    fair = measurements(mse=0.12, pca_mse=0.003, pca_used_mse=0.13, active_units=2, latent_dimensions=4)
+    fair = measurements(mse=0.12, pca_mse=0.003, pca_active_mse=0.13, active_units=2, latent_dimensions=4)
     assert alarms(fair, {}) == ()
-    cut_short = measurements(mse=0.2, pca_mse=0.003, pca_used_mse=0.13, active_units=2, latent_dimensions=4)
+    cut_short = measurements(mse=0.2, pca_mse=0.003, pca_active_mse=0.13, active_units=2, latent_dimensions=4)
     assert alarms(cut_short, {}) == (
-        "the network does not beat PCA with as many components as there are units in use: an MSE of 0.2 against 0.13",
+        "the network does not beat PCA with as many components as there are active units: an MSE of 0.2 against 0.13",
     )
 
 
@@ -58,7 +58,7 @@ def test_a_network_with_unused_units_is_compared_with_a_smaller_pca() -> None:
 )
 def test_a_variational_network_may_explain_a_little_less_than_pca(share: float | None, has_alarm: bool) -> None:
     """PCA explains 0.8836, of which nine tenths are 0.79524."""
-    values = {"mse": 0.1373, "pca_mse": 0.0022, "pca_used_mse": 0.1069, "pca_used_r2": 0.8836}
+    values = {"mse": 0.1373, "pca_mse": 0.0022, "pca_active_mse": 0.1069, "pca_active_r2": 0.8836}
     found = [*measurements(**values, **({} if share is None else {"r2": share})), *measurements(active_units=2.0)]
     found[1].values["latent_dimensions"] = 4.0
     assert bool(alarms(found, {})) is has_alarm

@@ -20,8 +20,6 @@ from training.evaluation.units import is_bernoulli, to_x
 POSTERIOR_SEED = 20_102
 MIN_ACTIVE_VARIANCE = 0.01
 """A latent unit is active if the variance of its posterior mean over the test part is larger."""
-MIN_USED_NATS = 0.1
-"""A latent unit is in use if its mean KL is larger. Active units may carry next to nothing."""
 
 
 def measure_bounds(subject: Subject, binarisation: Binarisation, importance_samples: int) -> Measurement:
@@ -32,7 +30,7 @@ def measure_bounds(subject: Subject, binarisation: Binarisation, importance_samp
     notes = [
         f"negative evidence lower bound in nats per sample on {targets.describe()}, beta 1, one posterior draw a "
         f"sample, seed {POSTERIOR_SEED}",
-        f"active: variance of mu above {MIN_ACTIVE_VARIANCE:g}; used: KL above {MIN_USED_NATS:g} nats",
+        f"active: variance of mu above {MIN_ACTIVE_VARIANCE:g}",
     ]
     if importance_samples:
         nats = importance_weighted_nll(targets, posterior, importance_samples)
@@ -58,7 +56,6 @@ def _measure_elbo(targets: Targets, posterior: Posterior) -> dict[str, float]:
         "kl_per_dimension_min": float(by_dimension.min()),
         "kl_per_dimension_max": float(by_dimension.max()),
         "active_units": float((posterior.mu.astype(np.float64).var(axis=0) > MIN_ACTIVE_VARIANCE).sum()),
-        "used_units": float((by_dimension > MIN_USED_NATS).sum()),
         "latent_dimensions": float(targets.subject.manifest.latent_dim),
     }
 

@@ -27,17 +27,17 @@ PCA_MARGIN = 0.01
 
 
 def measure_reconstruction(
-    subject: Subject, pca: LinearAutoencoder, untrained: Untrained | None, used_units: int | None = None
+    subject: Subject, pca: LinearAutoencoder, untrained: Untrained | None, active_units: int | None = None
 ) -> Measurement:
     """
     Return errors on the test part beside those of PCA and of the untrained network.
 
     A variational model leaves latent units unused that would only carry noise. If it does, the errors of PCA with as
-    many components as there are units in use join, at least one.
+    many components as there are active units join, at least one.
     """
-    fewer = used_units is not None and used_units < subject.manifest.latent_dim
+    fewer = active_units is not None and active_units < subject.manifest.latent_dim
     size = subject.manifest.input_size
-    explained = {name: RSquared(size) for name in ("r2", "pca_r2", *(["pca_used_r2"] if fewer else []))}
+    explained = {name: RSquared(size) for name in ("r2", "pca_r2", *(["pca_active_r2"] if fewer else []))}
     parts = defaultdict(list)
     for part in subject.chunks(subject.data.test):
         samples = part.in_users_units()
@@ -45,10 +45,10 @@ def measure_reconstruction(
         reconstructed = subject.reconstruct(samples, part.labels)
         output, linear = to_x(reconstructed, subject.manifest, clipped=False), pca.reconstruct(target)
         errors = _errors(subject, output, linear, target) | _similarity(subject, reconstructed, samples)
-        if used_units is not None and fewer:
-            smaller = pca.reconstruct(target, max(1, used_units))
-            errors["pca_used_mse"] = squared_errors(smaller, target)
-            explained["pca_used_r2"].add(smaller, target)
+        if active_units is not None and fewer:
+            smaller = pca.reconstruct(target, max(1, active_units))
+            errors["pca_active_mse"] = squared_errors(smaller, target)
+            explained["pca_active_r2"].add(smaller, target)
         if untrained:
             untrained_output = to_x(untrained("reconstruct", samples), subject.manifest, clipped=False)
             errors["untrained_mse"] = squared_errors(untrained_output, target)
@@ -91,8 +91,8 @@ def _protocol(subject: Subject, values: dict[str, float]) -> str:
         + (", in [0, 1]" if in_unit_interval(subject.manifest) else ""),
         f"PCA of the same number of components, fitted on {subject.baseline_row_count} training rows",
     ]
-    if "pca_used_mse" in values:
-        notes.append("pca_used: PCA with as many components as there are units in use")
+    if "pca_active_mse" in values:
+        notes.append("pca_active: PCA with as many components as there are active units")
     if subject.label_numbers is not None:
         notes.append("each row decoded under its own label")
     if "psnr" in values:

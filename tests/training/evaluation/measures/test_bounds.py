@@ -11,7 +11,6 @@ import torch
 from scipy.stats import norm
 from torch.distributions import Normal, kl_divergence
 
-from app.engine.autoencoder import Posterior
 from tests.helpers import tiny
 from tests.helpers.linear import write_linear
 from tests.helpers.training_evaluation import IMAGES, tiny_subject
@@ -69,17 +68,6 @@ def test_units_are_active_if_their_mean_varies(tmp_path: Path) -> None:
     assert measure_bounds(subject, "none", 0).values["active_units"] == 2
     values = measure_bounds(constant, "none", 0).values
     assert (values["active_units"], values["latent_dimensions"]) == (1, 2)
-
-
-def test_units_are_in_use_if_they_carry_more_than_a_tenth_of_a_nat(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A mean of ±0.4 at variance 1 has 0.08 nats, one of ±0.5 has 0.125; both are active."""
-    subject = tiny_subject(tmp_path)
-    mu = np.array([[0.4, 0.5], [-0.4, -0.5]] * 4 + [[0.4, 0.5]], np.float32)
-    monkeypatch.setattr(Targets, "posterior", lambda _: Posterior(mu, np.zeros_like(mu)))
-    values = measure_bounds(subject, "none", 0).values
-    assert (values["active_units"], values["used_units"]) == (2, 1)
 
 
 def test_the_estimate_is_reported_with_its_error_and_its_draws(tmp_path: Path) -> None:

@@ -41,14 +41,14 @@ def test_unused_latent_units_are_compared_with_a_smaller_pca(tmp_path: Path, act
     measured = measure_reconstruction(Subject.of(tiny_model(tmp_path), data), pca, None, active)
     smaller, x = PCA(components).fit(data.train.samples.reshape(20, 4)), data.test.samples.reshape(20, 4)
     expected = np.square(smaller.inverse_transform(smaller.transform(x)) - x).mean()
-    assert measured.values["pca_used_mse"] == pytest.approx(expected, rel=1e-4)
-    assert "PCA with as many components as there are units in use" in measured.protocol
+    assert measured.values["pca_active_mse"] == pytest.approx(expected, rel=1e-4)
+    assert "PCA with as many components as there are active units" in measured.protocol
 
 
 def test_a_model_that_uses_all_its_units_has_no_second_pca(tmp_path: Path) -> None:
     data = tiny_images()
     pca = LinearAutoencoder.fit(data.train.in_users_units(), 2)
-    assert "pca_used_mse" not in measure_reconstruction(Subject.of(tiny_model(tmp_path), data), pca, None, 2).values
+    assert "pca_active_mse" not in measure_reconstruction(Subject.of(tiny_model(tmp_path), data), pca, None, 2).values
 
 
 def test_a_table_is_measured_in_standardised_columns(tmp_path: Path) -> None:
