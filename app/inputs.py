@@ -83,6 +83,8 @@ class VectorInput(Contract):
     """Names in the order of the columns; empty if they have none."""
     one_hot: dict[str, tuple[str, ...]] = {}
     """The values of each column of text, whose features are named `column=value`, in the order of the features."""
+    booleans: dict[str, Annotated[tuple[str, ...], Field(min_length=2, max_length=2)]] = {}
+    """The words, in lower case, that stand for 0 and 1 in each column of such words, as `no` and `yes`."""
     fill: tuple[float, ...] = ()
     """The numbers that stand in for missing ones, one per feature; empty: missing numbers are refused."""
     window: tuple[Dimension, ...] = ()
@@ -99,6 +101,8 @@ class VectorInput(Contract):
         expected = {f"{column}={value}" for column, values in self.one_hot.items() for value in values}
         if missing := sorted(expected - set(self.feature_names)):
             raise ValueError(f"one_hot: {missing[0]!r} is not a feature")
+        if missing := sorted(self.booleans.keys() - set(self.feature_names)):
+            raise ValueError(f"booleans: {missing[0]!r} is not a feature")
         return self
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from training.config import Config
+from training.config import Config, VariationalObjective
 from training.data.dataset import DataSet
 from training.errors import DataError, RunError
 
@@ -38,7 +38,8 @@ def check_models_folder(folder: Path) -> None:
 
 
 def check_fit(config: Config, data: DataSet) -> None:
-    """Raise DataError unless the samples are of the kind that the configuration's network is for."""
+    """Raise DataError unless the samples are of the kind that the configuration's network is for, with its labels."""
+    _check_labels(config, data)
     findings, origin = data.findings, config.data.path or data.name
     if config.network.architecture == "conv" and findings.kind == "vector":
         raise DataError(
@@ -51,3 +52,23 @@ def check_fit(config: Config, data: DataSet) -> None:
             f"{origin}: samples of {shape} numbers may be windows of series or images: say --kind vector or "
             "--kind image"
         )
+
+
+def _check_labels(config: Config, data: DataSet) -> None:
+    """Raise DataError if the network is conditional, and the data or a part of them lack labels."""
+    objective, origin = config.objective, config.data.path or data.name
+    if not (isinstance(objective, VariationalObjective) and objective.conditional):
+        return
+    way_out = "--set objective.conditional=false trains without them"
+    if len(data.classes) < 2:
+        got = f"only {data.classes[0]!r}" if data.classes else "none"
+        raise DataError(
+            f"{origin}: --set objective.conditional=true needs labels of two or more classes, got {got}; "
+            f"--label names a column or member, folders name the classes of images; {way_out}"
+        )
+    for name, part in (("training", data.train), ("validation", data.validation), ("test", data.test)):
+        if part.labels is None:
+            raise DataError(
+                f"{origin}: --set objective.conditional=true needs the labels of all parts, and the {name} part "
+                f"has none, such as images without folders of classes; {way_out}"
+            )

@@ -108,8 +108,8 @@ def choose_scaling(options: PreprocessingConfig, likelihood: str) -> Scaling:
         return "range" if likelihood == "bernoulli" else "standardise"
     if options.scaling == "standardise" and likelihood == "bernoulli":
         raise InvalidConfiguration(
-            "preprocessing.scaling: standardised values do not lie in [0, 1], as a Bernoulli likelihood needs; "
-            "say --set preprocessing.scaling=range, or --set objective.likelihood=gaussian"
+            "--set preprocessing.scaling=standardise: standardised values do not lie in [0, 1], as a Bernoulli "
+            "likelihood needs; say --set preprocessing.scaling=range, or --set objective.likelihood=gaussian"
         )
     return options.scaling
 
@@ -143,7 +143,8 @@ def logged_columns(options: PreprocessingConfig, data: DataSet) -> Mask:
     else:
         unknown = sorted(set(options.log1p) - set(names))
         if unknown:
-            raise InvalidConfiguration(f"preprocessing.log1p: no column {unknown[0]!r}; there are {_shortened(names)}")
+            known = f"there are {_shortened(names)}" if names else "the columns have no names"
+            raise InvalidConfiguration(f"--set preprocessing.log1p: no column {unknown[0]!r}; {known}")
         logged[[names.index(name) for name in options.log1p]] = True
     for split in (data.train, data.validation, data.test) if logged.any() else ():
         least = np.min([chunk.min(axis=(0, 2)) for chunk in columns_of(split)], axis=0)

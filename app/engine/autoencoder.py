@@ -11,9 +11,9 @@ import onnxruntime
 
 from app.arrays import Array, Labels, Latents, Rows, Samples
 from app.engine.checks import (
+    adjust_samples,
     check_finite,
     check_labels,
-    clip_samples,
     encoder_label_rows,
     label_rows,
     row_checks,
@@ -203,7 +203,7 @@ class Autoencoder:
 
         Raises EmptyBatch, WrongShape, NotFinite or OutOfRange.
         """
-        return clip_samples(self.manifest, self._check_samples(samples))[0]
+        return adjust_samples(self.manifest, self._check_samples(samples)).samples
 
     def check_ends(self, samples: Samples) -> Samples:
         """Return the two samples that an interpolation runs between. Raises WrongShape, and as `check_samples`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
@@ -43,6 +43,20 @@ def missing_fill(manifest: Manifest) -> tuple[float, ...]:
     return manifest.input.fill if isinstance(manifest.input, VectorInput) else ()
 
 
+def level_unit(manifest: Manifest) -> float | None:
+    """
+    Return the number that a level of an 8-bit array stands for; None if a model takes such arrays as they are.
+
+    Training reads 8-bit images as numbers from 0 to 1, unless its configuration states a range, in the file's units.
+    """
+    sample, training = manifest.input, manifest.training
+    if not isinstance(sample, ImageInput) or sample.levels or training is None:
+        return None
+    states_range = (training.configuration.get("data") or {}).get("value_range") is not None
+    is_unit_range = (sample.value_range.low, sample.value_range.high) == (0, 1)
+    return 1 / 255 if is_unit_range and not states_range else None
+
+
 class RowCheck:
     """The check of a model's samples, or of its latents: their number, shape, finite values, and value range."""
 
@@ -61,11 +75,11 @@ class RowCheck:
         self._range = value_range
         self._highest_bits = highest_bits(value_range)
         self._fill = np.array(fill, np.float32)
-        """The numbers that stand in for missing ones, which are NaN; none: a missing number is refused."""
+        """The numbers that will stand in for missing ones, which are NaN; none: a missing number is refused."""
 
     def __call__(self, rows: Array) -> Array:
         """
-        Return the rows in the model's shape: contiguous float32.
+        Return the rows in the model's shape: contiguous float32. Missing numbers are still NaN if there is a fill.
 
         Raises TooManyRows, EmptyBatch, WrongShape, NotFinite or OutOfRange.
         """
@@ -75,10 +89,10 @@ class RowCheck:
             raise TooManyRows(f"expected at most {self._max_rows} rows at once, got {len(rows)}")
         if rows.shape[1:] not in self._accepted:
             self._raise_wrong_shape(rows)
-        if self._fill.size:
-            rows = np.where(np.isnan(rows), self._fill, rows)
         bits = self._highest_bits
-        if bits is None or rows.dtype != np.float32 or np.maximum.reduce(rows.view(np.uint32), axis=None) > bits:
+        if self._fill.size:
+            self._check_numbers(np.where(np.isnan(rows), self._fill, rows))
+        elif bits is None or rows.dtype != np.float32 or np.maximum.reduce(rows.view(np.uint32), axis=None) > bits:
             self._check_numbers(rows)
         return np.ascontiguousarray(rows.reshape(len(rows), *self._accepted[0]), dtype=np.float32)
 
@@ -128,18 +142,33 @@ def stated_range(manifest: Manifest) -> ValueRange | None:
     return manifest.input.value_range if manifest.input.range_origin == "stated" else None
 
 
-def clip_samples(manifest: Manifest, samples: Samples) -> tuple[Samples, int]:
-    """
-    Return the samples within the range that training found, and the count of numbers that were beyond it.
+class Adjusted(NamedTuple):
+    """Samples as the model takes them."""
 
-    Held-out samples are clipped in the same way in training. Samples of a model with another range stay as they are.
+    samples: Samples
+    clipped: int
+    """The count of numbers that were beyond the range that training found."""
+    filled: int
+    """The count of numbers that were missing."""
+
+
+def adjust_samples(manifest: Manifest, samples: Samples) -> Adjusted:
     """
+    Return checked samples without gaps, within the range that training found, and the counts of both.
+
+    Held-out samples are adjusted in the same way in training. A stated range changes no sample.
+    """
+    fill, filled = missing_fill(manifest), 0
+    if fill:
+        gaps = np.isnan(samples)
+        if filled := int(np.count_nonzero(gaps)):
+            samples = np.where(gaps, np.array(fill, np.float32), samples)
     found = manifest.input.value_range
     if found is None or manifest.input.range_origin == "stated":
-        return samples, 0
+        return Adjusted(samples, 0, filled)
     low, high = np.float32(found.low), np.float32(found.high)
     beyond = int(np.count_nonzero(samples < low)) + int(np.count_nonzero(samples > high))
-    return (np.clip(samples, low, high) if beyond else samples), beyond
+    return Adjusted(np.clip(samples, low, high) if beyond else samples, beyond, filled)
 
 
 def check_finite(name: str, result: Array) -> Array:

@@ -12,7 +12,16 @@ import numpy as np
 from app.arrays import Labels, Latents, Samples
 from app.engine.autoencoder import Autoencoder, Posterior, Reconstruction, straight_line
 from app.engine.batcher import Batcher
-from app.engine.checks import clip_samples, encoder_label_rows, has_features, label_rows, row_checks
+from app.engine.checks import (
+    Adjusted,
+    adjust_samples,
+    encoder_label_rows,
+    has_features,
+    label_rows,
+    level_unit,
+    missing_fill,
+    row_checks,
+)
 from app.engine.corruption import Noise
 from app.engine.offload import LoopLimit, Offload
 from app.engine.queue import Queue
@@ -69,8 +78,10 @@ class ServedModel:
         encoder, decoder, denoiser = measure_graphs(autoencoder)
         both, rows = encoder + decoder, autoencoder.rows_per_run
         self._offload = offload
-        self.clips = self.manifest.input.range_origin == "found"
-        """True if samples beyond the range are clipped, and not refused."""
+        self.level_unit = level_unit(self.manifest)
+        """The number that a level of a uint8 array stands for; None if such arrays hold numbers."""
+        self.adjusts = self.manifest.input.range_origin == "found" or bool(missing_fill(self.manifest))
+        """True if samples beyond the range are clipped, or missing numbers filled, and not refused."""
         self.checks = row_checks(self.manifest, self.max_rows)
         """The checks of a request's arrays, by name."""
         self._mean = Queue(batcher, autoencoder.run_mean, encoder, rows)
@@ -95,9 +106,9 @@ class ServedModel:
         if rows > self.max_rows:
             raise TooManyRows(f"expected at most {self.max_rows} rows at once, got {rows}")
 
-    async def clip(self, samples: Samples) -> tuple[Samples, int]:
-        """Return the samples within the range that training found, and the count of numbers that were beyond it."""
-        call = partial(clip_samples, self.manifest, samples)
+    async def adjust(self, samples: Samples) -> Adjusted:
+        """Return checked samples without gaps and within the range that training found, and the counts of both."""
+        call = partial(adjust_samples, self.manifest, samples)
         return await self._offload.run(samples.size, LoopLimit.CLIP_NUMBERS, call)
 
     async def encode(self, samples: Samples, label: str | None = None) -> Latents:

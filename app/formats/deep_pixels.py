@@ -1,21 +1,23 @@
 """
 The channels of an image with 16 bits each, as floating point numbers from 0 to 65535.
 
-Pillow opens only grey images of 16 bits as such; of colours it keeps the first byte. A PNG is therefore decoded twice,
-once for each byte: this is the one module that knows how Pillow 13.0 names the order of bytes in an image's `tile`.
-A format in which that is not possible is read as Pillow reads it, as 8 bits.
+Pillow opens only grey images of 16 bits as such; of colours it keeps one byte. A PNG or a TIFF is therefore decoded
+twice, once for each byte: this is the one module that knows how Pillow 13.0 names the order of bytes in an image's
+`tile`. A format in which that is not possible is read as Pillow reads it, as 8 bits.
 """
 
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageFile
 from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 Floats = npt.NDArray[np.float32]
 
@@ -43,6 +45,11 @@ def is_deep_colour(image: Image.Image) -> bool:
     return not image.mode.startswith("I") and any(";16" in mode for mode in modes)
 
 
+def has_deep_levels(image: Image.Image) -> bool:
+    """Return True for an image of 16 bits per colour whose levels can be read, if its pixels are not decoded."""
+    return is_deep_colour(image) and (isinstance(image, PngImageFile) or bool(_tiff_layout(image)))
+
+
 def deep_bands(image: Image.Image, channels: int, background: Sequence[int]) -> Callable[[IntBox | None], Bands]:
     """
     Return the function that converts an image, or a part of it, to one image of numbers per channel.
@@ -64,11 +71,13 @@ def deep_bands(image: Image.Image, channels: int, background: Sequence[int]) -> 
 
 def _colours(image: Image.Image) -> npt.NDArray[np.uint16]:
     """Return the levels of an image of grey and alpha, RGB or RGBA, (H, W, C)."""
-    if not isinstance(image, PngImageFile):
+    if not (isinstance(image, ImageFile.ImageFile) and has_deep_levels(image)):
         return np.asarray(image.convert("RGBA" if image.has_transparency_data else "RGB")) * np.uint16(257)
     assert image.fp is not None
     image.fp.seek(0)
     content = image.fp.read()
+    if tiff := _tiff_layout(image):
+        return _tiff_levels(content, *tiff)
     layout = str(image.tile[0].args).partition(";")[0]
     if layout == "LA":  # four bytes per pixel, which are read as if they were RGBA
         pairs = _decoded(content, "RGBA")
@@ -77,6 +86,27 @@ def _colours(image: Image.Image) -> npt.NDArray[np.uint16]:
     levels <<= 8  # in place, as each copy takes as much memory as the image
     levels |= _decoded(content, f"{layout};16L")
     return levels
+
+
+def _tiff_layout(image: Image.Image) -> tuple[str, bool] | None:
+    """Return the bands of a TIFF of 16 bits per colour, and True if the low byte comes first; None for any other."""
+    layouts = {tile.args[0] if isinstance(tile.args, tuple) else tile.args for tile in getattr(image, "tile", ())}
+    bands, _, order = str(layouts.pop()).partition(";16") if len(layouts) == 1 else ("", "", "")
+    if not isinstance(image, TiffImageFile) or bands not in ("RGB", "RGBA") or order not in ("L", "B", "N"):
+        return None
+    return bands, order == "L" or (order == "N" and sys.byteorder == "little")
+
+
+def _tiff_levels(content: bytes, bands: str, is_little: bool) -> npt.NDArray[np.uint16]:
+    parts = []
+    for order in "LB" if is_little else "BL":  # the high byte, then the low one
+        image = TiffImageFile(io.BytesIO(content))
+        image.tile = [
+            tile._replace(args=(f"{bands};16{order}", *tile.args[1:]) if isinstance(tile.args, tuple) else "")
+            for tile in image.tile
+        ]
+        parts.append(np.asarray(image).astype(np.uint16))
+    return parts[0] * np.uint16(256) + parts[1]
 
 
 def _decoded(content: bytes, layout: str) -> npt.NDArray[np.uint8]:

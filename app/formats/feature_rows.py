@@ -37,6 +37,7 @@ class FeatureRows:
         """The place of each value's feature, by the column of text."""
         self._columns = {place: column for column, places in self._text.items() for place in places.values()}
         """The column of text of each one-hot feature."""
+        self._words = {name: {words[0]: 0.0, words[1]: 1.0} for name, words in sample.booleans.items()}
         self._fills = bool(sample.fill)
 
     def read(self, rows: Any, member: str) -> Any:
@@ -94,8 +95,12 @@ class FeatureRows:
             return float(value)
         if value is None and self._fills:
             return float("nan")
+        words = self._words.get(name, {})
+        if isinstance(value, str) and (number := words.get(value.strip().lower())) is not None:
+            return number
         hint = "; this model does not fill missing values" if value is None else ""
-        raise NotNumbers(f"{at}: expected a number for {_short(name)}, got {describe(value)}{hint}")
+        expected = f"a number or one of {_listed(list(words))}" if words else "a number"
+        raise NotNumbers(f"{at}: expected {expected} for {_short(name)}, got {describe(value)}{hint}")
 
     def _set_text(self, numbers: list[float | None], column: str, value: Any, at: str) -> None:
         places = self._text[column]

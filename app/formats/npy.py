@@ -13,6 +13,7 @@ from numpy.lib import format as npy
 
 from app.arrays import Array
 from app.errors import MalformedBody, NotNumbers
+from app.formats.levels import numbers_from_levels
 
 Header = tuple[tuple[int, ...], bool, np.dtype[Any]]
 """The shape, whether the array is in Fortran order, the dtype."""
@@ -27,12 +28,13 @@ PYTHON_2_LENGTH = re.compile(rb"(?<=[(, ])(\d{1,15})L(?=[,)])")
 """A number of the shape as Python 2 wrote it. numpy reads it, too, and warns."""
 
 
-def read_npy(content: bytes, member: str) -> Array:
+def read_npy(content: bytes, member: str, level_unit: float | None = None) -> Array:
     """
     Return the array of a `.npy` file as float32. The file may hold numbers or booleans in any byte and memory order.
 
-    float32 in C order is not copied; the array is read-only then. Nothing is ever unpickled.
-    Raises MalformedBody or NotNumbers. Source: numpy.lib.format, versions 1.0, 2.0 and 3.0
+    float32 in C order is not copied; the array is read-only then. Nothing is ever unpickled. With a `level_unit`, uint8
+    numbers are levels, each of which stands for so much.
+    Raises MalformedBody or NotNumbers, and InvalidInput for levels. Source: numpy.lib.format, versions 1.0, 2.0 and 3.0
     """
     start = _data_start(content)
     try:
@@ -47,6 +49,8 @@ def read_npy(content: bytes, member: str) -> Array:
     rows = np.frombuffer(content, dtype, offset=start).reshape(shape, order="F" if fortran else "C")
     if dtype == np.float32 and shape:
         return np.ascontiguousarray(rows)  # nothing can be too large, and `errstate` takes longer than the conversion
+    if dtype == np.uint8 and level_unit is not None:
+        return np.ascontiguousarray(numbers_from_levels(rows, level_unit, member))
     with np.errstate(over="ignore"):  # too large becomes infinite, which the engine refuses
         return np.ascontiguousarray(rows, np.float32) if shape else rows.astype(np.float32)
 

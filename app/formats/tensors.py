@@ -25,6 +25,8 @@ DTYPES = {
 }
 """The layout of each datatype in bytes. BF16 is the upper half of a float32."""
 BYTES = "BYTES"
+LEVELS = "UINT8"
+"""The datatype of 8-bit levels, for models of images from 0 to 1."""
 MAX_ELEMENTS = 65_536
 """Elements of a BYTES tensor, each of which becomes a Python object."""
 

@@ -26,15 +26,26 @@ def images(folder: Path, count: int, suffix: str = "png", seed: int = 0, shape: 
         Image.fromarray(draws.integers(0, 256, shape, np.uint8)).save(folder / f"{number}.{suffix}")
 
 
-def trained_on(*folders: tuple[str, int], suffix: str = "png", options: tuple[str, ...] = ()) -> Run:
+def trained_on(
+    *folders: tuple[str, int], suffix: str = "png", options: tuple[str, ...] = (), config: str = "images-ae"
+) -> Run:
     """Return a function that writes folders of images below `set` and trains on it."""
 
     def run(scratch: Path) -> str:
         for seed, (name, count) in enumerate(folders):
             images(scratch / "set" / name, count, suffix, seed)
-        return train(scratch, "images-ae", "--data", "set", "--name", "set", *options)
+        return train(scratch, config, "--data", "set", "--name", "set", *options)
 
     return run
+
+
+def files_of_parts(scratch: Path) -> str:
+    """Train on 20 files whose names begin with train, and 6 whose names begin with test."""
+    images(scratch / "set", 26)
+    for number in range(26):
+        part = "train" if number < 20 else "test"
+        (scratch / "set" / f"{number}.png").rename(scratch / "set" / f"{part}_{number}.png")
+    return train(scratch, "images-ae", "--data", "set", "--name", "set")
 
 
 def several_formats(scratch: Path) -> str:
@@ -182,6 +193,16 @@ CASES = [
         r"exit 0.*passed over 26 files: masks.*no labels.*split 18 training, 6 validation, 2 test",
     ),
     Case("3.5", "a test part alone", trained_on(("test/x", 20), ("test/y", 20)), r"exit 1.*no training part.*--data"),
+    Case("3.6", "files called train_0.png and test_0.png", files_of_parts, r"exit 0.*split 19 training.*, 6 test"),
+    Case(
+        "3.7",
+        "a conditional network, and val without folders of classes",
+        trained_on(
+            ("train/x", 20), ("train/y", 20), ("val", 6), ("test/x", 6),
+            options=("--set", "objective.conditional=true"), config="images-vae",
+        ),
+        r"exit 1.*the validation part has none.*--set objective\.conditional=false",
+    ),
     Case("4.1", "12 bits in files of 16", deep_images, r"exit 0.*range \d+ to 38\d\d"),
     Case("4.2", "the model of 4.1 answers with a picture", deep_images_served, r"mode I;16 .* [23]\d\d\d$"),
     Case("10.1", "black drawings on a transparent ground", ink, r"exit 1.*laid over black.*--background white"),

@@ -33,6 +33,7 @@ def test_members_that_format_1_lacks_mean_what_they_meant_there() -> None:
     assert (image.range_origin, image.levels, image.bits, image.background) == ("stated", None, 8, ())
     vector = VectorInput(shape=(2,))
     assert (vector.range_origin, vector.one_hot, vector.window, vector.fill) == ("stated", {}, (), ())
+    assert vector.booleans == {}
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,10 @@ def test_members_that_format_1_lacks_mean_what_they_meant_there() -> None:
         (
             {"kind": "vector", "shape": [2], "feature_names": ["a", "k=x"], "one_hot": {"k": ["x", "y"]}},
             "one_hot: 'k=y' is not a feature",
+        ),
+        (
+            {"kind": "vector", "shape": [1], "feature_names": ["a"], "booleans": {"b": ["no", "yes"]}},
+            "booleans: 'b' is not a feature",
         ),
         ({"kind": "array", "shape": []}, "at least 1 item"),
         ({"kind": "vector", "shape": [2], "background": [0]}, "not permitted"),

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.helpers.training_data import load_array
 from training.checks import check_fit, check_models_folder, check_run_folder
-from training.config import load_config
+from training.config import DataConfig, VariationalObjective, load_config
+from training.data.load import load_data
 from training.errors import DataError, RunError
 
 
@@ -49,6 +51,28 @@ def test_vectors_do_not_fit_a_convolutional_network(tmp_path: Path) -> None:
     table = np.random.default_rng(0).normal(size=(30, 5))
     with pytest.raises(DataError, match="vectors of 5 numbers, but the configuration's network is convolutional"):
         check_fit(load_config("images-ae"), load_array(tmp_path, table))
+
+
+def test_a_conditional_network_needs_the_labels_of_every_part(tmp_path: Path) -> None:
+    config = load_config("images-vae")
+    assert isinstance(config.objective, VariationalObjective)
+    conditional = config.model_copy(update={"objective": config.objective.model_copy(update={"conditional": True})})
+    draws = np.random.default_rng(0)
+    for name in ("train/x", "train/y", "val/x", "val/y", "test/x"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for number in range(3):
+            Image.fromarray(draws.integers(0, 256, (9, 8), np.uint8)).save(tmp_path / "set" / name / f"{number}.png")
+    check_fit(conditional, load_data(DataConfig(path=str(tmp_path / "set")), None, seed=0))
+    for folder in ("x", "y"):
+        for file in (tmp_path / "set" / "val" / folder).iterdir():
+            file.rename(tmp_path / "set" / "val" / f"{folder}{file.name}")
+        (tmp_path / "set" / "val" / folder).rmdir()
+    unlabelled = load_data(DataConfig(path=str(tmp_path / "set")), None, seed=0)
+    check_fit(config, unlabelled)
+    with pytest.raises(DataError, match=r"the validation part has none.*--set objective\.conditional=false"):
+        check_fit(conditional, unlabelled)
+    with pytest.raises(DataError, match=r"needs labels of two or more classes, got none"):
+        check_fit(conditional, load_array(tmp_path, draws.integers(0, 256, (30, 9, 8), np.uint8)))
 
 
 @pytest.mark.parametrize(

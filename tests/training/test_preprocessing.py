@@ -118,8 +118,11 @@ def test_values_outside_the_domain_of_a_step_are_refused(
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [
-        (config_of("bernoulli", scaling="standardise"), "standardised values do not lie in"),
-        (config_of(log1p=["z"]), "no column 'z'; there are a, b"),
+        (
+            config_of("bernoulli", scaling="standardise"),
+            "^--set preprocessing.scaling=standardise: standardised values do not",
+        ),
+        (config_of(log1p=["z"]), "^--set preprocessing.log1p: no column 'z'; there are a, b"),
     ],
 )
 def test_an_impossible_preprocessing_is_refused(config: Config, sentence: str) -> None:

@@ -63,8 +63,9 @@ class DataConfig(TableOptions, Section):
     """Folders of images: bits per channel that are read. Null: 16 if a file has as many, otherwise 8."""
     parts: Literal["folders", "none"] = "folders"
     """
-    Folders of images: with `folders`, folders called train, val or test (or the like) are the parts of that name; with
-    `none` they are classes.
+    Folders of images: with `folders`, folders called train, val or test (or the like) are the parts of that name, and
+    so are files if the names of all state one, such as train_1.png; with `none`, folders are classes, and all images
+    are split at random.
     """
     value_range: tuple[float, float] | None = None
     """

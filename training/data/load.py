@@ -23,7 +23,8 @@ from training.errors import DataError
 PARQUET_SUFFIXES = (".parquet", ".pq")
 TABLE_OPTIONS = ("columns", "drop", "missing", "one_hot")
 TEXT_OPTIONS = ("separator", "decimal", "encoding", "header")
-READER_OPTIONS = ("samples", "label", "image_size", "colour", "background", "bits", *TABLE_OPTIONS, *TEXT_OPTIONS)
+IMAGE_OPTIONS = ("image_size", "colour", "background", "bits", "parts")
+READER_OPTIONS = ("samples", "label", *IMAGE_OPTIONS, *TABLE_OPTIONS, *TEXT_OPTIONS)
 """Members of DataConfig that only some readers use."""
 
 
@@ -106,7 +107,7 @@ def _read_folder(path: Path, config: DataConfig) -> Source:
     if holds_mnist(path):
         _refuse_unused_options(config, str(path))
         return read_mnist(path)
-    _refuse_unused_options(config, str(path), "image_size", "colour", "background", "bits")
+    _refuse_unused_options(config, str(path), *IMAGE_OPTIONS)
     return read_images(path, config)
 
 
@@ -158,7 +159,7 @@ def _refuse_unused_options(config: DataConfig, origin: str, *used: str) -> None:
     """Raise DataError if an option is set that the reader does not use."""
     for option in READER_OPTIONS:
         if option not in used and getattr(config, option) != DataConfig.model_fields[option].default:
-            flag = f"data.{option}" if option in ("colour", "bits") else f"--{option.replace('_', '-')}"
+            flag = f"--set data.{option}" if option in ("colour", "bits", "parts") else f"--{option.replace('_', '-')}"
             raise DataError(f"{origin}: {flag} has no meaning for this kind of data")
 
 

@@ -176,6 +176,7 @@ def describe_input(
             value_range=limits,
             feature_names=source.feature_names,
             one_hot=dict(source.one_hot),
+            booleans=dict(source.booleans),
             fill=fill,
             window=source.window,
         )

@@ -69,6 +69,8 @@ class Source:
     """The values of each column of text whose features are named `column=value`."""
     further_columns: tuple[str, ...] = ()
     """The columns of a table that are neither among those that the options name nor the label."""
+    booleans: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """The words for 0 and 1 of each column of such words."""
 
     def place(self, row: int, column: int | None = None) -> str:
         """Return the place of a row, or of a number in it, for messages."""

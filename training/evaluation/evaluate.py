@@ -19,7 +19,7 @@ from training.evaluation.measures.latents import measure_latents
 from training.evaluation.measures.reconstruction import measure_reconstruction
 from training.evaluation.measures.separation import measure_separation
 from training.evaluation.principal import principal_components
-from training.evaluation.subject import Subject, Untrained, map_chunks
+from training.evaluation.subject import Subject, Untrained
 from training.evaluation.units import has_likelihood
 
 
@@ -60,9 +60,9 @@ def evaluate(
     return tuple(measurements + bounds + ([labelled] if labelled else []))
 
 
-def encode(model: Autoencoder, split: Split) -> Latents:
-    """Return the latents of all rows of a split, chunk by chunk; those of a variational model are the means."""
-    return map_chunks(model.encode, split)
+def encode(model: Autoencoder, data: DataSet, split: Split) -> Latents:
+    """Return the latents of all rows of a split of the data; those of a variational model are the means."""
+    return Subject.of(model, data).encode(split)
 
 
 def reconstruct(model: Autoencoder, data: DataSet, split: Split) -> Samples:

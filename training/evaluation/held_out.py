@@ -19,7 +19,7 @@ from training.data.tables.matching import feature_columns
 from training.data.tables.selection import counted, listed, quoted
 from training.data.whole import prepare_whole
 from training.errors import DataError, TrainingError
-from training.evaluation.version import choose_data
+from training.evaluation.version import choose_data, load_for, shaped_for
 
 log = logging.getLogger(__name__)
 
@@ -133,9 +133,9 @@ def _load_whole(manifest: Manifest, chosen: DataConfig, data_dir: Path | None, s
         log.info("%s: ignored %s, which the model does not take: %s", path, count, names)
     if source.test is not None:
         log.info("%s has parts of its own: its test part is measured", path)
-        return load_data(chosen, data_dir, seed)
+        return load_for(manifest, chosen, data_dir, seed)
     fill = manifest.input.fill if isinstance(manifest.input, VectorInput) else ()
-    return prepare_whole(name_of(path), source, chosen, fill)
+    return shaped_for(manifest, prepare_whole(name_of(path), source, chosen, fill))
 
 
 def _with_label(

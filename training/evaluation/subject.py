@@ -89,11 +89,22 @@ class Subject:
 
     def encode(self, split: Split) -> Latents:
         """Return the latents of all rows. Shape: (N, latent_dim)."""
-        return self.map_chunks(self.model.encode, split)
+        return np.concatenate([self.encode_rows(part.in_users_units(), part.labels) for part in self.chunks(split)])
+
+    def encode_rows(self, samples: Samples, labels: Labels | None) -> Latents:
+        """Return the latents of samples in the user's units. `labels` are numbers of the data's classes."""
+        return (
+            self.posterior_of(samples, labels).mu if self.manifest.encoder_takes_labels else self.model.encode(samples)
+        )
 
     def posterior(self, split: Split) -> Posterior:
         """Return all of the encoder's outputs for all rows of a split."""
-        return join_posteriors([self.model.posterior(part.in_users_units()) for part in self.chunks(split)])
+        return join_posteriors([self.posterior_of(part.in_users_units(), part.labels) for part in self.chunks(split)])
+
+    def posterior_of(self, samples: Samples, labels: Labels | None) -> Posterior:
+        """Return all of the encoder's outputs for samples in the user's units, each under its own label."""
+        numbers = None if self.label_numbers is None or labels is None else self.label_numbers[labels]
+        return self.model.posterior(samples, numbers)
 
     def reconstruct_split(self, split: Split) -> Samples:
         """Reconstruct all rows of a split."""
@@ -106,11 +117,11 @@ class Subject:
         return self.reconstruct_split(split)
 
     def reconstruct(self, samples: Samples, labels: Labels | None) -> Samples:
-        """Return decode(encode(samples)) in the user's units; a conditional model decodes each row under its label."""
-        return self.decode(self.model.encode(samples), labels)
+        """Return decode(encode(samples)) in the user's units; a conditional model takes each row under its label."""
+        return self.decode(self.encode_rows(samples, labels), labels)
 
     def decode(self, latents: Latents, labels: Labels | None) -> Samples:
-        """Return samples in the user's units. `labels` are numbers of the data's classes, one per row."""
+        """Return samples in the user's units. `labels` are numbers of the data's classes."""
         if self.label_numbers is None:
             return self.model.decode(latents)
         assert labels is not None
@@ -148,11 +159,11 @@ def choose_rows(split: Split, count: int, seed: int) -> Split:
 
 def check_fit(manifest: Manifest, data: DataSet) -> None:
     """Raise DataError unless the samples have the shape, the columns and the range that the model takes."""
-    expected, got = manifest.input, data.input
-    if tuple(expected.shape) != tuple(got.shape):
+    expected, got, shape = manifest.input, data.input, data.train.samples.shape[1:]
+    if tuple(expected.shape) != shape:
         raise DataError(
             f"{data.name}: expected samples of shape {list(expected.shape)}, which the model {manifest.name!r} takes, "
-            f"got {list(got.shape)}"
+            f"got {list(shape)}"
         )
     if isinstance(expected, VectorInput) and isinstance(got, VectorInput):
         for number, (ours, theirs) in enumerate(zip(expected.feature_names, got.feature_names, strict=False), start=1):
@@ -186,8 +197,12 @@ def _check_part(manifest: Manifest, name: str, part: str, split: Split) -> None:
 def _label_numbers(manifest: Manifest, data: DataSet) -> Labels | None:
     if not manifest.labels:
         return None
-    if data.test.labels is None:
-        raise DataError(f"{data.name}: expected labels, since the model {manifest.name!r} is conditional, got none")
+    if data.test.labels is None or (manifest.encoder_takes_labels and data.train.labels is None):
+        part = "" if data.test.labels is None else " for the training part"
+        raise DataError(
+            f"{data.name}: expected labels{part}, since the model {manifest.name!r} is conditional, got none; "
+            "--label names their column or member"
+        )
     unknown = [name for name in data.classes if name not in manifest.labels]
     if unknown:
         raise DataError(

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
 
+from app.distribution import bundled_models
 from app.engine.autoencoder import Autoencoder
 from app.engine.process import available_cores
 from app.engine.repository import load_version
-from app.inputs import ImageInput, ModelInput, ValueRange, VectorInput
+from app.inputs import ArrayInput, ImageInput, ModelInput, ValueRange, VectorInput
 from app.manifest import Manifest, Measurement
 from training.config import Config, DataConfig, EvaluationConfig, TableOptions, describe_problems
 from training.data.dataset import DataSet
-from training.data.load import find_path, is_table
+from training.data.load import find_path, is_table, load_data
 from training.data.readers.mnist import holds_mnist
 from training.data.tables.matching import feature_columns
 from training.data.tables.text import is_text_table
@@ -58,9 +60,11 @@ def find_version(model: str, models_dir: Path) -> Path:
     """
     Return a version's folder for a path, NAME/VERSION or NAME, which stands for its largest version.
 
-    Raises RunError if there is none.
+    Names are those of the repository, or else of the models that come with the package. Raises RunError if there is
+    none.
     """
-    for folder in (Path(model), models_dir / model):
+    bundled = bundled_models()
+    for folder in (Path(model), models_dir / model, *([bundled / model] if bundled else [])):
         if folder.is_dir():
             folder = folder.resolve()
             if folder.name.isdecimal():
@@ -110,9 +114,10 @@ def choose_data(manifest: Manifest, config: Config | None, path: str | None, dat
             "name": None,
             "path": path,
             "test_path": None,
-            "kind": None if place.is_dir() else manifest.input.kind,
+            "kind": None if place.is_dir() else "image" if is_image else "vector",
             "samples": own.samples if place.suffix == ".npz" else None,
             "label": None if place.is_dir() else own.label,
+            "parts": own.parts if is_image_folder else "folders",
             "image_size": tuple(shape[1:]) if is_image_folder else None,
             "colour": ("rgb" if shape[0] == 3 else "grey") if is_image_folder else None,
             **(_pixel_options(manifest.input) if is_image_folder else {"background": None, "bits": None}),
@@ -120,6 +125,23 @@ def choose_data(manifest: Manifest, config: Config | None, path: str | None, dat
             "value_range": limits,
         }
     )
+
+
+def load_for(manifest: Manifest, data_config: DataConfig, data_dir: Path | None, seed: int) -> DataSet:
+    """Load data; samples for a model of arrays get its shape. Raises DataError."""
+    return shaped_for(manifest, load_data(data_config, data_dir, seed))
+
+
+def shaped_for(manifest: Manifest, data: DataSet) -> DataSet:
+    """Return data whose samples have the shape of a model of arrays; they were read as flat rows."""
+    shape = tuple(manifest.input.shape)
+    if not isinstance(manifest.input, ArrayInput) or math.prod(data.input.shape) != math.prod(shape):
+        return data
+    train, validation, test = (
+        replace(part, samples=part.samples.reshape(len(part), *shape))
+        for part in (data.train, data.validation, data.test)
+    )
+    return replace(data, train=train, validation=validation, test=test)
 
 
 def _pixel_options(model_input: ModelInput) -> dict[str, object]:

@@ -62,7 +62,7 @@ def draw_report(
         rows = data.test.take(slice(4 * COLUMNS))
         samples, reconstructed = rows.in_users_units(), reconstruct(model, data, rows)
         x, output = to_x(samples, model.manifest), to_x(reconstructed, model.manifest)
-        table_heatmap(x, output, figures / "reconstructions.png")
+        table_heatmap(x.reshape(len(x), -1), output.reshape(len(x), -1), figures / "reconstructions.png")
     denoising_curves(metrics, figures / "denoising_levels.png")
     points = _choose_points(data.test)
     plane, axis_names = latent_plane(model, data, points)
@@ -108,12 +108,12 @@ def generate(model: Autoencoder) -> tuple[Samples, str]:
 
 def latent_plane(model: Autoencoder, data: DataSet, points: Split) -> tuple[Array, str]:
     """Return 2-D coordinates of samples and the name of an axis: two latents, or the first two PCA axes of more."""
-    latents = encode(model, points)
+    latents = encode(model, data, points)
     if latents.shape[1] == 2:
         return latents, "latent dimension"
     if latents.shape[1] == 1:
         return np.concatenate([latents, np.zeros_like(latents)], axis=1), "latent dimension"
-    train = encode(model, (data.train if len(data.train) else points).take(slice(MAX_PLANE_ROWS)))
+    train = encode(model, data, (data.train if len(data.train) else points).take(slice(MAX_PLANE_ROWS)))
     plane = LinearAutoencoder.fit(train, 2).encode(latents)
     plane = np.pad(plane, ((0, 0), (0, 2 - plane.shape[1])))  # one training row has one axis
     return plane, f"principal axis of the {latents.shape[1]} latents"

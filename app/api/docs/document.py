@@ -61,6 +61,10 @@ HEADERS: dict[str, dict[str, Any]] = {
         "description": "The count of numbers that were moved into the range of the training samples; only if any were.",
         "schema": {"type": "integer", "minimum": 1},
     },
+    "X-Filled-Numbers": {
+        "description": "The count of missing numbers that the manifest's `fill` stood in for; only if there were any.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
     "Retry-After": {
         "description": "Seconds after which the request can be sent again.",
         "schema": {"type": "integer", "minimum": 0},
@@ -93,7 +97,11 @@ def build_document(app: FastAPI, catalog: Catalog, version: str, settings: Setti
     default = next(iter(catalog))
     for path, operation in _operations(document):
         _document_parameters(operation, _example_of(path, catalog, default))
-        optional = {"X-Seed": _has_parameter(operation, "seed"), "X-Clipped-Numbers": "requestBody" in operation}
+        optional = {
+            "X-Seed": _has_parameter(operation, "seed"),
+            "X-Clipped-Numbers": "requestBody" in operation,
+            "X-Filled-Numbers": "requestBody" in operation,
+        }
         _document_headers(operation["responses"], *(name for name, possible in optional.items() if possible))
     components = document["components"]
     components["examples"] = error_examples()

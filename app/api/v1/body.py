@@ -91,6 +91,8 @@ def check_empty(content: bytes) -> None:
 
 
 def _read_rows(content: bytes, media_type: str, name: str, model: ServedModel) -> Array:
+    if media_type == NPY and name == "samples":
+        return model.checks[name](read_npy(content, name, model.level_unit))
     table = model.manifest.input if model.has_features and name == "samples" and media_type == JSON else None
     rows = READERS[media_type](content, name, table) if table else READERS[media_type](content, name)
     return model.checks[name](rows)

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
-from app.api.clipping import clip
+from app.api.adjusting import adjust
 from app.api.holding import hold_rows
 from app.api.negotiation import choose_encoding, choose_response_type
 from app.api.request_body import read_body
@@ -55,8 +55,8 @@ class TaskEndpoint:
             types = BodyTypes(headers.get(b"content-type"), self._request_types[model.takes_images])
             rows = await read_array(content, encoding, types, task.takes, model, state)
             del content  # it is not needed any more; neither are the rows and the result while the client reads
-            if model.clips and task.takes == "samples":
-                rows = await clip(rows, model, exchange)
+            if model.adjusts and task.takes == "samples":
+                rows = await adjust(rows, model, exchange)
             times.decoded = now()
             exchange.rows = len(rows)
             if exchange.held or (options.answer_rows or len(rows)) > model.uncounted_rows:

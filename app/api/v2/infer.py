@@ -13,7 +13,7 @@ from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
-from app.api.clipping import clip
+from app.api.adjusting import adjust
 from app.api.holding import hold_rows
 from app.api.negotiation import JSON, OCTETS
 from app.api.request_body import read_body, read_decompressed
@@ -26,8 +26,9 @@ from app.arrays import Array, Samples
 from app.engine.offload import LoopLimit
 from app.errors import MAX_REPEATED_CHARACTERS, Expired, InvalidInput, MalformedBody, WrongShape
 from app.formats.images import UNKNOWN_SIZE, decoding_size, media_type, read_images
+from app.formats.levels import numbers_from_levels
 from app.formats.open_inference import InferenceRequest, read_raw, read_request
-from app.formats.tensors import BYTES, Tensor
+from app.formats.tensors import BYTES, LEVELS, Tensor
 from app.inputs import ImageInput
 from app.server.gate import EXCHANGE, Exchange
 from app.times import now
@@ -60,8 +61,8 @@ class InferEndpoint:
             query = read() if size <= on_loop else await state.offload.run_on_thread(read)
             del content, read  # not needed any more; neither are the arrays and the result while the client reads
             arrays = query.arrays if query.images is None else (await self._read_images(entry, query.images),)
-            if entry.served.clips and entry.task.takes == "samples":
-                arrays = (await clip(arrays[0], entry.served, exchange),)
+            if entry.served.adjusts and entry.task.takes == "samples":
+                arrays = (await adjust(arrays[0], entry.served, exchange),)
             times.decoded = now()
             exchange.rows = len(arrays[0]) if arrays else 0
             rows = query.options.answer_rows or exchange.rows
@@ -134,7 +135,9 @@ def _read(entry: Entry, header_length: int | None, content: bytes) -> Query:
         entry.served.check_row_count(tensor.shape[0])
     if isinstance(tensor.values, list) and entry.takes_images:
         return Query(request.id, outputs, options, timeout, images=tensor)
-    return Query(request.id, outputs, options, timeout, (entry.served.checks[name](tensor.numbers()),))
+    unit = entry.served.level_unit if name == "samples" and tensor.datatype == LEVELS else None
+    rows = tensor.numbers() if unit is None else numbers_from_levels(tensor.numbers(), unit, name)
+    return Query(request.id, outputs, options, timeout, (entry.served.checks[name](rows),))
 
 
 def wanted_outputs(entry: Entry, request: InferenceRequest) -> Mapping[str, bool]:

@@ -19,6 +19,8 @@ from app.tasks import TASKS
 TIMEOUT = "timeout"
 OPTION_NAMES = frozenset(name for task in TASKS.values() for name in task.options.model_fields) | {TIMEOUT}
 """Parameters that have a meaning here. A task refuses those that are not its own."""
+RENDERING = frozenset({"columns", "scale", "rows"})
+"""Options of the form of an answer of /v1. Answers of /v2 are tensors, which have no other form."""
 MAX_PARAMETERS = 32
 MAX_PARAMETER_NAME_LENGTH = 60
 """Characters; an error repeats the names of wrong parameters."""
@@ -68,7 +70,7 @@ def find_input(entry: Entry, request: InferenceRequest) -> Tensor:
 
 
 def _known(parameters: Mapping[str, object]) -> dict[str, object]:
-    """Return the parameters that have a meaning here. Raises InvalidParameter for one that seems to be misspelt."""
+    """Return the parameters that have a meaning here. Raises InvalidParameter for others that are meant as options."""
     if len(parameters) > MAX_PARAMETERS or any(len(name) > MAX_PARAMETER_NAME_LENGTH for name in parameters):
         raise InvalidParameter(
             f"expected at most {MAX_PARAMETERS} parameters of at most {MAX_PARAMETER_NAME_LENGTH} letters"
@@ -76,6 +78,11 @@ def _known(parameters: Mapping[str, object]) -> dict[str, object]:
     for name in sorted(parameters.keys() - OPTION_NAMES):
         if close := get_close_matches(name.lower(), OPTION_NAMES, 1, LEAST_SIMILARITY):
             raise InvalidParameter(f"request parameter {name!r}: there is no such option; did you mean {close[0]!r}?")
+    for name in sorted(parameters.keys() & RENDERING):
+        raise InvalidParameter(
+            f"request parameter {name!r}: it has no meaning here, since answers of /v2 are tensors; "
+            f"POST /v1/models/MODEL/TASK?{name}= has it"
+        )
     return {name: value for name, value in parameters.items() if name in OPTION_NAMES}
 
 

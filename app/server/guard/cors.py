@@ -21,7 +21,7 @@ PREFLIGHT_HEADERS: Headers = [
 EXPOSED = (
     b"access-control-expose-headers",
     b"Inference-Header-Content-Length, RateLimit, RateLimit-Policy, Retry-After, Server-Timing, "
-    b"X-Clipped-Numbers, X-Request-ID, X-Seed, traceresponse",
+    b"X-Clipped-Numbers, X-Filled-Numbers, X-Request-ID, X-Seed, traceresponse",
 )
 VARY = (b"vary", b"Origin")
 

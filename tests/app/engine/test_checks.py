@@ -11,6 +11,7 @@ import pytest
 from app.engine.checks import (
     RowCheck,
     accepted_shapes,
+    adjust_samples,
     check_finite,
     check_labels,
     has_features,
@@ -183,11 +184,19 @@ def test_label_indices_are_refused_by_a_model_without_labels(plain: Manifest) ->
         check_labels(plain, np.array([0]), 1)
 
 
-def test_missing_numbers_are_filled_where_the_model_says_with_what() -> None:
+def test_missing_numbers_are_filled_where_the_model_says_with_what(tmp_path: Path) -> None:
     rows = np.array([[np.nan, 1], [2, np.nan]], np.float32)
-    assert RowCheck("samples", [(2,)], None, fill=(7.0, 8.0))(rows).tolist() == [[7, 1], [2, 8]]
-    bounds = ValueRange(low=0, high=9)
-    assert RowCheck("samples", [(2,)], bounds, fill=(7.0, 8.0))(rows).tolist() == [[7, 1], [2, 8]]
+    table = VectorInput(shape=(4,), fill=(7.0, 8.0, 0.0, 0.0))
+    manifest = Manifest.read(tiny.write_version(tmp_path, kind=table))
+    wide = np.concatenate([rows, [[3, 4], [5, np.nan]]], axis=1).astype(np.float32)
+    assert adjust_samples(manifest, wide).samples.tolist() == [[7, 1, 3, 4], [2, 8, 5, 0]]
+    assert adjust_samples(manifest, wide)[1:] == (0, 3)
+    assert adjust_samples(manifest, wide[:, ::-1] * 0 + 1)[1:] == (0, 3)
+    for bounds in (None, ValueRange(low=0, high=9)):
+        checked = RowCheck("samples", [(2,)], bounds, fill=(7.0, 8.0))(rows)
+        np.testing.assert_array_equal(checked, rows)  # the gaps are counted later
+    with pytest.raises(OutOfRange, match=r"from 0 to 1, got 1\.0 to 8\.0"):
+        RowCheck("samples", [(2,)], ValueRange(low=0, high=1), fill=(1.0, 8.0))(rows)
     with pytest.raises(NotFinite, match="got nan"):
         RowCheck("samples", [(2,)], None)(rows)
     with pytest.raises(NotFinite, match="got inf"):

@@ -31,6 +31,17 @@ def test_objects_become_rows_in_the_order_of_the_features(row: dict[str, Any], n
     assert FeatureRows(TABLE).read([row], "samples").tolist() == [numbers]
 
 
+def test_a_column_of_yes_and_no_takes_these_words() -> None:
+    table = VectorInput(shape=(2,), feature_names=("paid", "age"), booleans={"paid": ("no", "yes")})
+    rows = [{"paid": paid, "age": 3} for paid in ("yes", " No", "YES", True, 0, 0.5)]
+    assert FeatureRows(table).read(rows, "samples")[:, 0].tolist() == [1, 0, 1, 1, 0, 0.5]
+    for wrong in ({"paid": "true", "age": 3}, {"paid": None, "age": 3}):
+        with pytest.raises(NotNumbers, match=r'^samples\[0\]: expected a number or one of "no", "yes" for "paid", got'):
+            FeatureRows(table).read([wrong], "samples")
+    with pytest.raises(NotNumbers, match=r'expected a number for "age", got a string$'):
+        FeatureRows(table).read([{"paid": 1, "age": "yes"}], "samples")
+
+
 def test_a_column_whose_text_is_a_number_takes_numbers() -> None:
     zones = VectorInput(shape=(3,), feature_names=("z=3", "z=0.5", "x"), one_hot={"z": ("3", "0.5")})
     rows = [{"z": 3, "x": 1}, {"z": 3.0, "x": 1}, {"z": "3", "x": 1}, {"z": 0.5, "x": 1}]

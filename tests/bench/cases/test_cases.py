@@ -56,7 +56,21 @@ def test_the_table_compares_before_and_after(room: Path, capsys: pytest.CaptureF
     rows = capsys.readouterr().out.splitlines()[2:]
     assert rows[0] == "| versions 0.1 | the version | old in 0 files | wrong | new in 0 | right |"
     assert rows[1].endswith(r"| ValueError: two lines \| one | wrong |")
-    assert rows[-1] == "1 of 2 are right"
+    assert rows[-1] == "1 of 2 are right; before, 0"
+
+
+def test_the_page_gets_the_table_of_each_subject_that_was_tried(room: Path) -> None:
+    page = room / "cases.md"
+    page.write_text(
+        "# Cases\n<!-- bench:cases-versions -->\nold\n<!-- /bench -->\n"
+        "<!-- bench:cases-others -->\nkept\n<!-- /bench -->\n"
+    )
+    assert main(["versions", "--before", str(room / "old"), "--page", str(page)]) == 1
+    lines = page.read_text().splitlines()
+    assert lines[4] == "| 0.1 | the version | old in 0 files | wrong | new in 0 | right |"
+    assert "1 of 2 are right; before, 0" in lines
+    assert "kept" in lines
+    assert "old" not in lines
 
 
 def test_cases_are_selected_by_subject_and_by_id(room: Path, capsys: pytest.CaptureFixture[str]) -> None:

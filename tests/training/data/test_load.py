@@ -54,6 +54,8 @@ def test_empty_and_unknown_files_are_named(tmp_path: Path, name: str, content: b
     [
         ({"label": "y"}, r"stack\.npy: --label has no meaning for this kind of data"),
         ({"image_size": (8, 8)}, r"stack\.npy: --image-size has no meaning"),
+        ({"colour": "rgb"}, r"stack\.npy: --set data\.colour has no meaning"),
+        ({"parts": "none"}, r"stack\.npy: --set data\.parts has no meaning"),
     ],
 )
 def test_options_without_an_effect_are_refused(tmp_path: Path, options: dict[str, Any], complaint: str) -> None:

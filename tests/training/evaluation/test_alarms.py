@@ -7,6 +7,7 @@ import pytest
 from app.inputs import VectorInput
 from app.manifest import DeterministicLatent, Family, FileDigest, Manifest, Measurement
 from training.evaluation.alarms import alarms
+from training.evaluation.harm import denoising_alarms
 
 DIGEST = FileDigest(sha256="0" * 64, bytes=1)
 History = dict[str, list[dict[str, float]]]
@@ -76,6 +77,17 @@ def test_a_network_with_unused_units_is_compared_with_a_smaller_pca() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("share", "has_alarm"), [(0.8504, False), (0.7954, False), (0.79, True), (0.2, True), (None, True)]
+)
+def test_a_variational_network_may_explain_a_little_less_than_pca(share: float | None, has_alarm: bool) -> None:
+    """PCA explains 0.8836, of which nine tenths are 0.79524."""
+    values = {"mse": 0.1373, "pca_mse": 0.0022, "pca_active_mse": 0.1069, "pca_active_r2": 0.8836}
+    found = measurements(**values, **({} if share is None else {"r2": share}))
+    assert bool(alarms(found, {}, manifest("variational-autoencoder"))) is has_alarm
+    assert len(warned(found)) == 1  # another network is not noisy
+
+
 def test_an_overfit_alarm_names_both_epochs() -> None:
     assert warned([], losses([10, 4, 3, 2], [10, 5, 6, 7])) == (
         "stack: overfit: from epoch 2 to epoch 4 the validation loss rose from 5 to 7 while the training loss "
@@ -134,3 +146,9 @@ def test_a_column_that_ruins_the_test_likelihood_is_named(share: float, cause: s
 def test_a_difference_within_the_standard_error_raises_no_alarm() -> None:
     assert warned(measurements(mse=0.021, pca_mse=0.02, mse_standard_error=0.002)) == ()
     assert len(warned(measurements(mse=0.023, pca_mse=0.02, mse_standard_error=0.002))) == 1
+
+
+def test_an_answer_of_a_denoiser_that_harms_raises_an_alarm() -> None:
+    values = {"noise_amount": 0.5, "mse": 0.2, "noisy_mse": 0.1}
+    measured = [Measurement(data_set="any", protocol="gaussian noise", values=values)]
+    assert warned(measured) == tuple(denoising_alarms(measured)) != ()

@@ -84,7 +84,7 @@ def test_a_conditional_model_decodes_each_row_under_its_own_label(tmp_path: Path
 def test_all_rows_of_a_split_are_encoded_in_order(tmp_path: Path) -> None:
     data = tiny_images(rows=5000)
     expected = data.test.samples.reshape(2500, 2, 2).sum(axis=2)
-    assert encode(tiny_model(tmp_path), data.test) == pytest.approx(expected, abs=1e-6)
+    assert encode(tiny_model(tmp_path), data, data.test) == pytest.approx(expected, abs=1e-6)
 
 
 def test_no_large_part_is_float32_as_a_whole(tmp_path: Path) -> None:

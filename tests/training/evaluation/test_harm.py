@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from app.manifest import Measurement
-from training.evaluation.alarms import alarms
 from training.evaluation.harm import denoising_alarms
 
 GOOD = {"noise_amount": 0.1, "psnr": 30.04, "noisy_psnr": 20.3, "tv_psnr": 25.12, "blur_psnr": 18.0}
@@ -50,7 +49,3 @@ def test_tables_are_compared_by_their_squared_error() -> None:
     assert denoising_alarms([measured({**values, "ridge_mse": 0.1})]) == [
         "denoising Gaussian noise of 0.5: the answer is worse, with MSE 0.2, than the 0.1 of a linear ridge denoiser"
     ]
-
-
-def test_the_warnings_of_a_run_contain_these_alarms() -> None:
-    assert alarms([measured({**GOOD, "psnr": 24.0})], {}) == tuple(denoising_alarms([measured({**GOOD, "psnr": 24.0})]))

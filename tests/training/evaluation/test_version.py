@@ -40,6 +40,14 @@ def test_a_name_means_the_largest_version(tmp_path: Path) -> None:
         find_version("other", tmp_path)
 
 
+def test_bundled_models_are_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_version("mnist-ae", Path("models")).parts[-2:] == ("mnist-ae", "1")
+    assert find_version("mnist-ae/1", Path("models")).parts[-2:] == ("mnist-ae", "1")
+    (tmp_path / "models" / "mnist-ae" / "7").mkdir(parents=True)
+    assert find_version("mnist-ae", Path("models")).name == "7"  # one's own model of the name comes first
+
+
 def test_images_of_another_size_and_colour_are_converted(tmp_path: Path) -> None:
     (tmp_path / "photographs").mkdir()
     for number in range(5):

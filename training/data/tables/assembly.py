@@ -30,6 +30,7 @@ class Features:
     missing: list[Mask] = field(default_factory=list)
     """(N,) each."""
     one_hot: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    booleans: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def add(self, name: str, column: npt.NDArray[Any], missing: Mask) -> None:
         """Append a column."""
@@ -52,6 +53,8 @@ def build_features(origin: str, columns: dict[str, Column], options: TableOption
         elif column.numbers is not None:
             _check_storable(origin, name, column)
             features.add(name, column.numbers, column.missing)
+            if column.words:
+                features.booleans[name] = column.words
         elif column.kind == "empty" and options.missing == "refuse":
             raise DataError(f'{origin}: row 1, column "{name}": missing value; the column has no values at all: '
                             f"--drop {typed([name])} leaves it out")  # fmt: skip
@@ -204,4 +207,5 @@ def make_source(
         notes={name: text for name, text in notes.items() if text},
         missing=missing,
         one_hot=features.one_hot,
+        booleans=features.booleans,
     )

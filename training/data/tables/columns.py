@@ -44,6 +44,8 @@ class Column:
     """(N,), an Arrow array of text, null where a value is missing; None for numbers of Parquet."""
     problem: str = ""
     """Why the values are not numbers, for messages."""
+    words: tuple[str, str] | None = None
+    """The words for 0 and 1 of booleans that were written as words."""
 
 
 def read_column(column: Any, decimal: Decimal | None = None) -> Column:
@@ -94,8 +96,9 @@ def _read_text(column: Any, decimal: Decimal | None) -> Column:
     numbers = to_numbers(text, decimal) if decimal else _plain_numbers(pc.fill_null(text, "0"))
     if numbers is not None:
         return Column("numbers", missing, numbers, text)
-    if (booleans := _booleans(text)) is not None:
-        return Column("booleans", missing, booleans, text)
+    if (words := _boolean_words(text)) is not None:
+        is_true = pc.fill_null(pc.equal(pc.utf8_lower(text), words[1]), False)
+        return Column("booleans", missing, _to_numpy(pc.cast(is_true, pa.uint8())), text, words=words)
     return Column("text", missing, text=text)
 
 
@@ -107,13 +110,12 @@ def _plain_numbers(text: Any) -> npt.NDArray[Any] | None:
         return None
 
 
-def _booleans(text: Any) -> npt.NDArray[np.uint8] | None:
-    """Return 0 and 1 for a column of words such as no and yes; None for other text."""
-    lowered = pc.utf8_lower(text)
-    values = {value for value in pc.unique(lowered).slice(0, 4).to_pylist() if value is not None}
+def _boolean_words(text: Any) -> tuple[str, str] | None:
+    """Return the words for 0 and 1 of a column of words such as no and yes; None for other text."""
+    values = {value for value in pc.unique(pc.utf8_lower(text)).slice(0, 4).to_pylist() if value is not None}
     for pair in (*BOOLEANS, *SHORT_BOOLEANS):
         if values == set(pair) or (pair in BOOLEANS and values and values <= set(pair)):
-            return _to_numpy(pc.cast(pc.fill_null(pc.equal(lowered, pair[1]), False), pa.uint8()))
+            return pair
     return None
 
 

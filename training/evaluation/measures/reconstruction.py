@@ -38,7 +38,7 @@ def measure_reconstruction(
     """
     fewer = active_units is not None and active_units < subject.manifest.latent_dim
     size = subject.manifest.input_size
-    explained = {"r2": RSquared(size), "pca_r2": RSquared(size)}
+    explained = {name: RSquared(size) for name in ("r2", "pca_r2", *(["pca_active_r2"] if fewer else []))}
     parts = defaultdict(list)
     for part in subject.chunks(subject.data.test):
         samples = part.in_users_units()
@@ -49,6 +49,7 @@ def measure_reconstruction(
         if active_units is not None and fewer:
             smaller = pca.reconstruct(target, max(1, active_units))
             errors["pca_active_mse"] = squared_errors(smaller, target)
+            explained["pca_active_r2"].add(smaller, target)
         if untrained:
             untrained_output = to_x(untrained("reconstruct", samples), subject.manifest, clipped=False)
             errors["untrained_mse"] = squared_errors(untrained_output, target)

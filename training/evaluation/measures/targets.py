@@ -54,8 +54,15 @@ class Targets:
         """Return the encoder's posterior of all targets."""
         if self.binarisation == "none":
             return self.subject.posterior(self.subject.data.test)
-        manifest, model = self.subject.manifest, self.subject.model
-        return join_posteriors([model.posterior(from_x(self.take(*span), manifest)) for span in self.spans()])
+        subject, labels = self.subject, self.subject.data.test.labels
+        return join_posteriors(
+            [
+                subject.posterior_of(
+                    from_x(self.take(*span), subject.manifest), None if labels is None else labels[slice(*span)]
+                )
+                for span in self.spans()
+            ]
+        )
 
     def describe(self) -> str:
         """Return a description for the protocol."""

@@ -34,6 +34,7 @@ def test_models_are_listed_with_their_manifests(client: TestClient) -> None:
         "range_origin": "stated",
         "feature_names": ["a", "b", "c", "d"],
         "one_hot": {},
+        "booleans": {},
         "fill": [],
         "window": [],
     }

@@ -90,6 +90,13 @@ def test_parameters_of_other_servers_are_ignored(client: TestClient, parameters:
     assert outputs(answer)["latents"] == LATENTS
 
 
+@pytest.mark.parametrize(("name", "value"), [("columns", 2), ("scale", 4), ("rows", "objects")])
+def test_options_of_pictures_and_objects_are_refused(client: TestClient, name: str, value: object) -> None:
+    answer = infer(client, "tiny-vae.generate", parameters={"count": 2, name: value})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-parameter")
+    assert f"'{name}': it has no meaning here" in answer.json()["error"]
+
+
 @pytest.mark.parametrize(
     ("name", "option"), [("sed", "seed"), ("Temprature", "temperature"), ("counts", "count"), ("time_out", "timeout")]
 )

@@ -303,6 +303,8 @@ def test_yes_and_no_are_1_and_0(tmp_path: Path) -> None:
     data = load_csv(tmp_path, "a,tame,fast\n1,yes,T\n2,no,F\n3,yes,F\n")
     assert set(classes_by_row(data)) == {(1, 1, 1), (2, 0, 0), (3, 1, 0)}
     assert data.findings.notes["booleans"] == "tame, fast as 0 and 1"
+    assert isinstance(data.input, VectorInput)
+    assert data.input.booleans == {"tame": ("no", "yes"), "fast": ("f", "t")}
 
 
 def test_a_row_of_any_length_is_read(tmp_path: Path) -> None:

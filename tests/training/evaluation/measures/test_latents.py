@@ -20,7 +20,7 @@ from training.evaluation.subject import Subject
 def test_neighbourhoods_are_compared_with_pcas_on_the_same_rows(tmp_path: Path) -> None:
     linear = write_linear(tmp_path)
     values, x = measured_values(linear.model, linear.data), linear.x()
-    mu = encode(linear.model, linear.data.test)
+    mu = encode(linear.model, linear.data, linear.data.test)
     assert values["trustworthiness"] == pytest.approx(trustworthiness(x, mu, n_neighbors=12), rel=1e-3)
     train = (linear.data.train.samples - linear.shift) / linear.scale
     plane = PCA(2).fit(train).transform(x)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngImageFile
 
-from app.formats.deep_pixels import is_deep_colour
+from app.formats.deep_pixels import has_deep_levels, is_deep_colour
 from app.formats.pixels import displayed_size, read_deep_pixels, read_numbers, read_pixels
 from training.data.readers.images.listing import FORMATS, READABLE
 from training.errors import DataError
@@ -116,7 +116,7 @@ def _raise_problems(folder: Path, files: Sequence[Path], problems: Sequence[str]
 def _depth(image: Image.Image) -> Depth:
     if image.mode == "F" or (image.mode == "I" and image.format == "TIFF"):
         return "numbers"
-    if image.mode.startswith("I") or (is_deep_colour(image) and isinstance(image, PngImageFile)):
+    if image.mode.startswith("I") or has_deep_levels(image):
         return "16 bits"
     return "8 bits"
 

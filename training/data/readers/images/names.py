@@ -92,6 +92,35 @@ def is_test_name(name: str) -> bool:
     return found is not None and found.part == "test" and not found.rest
 
 
+def parts_of_files(stems: Collection[str]) -> list[Part] | None:
+    """
+    Return the part that each file's name states, such as `train_1` or `0007-test`, or None if not all state one.
+
+    There must be a training part and another one.
+    """
+    found = [_file_part(stem) for stem in stems]
+    parts = [each.part for each in found if each]
+    return parts if len(parts) == len(found) and "train" in parts and len(set(parts)) > 1 else None
+
+
+def differ_only_by_part(stems: Collection[str]) -> bool:
+    """Return False if names have other words that the training part's lack, as `train_station` and `test_tube` do."""
+    rests: dict[bool, set[tuple[str, ...]]] = {True: set(), False: set()}
+    for found in filter(None, map(_file_part, stems)):
+        rests[found.part == "train"].add(_key(found))
+    return rests[False] <= rests[True]
+
+
+def _file_part(stem: str) -> PartName | None:
+    """Return the part that the first or the last word of a file's name states."""
+    words = [word for word in words_of(stem) if not word.isdigit()]
+    found = [part_name(word) for word in (words[0], words[-1])] if words else []
+    for index, end in enumerate(found):
+        if end:
+            return PartName(end.part, tuple(words[1:] if index == 0 else words[:-1]))
+    return None
+
+
 def holds_images_only(name: str) -> bool:
     """Return True for a folder whose name says that it holds images, which is not a class."""
     lower = [word.lower() for word in words_of(name)]

@@ -26,15 +26,16 @@ def note_findings(
 def _parts(layout: Layout) -> str:
     if not layout.is_split:
         return ""
-    folders = ", ".join(
-        f"{layout.names[part]}/ {len(layout.files[part])}"
+    parts = ", ".join(
+        f"{layout.names[part]} {len(layout.files[part])}"
         + ("" if layout.labels[part] or not layout.labels["train"] else " without classes")
         for part in PARTS
         if part in layout.files
     )
     missing = [part for part in PARTS if part not in layout.files]
-    share = f"; the {missing[0]} part is a share of {layout.names['train']}/" if missing else ""
-    return f"of the folders: {folders}{share}"
+    share = f"; the {missing[0]} part is a share of {layout.names['train']}" if missing else ""
+    source = "files' names" if layout.by_files else "folders"
+    return f"of the {source}: {parts}{share}"
 
 
 def _depth(headers: Sequence[Header], depth: Depth) -> str:

@@ -11,12 +11,14 @@ from typing import NamedTuple
 from training.data.readers.images.listing import Listing
 from training.data.readers.images.names import (
     Part,
+    differ_only_by_part,
     find_parts,
     holds_images_only,
     is_mask_file,
     is_mask_folder,
     is_test_name,
     part_name,
+    parts_of_files,
 )
 from training.errors import DataError
 
@@ -44,32 +46,38 @@ class Layout:
     labels: dict[Part, list[str] | None] = field(default_factory=dict)
     """The name of each image's class; None if the part has no folders of classes."""
     is_split: bool = False
-    """True if the folders say which part an image belongs to."""
+    """True if the folders, or the files' names, say which part an image belongs to."""
+    by_files: bool = False
+    """True if the files' names say so."""
     names: dict[Part, str] = field(default_factory=dict)
-    """The folder of each part, as messages show it."""
+    """The name of each part, as messages show it: its folder's, or of files the part's."""
 
 
 def find_layout(listing: Listing, folders_are_parts: bool = True) -> Layout:
     """
     Return the layout of the images of a listing, and count masks and what lies beside the parts as passed over.
 
-    Raises DataError if only some images belong to a part, if there is a test part without a training part, or if
-    images lie beside folders of classes.
+    Raises DataError if only some images belong to a part, if there is a test part without a training part, if images
+    lie beside folders of classes, or if the files' names may state parts or classes.
     """
     paths = _without_masks(listing)
     tree = _Tree(listing.folder, paths)
-    places = _split(listing, tree, paths) if folders_are_parts else None
-    layout = Layout(is_split=places is not None)
-    if places is None:
-        if folders_are_parts:
+    places, by_files = None, False
+    if folders_are_parts:
+        places = _split(listing, tree, paths)
+        if places is None:
             _refuse_test_only(listing.folder, tree)
+            places = _split_by_files(listing.folder, paths)
+            by_files = places is not None
+    layout = Layout(is_split=places is not None, by_files=by_files)
+    if places is None:
         places = [Place(file, "train", (), _folders(listing.folder, file)) for file in paths]
     for part in PARTS:
         members = [place for place in places if place.part == part]
         if members:
             layout.files[part] = [place.file for place in members]
             layout.labels[part] = _labels(listing.folder, members, tree)
-            layout.names[part] = _part_folder(listing.folder, members)
+            layout.names[part] = part if by_files else f"{_part_folder(listing.folder, members)}/"
     return layout
 
 
@@ -151,6 +159,21 @@ def _split(listing: Listing, tree: _Tree, paths: list[Path]) -> list[Place] | No
             places.append(Place(file, part.part, above, folders[depth + 1 :]))
     _check_loose(listing, splits, loose)
     return places
+
+
+def _split_by_files(root: Path, paths: list[Path]) -> list[Place] | None:
+    """Return the places of images whose names all state a part, or None. Raises DataError if they may state classes."""
+    stems = [file.stem for file in paths]
+    parts = parts_of_files(stems)
+    if parts is None:
+        return None
+    if not differ_only_by_part(stems):
+        examples = " and ".join(paths[parts.index(part)].name for part in dict.fromkeys(parts))
+        raise DataError(
+            f"{root}: the names of the files, such as {examples}, may state parts or classes; put the files into "
+            f"folders, or say --set data.parts=none to split them at random"
+        )
+    return [Place(file, part, (), _folders(root, file)) for file, part in zip(paths, parts, strict=True)]
 
 
 def _check_loose(listing: Listing, splits: Collection[Folders], loose: list[Path]) -> None:

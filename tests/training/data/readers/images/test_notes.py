@@ -62,7 +62,7 @@ def test_files_passed_over_and_parts_have_lines() -> None:
         files={"train": [Path()] * 5, "test": [Path()] * 2},
         labels={"train": list("ababa"), "test": None},
         is_split=True,
-        names={"train": "Train", "test": "Test"},
+        names={"train": "Train/", "test": "Test/"},
     )
     assert note_findings(listing, layout, [PLAIN], "8 bits", None) == {
         "passed over": "3 files: .txt 2, hidden 1",

@@ -117,6 +117,24 @@ def layout_of(folder: Path, names: str, **options: bool) -> tuple[Layout, Seen, 
         pytest.param(
             "train/x/1.png test/x/2.png preview.png", {"train": {"x": 1}, "test": {"x": 1}}, 1, id="a preview"
         ),
+        pytest.param("train_1.png train_2.png test_1.png", {"train": 2, "test": 1}, 0, id="parts in the files' names"),
+        pytest.param(
+            "x/train_1.png x/test_2.png y/train_3.png y/test-4.png",
+            {"train": {"x": 1, "y": 1}, "test": {"x": 1, "y": 1}},
+            0,
+            id="parts in the files' names, below classes",
+        ),
+        pytest.param(
+            "0001-train.png 0002-train.png 0003-val.png 0004-test.png",
+            {"train": 2, "validation": 1, "test": 1},
+            0,
+            id="parts at the end of the files' names",
+        ),
+        pytest.param(
+            "train_cat_1.png train_dog_2.png test_cat_3.png", {"train": 2, "test": 1}, 0, id="parts before other words"
+        ),
+        pytest.param("train_1.png train_2.png", {"train": 2}, 0, id="files of a training part"),
+        pytest.param("train_1.png test_1.png photo.png", {"train": 3}, 0, id="not all files name a part"),
         pytest.param("train/x/1.png train/y/2.png", {"train": {"x": 1, "y": 1}}, 0, id="only a training part"),
         pytest.param(
             "benign/1.png benign/1_mask.png normal/2.png", {"train": {"benign": 1, "normal": 1}}, 1, id="BUSI"
@@ -159,6 +177,10 @@ def test_the_layout_of_well_known_data_sets(tmp_path: Path, names: str, expected
     assert layout.is_split == (len(expected) > 1)
 
 
+def test_files_whose_names_state_parts_can_be_split_at_random(tmp_path: Path) -> None:
+    assert not layout_of(tmp_path, "train_1.png test_1.png", folders_are_parts=False)[0].is_split
+
+
 def test_the_names_of_parts_can_be_classes(tmp_path: Path) -> None:
     layout, seen, _ = layout_of(tmp_path, "train/1.png test/2.png", folders_are_parts=False)
     assert seen == {"train": {"test": 1, "train": 1}}
@@ -173,6 +195,7 @@ def test_the_names_of_parts_can_be_classes(tmp_path: Path) -> None:
         ("test/x/1.png", r"--data .*/test trains on it"),
         ("cat/test/1.png cat/other/2.png dog/3.png", r"cat/test: the name is that of a held-out part"),
         ("a/train/1.png a/test/2.png b/3.png", r"but a/ has parts such as train and test, and b/ has none"),
+        ("train_station_1.png test_tube_2.png", r"may state parts or classes; .*--set data\.parts=none"),
         ("1.png cat/2.png", r"expected all images in sub-folders or none, got 1\.png beside .*cat/2\.png"),
         ("train/1.png train/cat/2.png test/cat/3.png", r"in sub-folders or none, got train/1\.png beside"),
     ],

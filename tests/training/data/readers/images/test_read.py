@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -168,19 +169,32 @@ def test_numbers_of_tiff_files_are_kept(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-def test_16_bits_per_colour_of_a_tiff_are_named_as_8(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_compressed", [False, True])
+def test_16_bits_per_colour_of_a_tiff_are_kept(tmp_path: Path, is_compressed: bool) -> None:
+    levels = [np.random.default_rng(seed).integers(0, 65536, (10, 8, 3)).astype(np.uint16) for seed in range(4)]
+    for seed, colours in enumerate(levels):
+        (tmp_path / f"{seed}.tif").write_bytes(deep_tiff(colours, is_compressed))
+    data = load(tmp_path, value_range=(0, 65535))
+    assert "16 bits, levels from 0 to 65535" in data.findings.describe()
+    assert all_rows(data) == {colours.transpose(2, 0, 1).astype(np.float32).tobytes() for colours in levels}
+
+
+def test_16_bits_per_colour_that_cannot_be_read_are_named_as_8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in range(4):
         (tmp_path / f"{seed}.tif").write_bytes(deep_tiff(noise(seed, 10, 8, 3).astype(np.uint16) * 257))
+    monkeypatch.setattr("training.data.readers.images.decode.has_deep_levels", lambda _: False)
     data = load(tmp_path)
     assert "8 bits; 4 images have 16 bits per channel, of which the upper 8 are read" in data.findings.describe()
     assert all_rows(data) == {noise(seed, 10, 8, 3).transpose(2, 0, 1).tobytes() for seed in range(4)}
 
 
-def deep_tiff(levels: np.ndarray) -> bytes:
+def deep_tiff(levels: np.ndarray, is_compressed: bool = False) -> bytes:
     """Build a TIFF of RGB with 16 bits per colour. Source: TIFF 6.0, section 6; types 3 and 4 are SHORT and LONG."""
     height, width = levels.shape[:2]
     content = levels.astype("<u2").tobytes()
-    entries = [(256, 3, 1, width), (257, 3, 1, height), (258, 3, 3, 8), (259, 3, 1, 1), (262, 3, 1, 2)]
+    content = zlib.compress(content) if is_compressed else content
+    compression = 8 if is_compressed else 1
+    entries = [(256, 3, 1, width), (257, 3, 1, height), (258, 3, 3, 8), (259, 3, 1, compression), (262, 3, 1, 2)]
     entries += [(273, 4, 1, 14), (277, 3, 1, 3), (278, 3, 1, height), (279, 4, 1, len(content))]
     directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries)
     return (

@@ -1,7 +1,8 @@
-"""Numbers beyond a range that training found are clipped and counted; beyond a stated range they are refused."""
+"""Numbers beyond a range that training found are clipped and counted, and missing ones filled and counted."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from app.inputs import ImageInput, RangeOrigin, ValueRange
+from app.inputs import ImageInput, RangeOrigin, ValueRange, VectorInput
 from app.main import create_app
 from app.settings import Settings
 from tests.helpers.npy import loaded, saved
@@ -33,6 +34,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     models: Path = tmp_path_factory.mktemp("models")
     write_version(models, "found", kind=image("found"))
     write_version(models, "stated", kind=image("stated"))
+    write_version(models, "filled", kind=VectorInput(shape=(4,), feature_names=tuple("abcd"), fill=(1, 2, 3, 4)))
     with TestClient(create_app(Settings(models_dir=models))) as client:
         yield client
 
@@ -52,6 +54,26 @@ def test_v2_clips_and_counts_as_v1_does(client: TestClient) -> None:
     assert outputs(beyond) == outputs(within)
     assert beyond.headers[HEADER] == "2"
     assert HEADER not in within.headers
+
+
+@pytest.mark.parametrize("task", ["encode", "reconstruct"])
+def test_missing_numbers_are_filled_and_counted(client: TestClient, task: str) -> None:
+    path, gaps = f"/v1/models/filled/{task}", np.array([[0, np.nan, 7, 8], [np.nan, np.nan, 3, 4]], np.float32)
+    whole = client.post(path, json={"samples": [[0, 2, 7, 8], [1, 2, 3, 4]]})
+    names = [{"a": 0, "b": None, "c": 7, "d": 8}, {"a": None, "b": None, "c": 3, "d": 4}]
+    for answer in (
+        client.post(path, json={"samples": [[0, None, 7, 8], [None, None, 3, 4]]}),
+        client.post(path, json={"samples": names}),
+        client.post(path, content=saved(gaps)),
+    ):
+        assert answer.json() == whole.json()
+        assert answer.headers["x-filled-numbers"] == "3"
+    assert "x-filled-numbers" not in whole.headers
+    raw = {"name": "samples", "shape": [2, 4], "datatype": "FP32", "parameters": {"binary_data_size": 32}}
+    head = json.dumps({"inputs": [raw]}).encode()
+    headers = {"inference-header-content-length": str(len(head))}
+    answer = client.post(f"/v2/models/filled.{task}/infer", content=head + gaps.tobytes(), headers=headers)
+    assert (answer.status_code, answer.headers["x-filled-numbers"]) == (200, "3")
 
 
 @pytest.mark.parametrize("step", [np.nextafter(np.float32(3), np.float32(4)), np.float32(3e38)])
