@@ -38,13 +38,18 @@ def train_command(options: argparse.Namespace) -> int:
     check_fit(config, data)
     if is_first_process():
         print(data.findings.describe(), file=sys.stderr)
-    from training.fitting.runs import remove  # torch takes seconds to import, which a mistake need not wait for
+    from training.choices.choose import settle  # torch takes seconds to import, which a mistake need not wait for
+    from training.fitting.runs import remove
     from training.fitting.trainer import fit
+
+    choices = settle(config, data)
+    if is_first_process() and choices.reasons:
+        print(choices.describe(), file=sys.stderr)
 
     if options.overwrite and is_first_process():
         remove(folder)
     run = fit(
-        config,
+        choices.config,
         data,
         folder,
         resume=options.resume,

@@ -8,7 +8,7 @@ import shutil
 import sys
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,12 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 from torch import nn
 
-from training.config import Config
+from training.choices.choose import settle
+from training.config import Config, OptimisationConfig, settled
 from training.data.dataset import DataSet
 from training.errors import RunError
 from training.fitting.batches import Batches
+from training.fitting.beginning import begin_correction, best_weights, place_shortcut, save_beginning
 from training.fitting.callbacks import Checkpoint, Deadline, FiniteLoss, moving_average
 from training.fitting.ranks import is_first_rank, local_rank, local_world, on_first_rank, rank, world
 from training.fitting.runs import Run, check_data, finish, load_run, read_config, start, unfinish
@@ -50,23 +52,42 @@ def fit(
     """
     Train all stages in turn; each starts from the best weights of the previous one.
 
+    Options that say `auto` get their values from the data. With `max_minutes`, each stage has a share of the time, and
+    its schedule ends with it.
+
     `resume` loads finished stages from their checkpoints and continues the interrupted one after its last complete
     epoch. Under torchrun each process computes its share of every batch, and only rank 0 writes. Raises RunError.
     """
+    deadline = time.monotonic() + 60 * max_minutes if max_minutes else math.inf
     device = _device(accelerator)
+    config = settle(config, data).config
     preprocessing = fit_preprocessing(config, data)
     network = build_network(config, data.input, len(data.classes))
-    steps_per_epoch = len(Batches(data.train, config.optimisation.batch_size, seed=None, world=world()))
+    place_shortcut(network, preprocessing, config, data)
+    steps_per_epoch = len(_training_batches(data, config.optimisation, None, world=world()))
     stages = plan_stages(network, preprocessing, config, steps_per_epoch, data.input.value_range)
     on_first_rank(lambda: _open(config, data, folder, resume))
     if config.network.architecture == "conv":
         _order_weights(network, torch.channels_last)  # twice as fast on a CPU
-    deadline = time.monotonic() + 60 * max_minutes if max_minutes else float("inf")
-    for stage in stages:
-        _fit_stage(stage, data, folder, deadline, accelerator, device)
+    for index, stage in enumerate(stages):
+        stage.deadline = share_of_time(deadline, [stage.plan.epochs for stage in stages[index:]])
+        _fit_stage(stage, data, folder, accelerator, device)
     _order_weights(network, torch.contiguous_format)
     run = on_first_rank(lambda: finish(config, data, folder, network, preprocessing, stages))
     return run or load_run(folder, data)
+
+
+def share_of_time(deadline: float, epochs: Sequence[int]) -> float:
+    """Return the monotonic time at which the first of some stages ends, if they share the time by their epochs."""
+    if math.isinf(deadline):
+        return deadline
+    now = time.monotonic()
+    return now + max(0.0, deadline - now) * epochs[0] / sum(epochs)
+
+
+def _training_batches(data: DataSet, options: OptimisationConfig, seed: int | None, **process: Any) -> Batches:
+    batch_size, passes = settled(options.batch_size), settled(options.passes)
+    return Batches(data.train, batch_size, seed, passes=passes, **process)
 
 
 def _open(config: Config, data: DataSet, folder: Path, resume: bool) -> None:
@@ -88,27 +109,29 @@ def _device(accelerator: str) -> torch.device:
     return torch.device("cuda", local_rank())
 
 
-def _fit_stage(stage: Stage, data: DataSet, run: Path, deadline: float, accelerator: str, device: torch.device) -> None:
+def _fit_stage(stage: Stage, data: DataSet, run: Path, accelerator: str, device: torch.device) -> None:
     plan, options = stage.plan, stage.config.optimisation
     folder = run / f"{plan.index}-{plan.name}"
-    last, best = folder / "last.ckpt", folder / "best.ckpt"
+    first, last, best = folder / "first.ckpt", folder / "last.ckpt", folder / "best.ckpt"
     if not _has_ended(last, plan):
         on_first_rank(lambda: _forget_later_stages(run, plan.index))
         process: dict[str, Any] = {"device": device, "rank": rank(), "world": world()}
         loaders = (
-            Batches(data.train, options.batch_size, options.seed + plan.index, **process),
-            Batches(data.validation, 4 * options.batch_size, None, **process),
+            _training_batches(data, options, options.seed + plan.index, **process),
+            Batches(data.validation, 4 * settled(options.batch_size), None, **process),
         )
+        begin_correction(stage)
+        if not last.exists():
+            whole = Batches(data.validation, 4 * settled(options.batch_size), None)
+            on_first_rank(lambda: save_beginning(stage, whole, first))
         _train_only(stage.network, stage.trained_parameters())
         try:
             with _quiet_lightning():
-                trainer = _trainer(stage, folder, deadline, accelerator, device)
+                trainer = _trainer(stage, folder, accelerator, device)
                 trainer.fit(stage, *loaders, ckpt_path=last if last.exists() else None, weights_only=True)
         except SystemExit as exit_:  # which Lightning raises on Ctrl-C
             raise KeyboardInterrupt from exit_
         _train_only(stage.network, stage.network.parameters())
-    checkpoint = torch.load(best, weights_only=True, map_location="cpu")
-    stage.load_state_dict(checkpoint["state_dict"])
     ended = torch.load(last, weights_only=True, map_location="cpu")
     stage.history, stage.seconds = ended["history"], ended["seconds"]
     for record in stage.history:
@@ -117,10 +140,11 @@ def _fit_stage(stage: Stage, data: DataSet, run: Path, deadline: float, accelera
                 f"{plan.name}: the loss was not finite after epoch {record['epoch']:.0f}; "
                 "a smaller optimisation.learning_rate or optimisation.gradient_clip may help (--set)"
             )
+    stage.load_state_dict(best_weights(stage, first, best))
     stage.to("cpu")
 
 
-def _trainer(stage: Stage, folder: Path, deadline: float, accelerator: str, device: torch.device) -> lightning.Trainer:
+def _trainer(stage: Stage, folder: Path, accelerator: str, device: torch.device) -> lightning.Trainer:
     """Return Lightning's trainer of a stage, on one device or on one device per process."""
     options = stage.config.optimisation
     return lightning.Trainer(
@@ -132,7 +156,7 @@ def _trainer(stage: Stage, folder: Path, deadline: float, accelerator: str, devi
         max_epochs=stage.plan.epochs,
         precision=options.precision,
         gradient_clip_val=options.gradient_clip,
-        callbacks=_callbacks(stage, folder, deadline, device),
+        callbacks=_callbacks(stage, folder, device),
         logger=TensorBoardLogger(folder.parent, name="tensorboard", version=folder.name),
         default_root_dir=folder,
         num_sanity_val_steps=0,
@@ -173,14 +197,14 @@ def _forget_later_stages(run: Path, index: int) -> None:
             shutil.rmtree(folder)
 
 
-def _callbacks(stage: Stage, folder: Path, deadline: float, device: torch.device) -> list[Callback]:
+def _callbacks(stage: Stage, folder: Path, device: torch.device) -> list[Callback]:
     options = stage.config.optimisation
     monitored: dict[str, Any] = {"monitor": "validation/loss", "mode": "min"}
     saved: dict[str, Any] = {"save_on_train_epoch_end": True, "enable_version_counter": False}
     callbacks: list[Callback] = [
         FiniteLoss(stage.plan.name),
-        EarlyStopping(patience=options.patience, check_on_train_epoch_end=True, **monitored),
-        Deadline(deadline),
+        EarlyStopping(patience=settled(options.patience), check_on_train_epoch_end=True, **monitored),
+        Deadline(stage.deadline),
         Checkpoint(folder, filename="best", **saved, **monitored),
         Checkpoint(folder, filename="last", **saved),  # save_last of `best` would save only with a new best
     ]

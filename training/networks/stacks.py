@@ -8,13 +8,13 @@ so that it can be trained as a whole or layer by layer.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from training.config import NetworkConfig
+from training.config import NetworkConfig, settled
 from training.errors import InvalidConfiguration
 
 
@@ -43,6 +43,9 @@ class Stack(nn.Module):
 
     def __len__(self) -> int:
         return len(self.layers)
+
+    def __iter__(self) -> Iterator[Layer]:
+        return (self.layer(depth) for depth in range(len(self)))
 
     def layer(self, depth: int) -> Layer:
         """Return the layer at a depth; 0 is the outermost."""
@@ -148,9 +151,10 @@ def conv_stack(config: NetworkConfig, input_shape: tuple[int, ...], head_dim: in
             "the network is convolutional, for images; vectors want --set network.architecture=dense"
         )
     channels, height, width = input_shape
-    blocks = config.residual_blocks or (0,) * len(config.widths)
+    widths = settled(config.widths)
+    blocks = settled(config.residual_blocks) or (0,) * len(widths)
     layers = []
-    for index, (features, count) in enumerate(zip(config.widths, blocks, strict=True)):
+    for index, (features, count) in enumerate(zip(widths, blocks, strict=True)):
         layers.append(conv_layer((channels, height, width), features, count, outermost=index == 0))
         channels, height, width = features, (height + 1) // 2, (width + 1) // 2
     layers.append(bottleneck((channels, height, width), config.hidden, head_dim, tail_dim))
@@ -164,7 +168,7 @@ def dense_stack(config: NetworkConfig, input_shape: tuple[int, ...], head_dim: i
     Source: Hinton & Salakhutdinov, "Reducing the Dimensionality of Data with Neural Networks", Science 2006;
     SiLU in place of the logistic unit.
     """
-    sizes = (math.prod(input_shape), *config.widths)
+    sizes = (math.prod(input_shape), *settled(config.widths))
     layers = []
     for index, (wide, narrow) in enumerate(pairwise(sizes)):
         outermost = index == 0
