@@ -97,9 +97,7 @@ def measure_bare(config: Config, data: DataSet, accelerator: str) -> float:
         if weight.ndim == 4:
             weight.data = weight.data.contiguous(memory_format=torch.channels_last)
     preprocessing = fit_preprocessing(config, data).to(device)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=rate, weight_decay=options.weight_decay, betas=(0.9, 0.99)
-    )
+    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=options.weight_decay, betas=(0.9, 0.99))
     draws = Draws(options.seed, device)
     train, validation = (torch.from_numpy(split.samples.copy()).to(device) for split in (data.train, data.validation))
     labels = torch.zeros(4 * batch_size, dtype=torch.int64, device=device)

@@ -135,10 +135,12 @@ class NetworkConfig(Section):
     """Numbers in a latent vector. `auto`: as many as principal components need for 95 % of the variance, or a limit."""
     widths: Annotated[tuple[Positive, ...], Field(min_length=1)] | Auto
     """Channels (conv) or units (dense) of each layer, outermost first. `auto`: by the size of the samples."""
-    residual_blocks: tuple[Annotated[int, Field(ge=0)], ...] | Auto = ()
-    """Conv only: residual blocks after each downsampling. Empty: none. `auto`: with `widths: auto` only."""
+    residual_blocks: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    """Conv only: residual blocks after each downsampling. Empty: none, or those that go with `widths: auto`."""
     hidden: Positive = 256
     """Conv only: units between the last feature map and the latents."""
+    normalisation: Literal["group", "none"] = "none"
+    """Conv only: group normalisation of the feature maps."""
     shortcut: bool = True
     """
     The layers correct a fixed linear map at the principal axes, so that training begins at PCA. If false, the layers do
@@ -147,13 +149,11 @@ class NetworkConfig(Section):
 
     @model_validator(mode="after")
     def _blocks_fit_the_widths(self) -> Self:
-        blocks = self.residual_blocks
-        if blocks and self.architecture != "conv":
+        if self.residual_blocks and self.architecture != "conv":
             raise ValueError("residual_blocks belong to the architecture 'conv'")
-        if blocks == "auto" or self.widths == "auto":
-            if blocks not in ("auto", ()) or (blocks == "auto") != (self.widths == "auto"):
-                raise ValueError("residual_blocks: auto belongs to widths: auto")
-        elif blocks and len(blocks) != len(self.widths):
+        if self.residual_blocks and self.widths == "auto":
+            raise ValueError("residual_blocks go with widths that are given, not with widths: auto")
+        if self.residual_blocks and len(self.residual_blocks) != len(self.widths):
             raise ValueError(f"residual_blocks: expected {len(self.widths)}, one per width")
         return self
 
@@ -171,7 +171,7 @@ class AugmentationConfig(Section):
 
     @property
     def is_active(self) -> bool:
-        """Whether copies differ from the images."""
+        """True if copies differ from the images."""
         return self.flip is True or (self.shift != "auto" and self.shift > 0)
 
 
