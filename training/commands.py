@@ -103,7 +103,10 @@ def evaluate_command(options: argparse.Namespace) -> int:
 def override(config: Config, options: argparse.Namespace) -> Config:
     """Return the configuration with the command line's values in place of its own. Raises InvalidConfiguration."""
     flags = {flag: getattr(options, flag.removeprefix("--").replace("-", "_"), None) for flag in FLAGS}
-    return with_settings(config, options.set or [], flags | table_flags(options))
+    settings = list(options.set or [])
+    if options.effort:
+        settings.append(f"optimisation.effort={options.effort}")
+    return with_settings(config, settings, flags | table_flags(options))
 
 
 def evaluation_options(config: Config | None, options: argparse.Namespace) -> EvaluationConfig:

@@ -52,5 +52,5 @@ def _candidates(options: AugmentationConfig, data: DataSet) -> list[Augmentation
 
 
 def _error(options: AugmentationConfig, data: DataSet, preprocessing: Preprocessor, count: int) -> float:
-    axes = principal_axes(data.train, data.validation, preprocessing, count, options)
+    axes = principal_axes([data.train], preprocessing, count, options)
     return float(residual(axes, data.validation, preprocessing).double().mean())

@@ -22,7 +22,7 @@ def choose_latent_dim(data: DataSet, preprocessing: Preprocessor, architecture: 
     size = math.prod(data.input.shape)
     most = max(1, min(MAX_LATENTS[architecture], size - 1, len(data.train) // ROWS_PER_LATENT))
     least = min(MIN_LATENTS, most)
-    axes = principal_axes(data.train, data.validation, preprocessing, most, NONE)
+    axes = principal_axes([data.train], preprocessing, most, NONE)
     shares = explained(axes, data.validation, preprocessing)
     enough = int((shares < EXPLAINED).sum()) + 1
     count = max(least, min(most, enough))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -32,19 +31,18 @@ SEED = 0
 
 
 def principal_axes(
-    train: Split, validation: Split, preprocessing: Preprocessor, count: int, options: AugmentationConfig
+    parts: Sequence[Split], preprocessing: Preprocessor, count: int, options: AugmentationConfig
 ) -> PrincipalAxes:
     """
-    Return at most `count` principal axes of the training part, with copies if there are shifts or flips.
+    Return at most `count` principal axes of some parts, with copies if there are shifts or flips; `residual` is 0.
 
     There are no more axes than rows less one, or than numbers that vary.
     """
-    rows = _rows(train, preprocessing, options)
+    rows = np.concatenate([_rows(part, preprocessing, options) for part in parts])
     mean = rows.mean(axis=0, dtype=np.float64)
     components, variances = _axes(rows, mean, count)
     directions, centre, sizes = (torch.from_numpy(values).float() for values in (components, mean, variances))
-    axes = PrincipalAxes(mean=centre, components=directions, variances=sizes, residual=torch.zeros(len(mean)))
-    return replace(axes, residual=residual(axes, validation, preprocessing))
+    return PrincipalAxes(mean=centre, components=directions, variances=sizes, residual=torch.zeros(len(mean)))
 
 
 def residual(axes: PrincipalAxes, split: Split, preprocessing: Preprocessor, count: int | None = None) -> Tensor:

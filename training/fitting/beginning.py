@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
+from torch import Tensor
 
-from training.choices.spectrum import principal_axes
+from training.choices.spectrum import principal_axes, residual
 from training.config import Config, settled
 from training.data.dataset import DataSet
 from training.fitting.batches import Batches
-from training.fitting.means import EpochMeans
 from training.fitting.stages import Stage, WholeNetwork
 from training.networks.base import Network
 from training.networks.likelihoods import Gaussian
@@ -21,16 +21,26 @@ from training.preprocessing import Preprocessor
 
 log = logging.getLogger(__name__)
 
+MAX_GROUPS = 200
+"""Groups of held-out rows, by which an improvement is told from chance."""
+
 
 def place_shortcut(network: Network, preprocessing: Preprocessor, config: Config, data: DataSet) -> None:
-    """Put a network's shortcut at the principal axes, and the variance of its likelihood at the error that is left."""
+    """
+    Put a network's shortcut at the principal axes, and the variance of its likelihood at the error that is left.
+
+    The axes are those of the training and the validation part, as a user's PCA would have them: which weights are kept
+    depends on the corrections, and those never see the validation part. The error is of axes of the training part.
+    """
     if not isinstance(network.stack, CorrectingStack):
         return
     count = settled(config.network.latent_dim)
-    axes = principal_axes(data.train, data.validation, preprocessing, count, config.augmentation)
-    network.stack.shortcut.place(axes)
+    held_out = principal_axes([data.train], preprocessing, count, config.augmentation)
+    left = residual(held_out, data.validation, preprocessing)
+    axes = principal_axes([data.train, data.validation], preprocessing, count, config.augmentation)
+    network.stack.shortcut.place(replace(axes, residual=left))
     if isinstance(network.likelihood, Gaussian):
-        network.likelihood.start_at(axes.residual.view(data.input.shape[0], -1))
+        network.likelihood.start_at(left.view(data.input.shape[0], -1))
 
 
 def begin_correction(stage: Stage) -> None:
@@ -40,25 +50,46 @@ def begin_correction(stage: Stage) -> None:
 
 
 def save_beginning(stage: Stage, validation: Batches, path: Path) -> None:
-    """Write the weights before the first step, with their validation loss, as checkpoints have them."""
-    means = EpochMeans()
+    """Write the weights before the first step, as checkpoints have them, and their criterion on each held-out group."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({"state_dict": stage.state_dict(), "criteria": criteria(stage, validation)}, path)
+
+
+def criteria(stage: Stage, validation: Batches) -> Tensor:
+    """Return the stage's criterion on each held-out batch, in double precision. Shape: (batches,)."""
+    term = stage.criterion.partition("/")[2]
     stage.eval()
     with torch.no_grad():
-        for index, (samples, labels) in enumerate(validation):
-            terms = stage.validation_terms(samples, labels, index, validation.share(index))
-            means.add("validation", terms, len(samples))
+        values = [
+            stage.validation_terms(samples, labels, index, validation.share(index))[term].cpu().double()
+            for index, (samples, labels) in enumerate(validation)
+        ]
     stage.train()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({"state_dict": stage.state_dict(), "loss": means.of("validation")["validation/loss"]}, path)
+    return torch.stack(values)
 
 
-def best_weights(stage: Stage, first: Path, best: Path) -> dict[str, Any]:
-    """Return the weights with the least validation loss: those of the best epoch, or those before the first step."""
-    epoch = min(stage.history, key=lambda record: record["validation/loss"])
+def held_out_groups(data: DataSet) -> Batches:
+    """Return the validation part in groups that a choice can be tested on: single rows, if they are few."""
+    return Batches(data.validation, -(-len(data.validation) // MAX_GROUPS), None)
+
+
+def keep_best(stage: Stage, validation: Batches, first: Path, best: Path) -> None:
+    """
+    Load the weights of the best epoch into a stage, or those before the first step unless training improved on them.
+
+    An improvement counts if its mean over held-out groups exceeds twice its standard error: a few rows cannot feign it.
+    """
+    epoch = min(stage.history, key=lambda record: record[stage.criterion])
+    stage.load_state_dict(torch.load(best, weights_only=True, map_location="cpu")["state_dict"])
     if first.exists():
         beginning = torch.load(first, weights_only=True, map_location="cpu")
-        if beginning["loss"] <= epoch["validation/loss"]:
+        gains = beginning["criteria"] - criteria(stage, validation)
+        if not gains.mean() > 2 * _standard_error(gains):
             log.warning("%s: no epoch improved on the weights before training, which are kept", stage.plan.name)
-            return dict(beginning["state_dict"])
+            stage.load_state_dict(beginning["state_dict"])
+            return
     log.info("%s: the weights of epoch %.0f of %d are kept", stage.plan.name, epoch["epoch"], len(stage.history))
-    return dict(torch.load(best, weights_only=True, map_location="cpu")["state_dict"])
+
+
+def _standard_error(values: Tensor) -> float:
+    return float(values.std() / len(values) ** 0.5) if len(values) > 1 else 0.0

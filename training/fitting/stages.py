@@ -73,6 +73,11 @@ class Stage(lightning.LightningModule):
         """Return the parameters that this stage trains."""
         return self.network.parameters()
 
+    @property
+    def criterion(self) -> str:
+        """Return the name of the mean over held-out rows that decides which weights are kept."""
+        return "validation/loss"
+
     def terms(self, samples: Tensor, labels: Tensor, draws: Draws, validating: bool) -> dict[str, Tensor]:
         """Return the loss and its terms, means over a batch of samples in the user's units."""
         raise NotImplementedError
@@ -103,7 +108,7 @@ class Stage(lightning.LightningModule):
         self._means.clear()
 
     def on_validation_epoch_end(self) -> None:
-        """Log the means for checkpoints and early stopping, which read `validation/loss`."""
+        """Log the means for checkpoints and early stopping, which read the criterion."""
         self.log_dict(self._means.of("validation"))
 
     def on_train_epoch_end(self) -> None:
@@ -174,6 +179,11 @@ class Stage(lightning.LightningModule):
 
 class WholeNetwork(Stage):
     """The stage that trains encoder and decoder together on the family's objective."""
+
+    @property
+    def criterion(self) -> str:
+        """Return the network's own criterion."""
+        return f"validation/{self.network.criterion}"
 
     def on_fit_start(self) -> None:
         """Log the unit of the loss. Where a loss is a mean over pixels, the same beta weighs hundreds of times more."""

@@ -29,7 +29,7 @@ from training.config import Config, OptimisationConfig, settled
 from training.data.dataset import DataSet
 from training.errors import RunError
 from training.fitting.batches import Batches
-from training.fitting.beginning import begin_correction, best_weights, place_shortcut, save_beginning
+from training.fitting.beginning import begin_correction, held_out_groups, keep_best, place_shortcut, save_beginning
 from training.fitting.callbacks import Checkpoint, Deadline, FiniteLoss, moving_average
 from training.fitting.ranks import is_first_rank, local_rank, local_world, on_first_rank, rank, world
 from training.fitting.runs import Run, check_data, finish, load_run, read_config, start, unfinish
@@ -122,8 +122,7 @@ def _fit_stage(stage: Stage, data: DataSet, run: Path, accelerator: str, device:
         )
         begin_correction(stage)
         if not last.exists():
-            whole = Batches(data.validation, 4 * settled(options.batch_size), None)
-            on_first_rank(lambda: save_beginning(stage, whole, first))
+            on_first_rank(lambda: save_beginning(stage, held_out_groups(data), first))
         _train_only(stage.network, stage.trained_parameters())
         try:
             with _quiet_lightning():
@@ -140,8 +139,8 @@ def _fit_stage(stage: Stage, data: DataSet, run: Path, accelerator: str, device:
                 f"{plan.name}: the loss was not finite after epoch {record['epoch']:.0f}; "
                 "a smaller optimisation.learning_rate or optimisation.gradient_clip may help (--set)"
             )
-    stage.load_state_dict(best_weights(stage, first, best))
     stage.to("cpu")
+    keep_best(stage, held_out_groups(data), first, best)
 
 
 def _trainer(stage: Stage, folder: Path, accelerator: str, device: torch.device) -> lightning.Trainer:
@@ -199,7 +198,7 @@ def _forget_later_stages(run: Path, index: int) -> None:
 
 def _callbacks(stage: Stage, folder: Path, device: torch.device) -> list[Callback]:
     options = stage.config.optimisation
-    monitored: dict[str, Any] = {"monitor": "validation/loss", "mode": "min"}
+    monitored: dict[str, Any] = {"monitor": stage.criterion, "mode": "min"}
     saved: dict[str, Any] = {"save_on_train_epoch_end": True, "enable_version_counter": False}
     callbacks: list[Callback] = [
         FiniteLoss(stage.plan.name),

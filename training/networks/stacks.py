@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from training.config import NetworkConfig, settled
 from training.errors import InvalidConfiguration
 
-
 Normalisation = Literal["group", "none"]
 GROUPS = 8
 
