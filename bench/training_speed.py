@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from training.config import Config, DenoisingObjective, load_config
+from training.config import Config, DenoisingObjective, load_config, settled
 from training.data.dataset import DataSet, Split
 from training.data.load import load_data
 from training.fitting.draws import Draws
@@ -91,17 +91,16 @@ def measure_fit(config: Config, data: DataSet, accelerator: str) -> float:
 def measure_bare(config: Config, data: DataSet, accelerator: str) -> float:
     """Return the images per second of a loop without a trainer, in the median epoch."""
     options, device = config.optimisation, torch.device("cuda" if accelerator == "gpu" else "cpu")
+    batch_size, rate = settled(options.batch_size), settled(options.learning_rate)
     network = build_network(config, data.input, len(data.classes)).to(device)
     for weight in network.parameters():
         if weight.ndim == 4:
             weight.data = weight.data.contiguous(memory_format=torch.channels_last)
     preprocessing = fit_preprocessing(config, data).to(device)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, betas=(0.9, 0.99)
-    )
+    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=options.weight_decay, betas=(0.9, 0.99))
     draws = Draws(options.seed, device)
     train, validation = (torch.from_numpy(split.samples.copy()).to(device) for split in (data.train, data.validation))
-    labels = torch.zeros(4 * options.batch_size, dtype=torch.int64, device=device)
+    labels = torch.zeros(4 * batch_size, dtype=torch.int64, device=device)
 
     def loss_of(samples: Tensor) -> Tensor:
         x = preprocessing(samples.float() * data.train.unit)
@@ -112,7 +111,7 @@ def measure_bare(config: Config, data: DataSet, accelerator: str) -> float:
     for _ in range(EPOCHS):
         start = time.perf_counter()
         network.train()
-        for rows in torch.split(torch.randperm(len(train)).to(device), options.batch_size):
+        for rows in torch.split(torch.randperm(len(train)).to(device), batch_size):
             optimiser.zero_grad()
             torch.autograd.backward(loss_of(train[rows]))
             if options.gradient_clip:
@@ -120,7 +119,7 @@ def measure_bare(config: Config, data: DataSet, accelerator: str) -> float:
             optimiser.step()
         network.eval()
         with torch.no_grad():
-            losses = [loss_of(samples) for samples in torch.split(validation, 4 * options.batch_size)]
+            losses = [loss_of(samples) for samples in torch.split(validation, 4 * batch_size)]
         torch.stack(losses).tolist()  # waits for the GPU
         seconds.append(time.perf_counter() - start)
     return len(train) / median(seconds[1:])

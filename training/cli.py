@@ -80,6 +80,11 @@ def _add_training_options(train: argparse.ArgumentParser) -> None:
     train.add_argument("--resume", action="store_true", help="continue the run in the folder")
     train.add_argument("--overwrite", action="store_true", help="delete the run in the folder and start again")
     train.add_argument("--max-minutes", type=_positive, help="stop at the end of the epoch after this time")
+    effort = train.add_mutually_exclusive_group()
+    effort.add_argument("--quick", dest="effort", action="store_const", const="quick", help="a fifth of the steps")
+    effort.add_argument(
+        "--thorough", dest="effort", action="store_const", const="thorough", help="four times the steps"
+    )
     train.add_argument("--epochs", type=int, help=_override_help("epochs"))
     train.add_argument("--seed", type=int, help=_override_help("seed"))
     train.add_argument(

@@ -38,13 +38,18 @@ def train_command(options: argparse.Namespace) -> int:
     check_fit(config, data)
     if is_first_process():
         print(data.findings.describe(), file=sys.stderr)
-    from training.fitting.runs import remove  # torch takes seconds to import, which a mistake need not wait for
+    from training.choices.choose import settle  # torch takes seconds to import, which a mistake need not wait for
+    from training.fitting.runs import remove
     from training.fitting.trainer import fit
+
+    choices = settle(config, data)
+    if is_first_process() and choices.reasons:
+        print(choices.describe(), file=sys.stderr)
 
     if options.overwrite and is_first_process():
         remove(folder)
     run = fit(
-        config,
+        choices.config,
         data,
         folder,
         resume=options.resume,
@@ -108,7 +113,10 @@ def evaluate_command(options: argparse.Namespace) -> int:
 def override(config: Config, options: argparse.Namespace) -> Config:
     """Return the configuration with the command line's values in place of its own. Raises InvalidConfiguration."""
     flags = {flag: getattr(options, flag.removeprefix("--").replace("-", "_"), None) for flag in FLAGS}
-    return with_settings(config, options.set or [], flags | table_flags(options))
+    settings = list(options.set or [])
+    if options.effort:
+        settings.append(f"optimisation.effort={options.effort}")
+    return with_settings(config, settings, flags | table_flags(options))
 
 
 def evaluation_options(config: Config | None, options: argparse.Namespace) -> EvaluationConfig:

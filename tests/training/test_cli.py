@@ -85,7 +85,7 @@ def test_the_general_configurations_accept_any_data(
     assert main(["train", name, *options]) == 1
     assert "name a file or a folder with --data PATH" in capsys.readouterr().err
     assert main(["train", name, "--data", str(tmp_path / "mine.npy"), *options]) == 0
-    assert "split       51 training, 3 validation, 6 test" in capsys.readouterr().err
+    assert "split       43 training, 11 validation, 6 test" in capsys.readouterr().err
     assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["name"] == "mine"
 
 

@@ -10,7 +10,7 @@ from training.commands import evaluation_options, override
 from training.config import load_config
 from training.errors import InvalidConfiguration
 
-UNSET: dict[str, object] = {"set": None}
+UNSET: dict[str, object] = {"set": None, "effort": None}
 UNSET_EVALUATION = {"importance_samples": None, "noise_kinds": None, "noise_amounts": None}
 
 

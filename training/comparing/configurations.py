@@ -11,6 +11,7 @@ import torch
 
 from app.arrays import Array, Samples
 from training.comparing.text_table import number, text_table
+from training.config import settled
 from training.data.dataset import DataSet, Split
 from training.evaluation.baselines import LinearAutoencoder
 from training.evaluation.limits import DEFAULT_LIMITS
@@ -44,7 +45,7 @@ class Contender:
 
 def judge(configuration: str, run: Run, data: DataSet) -> Contender:
     """Measure a run on the validation part."""
-    latents = run.config.network.latent_dim
+    latents = settled(run.config.network.latent_dim)
     scale = error_scale(data)
     target = data.validation.in_users_units() / scale
     train = choose_rows(data.train, DEFAULT_LIMITS.baseline.count(target[0].size), 0).in_users_units() / scale

@@ -4,7 +4,7 @@ The configuration of a run: one YAML file that holds every option.
 An unknown or misspelled option is an error. The manifest keeps a copy of the configuration that a model was trained
 with.
 
-    sections     data, preprocessing, network, optimisation, evaluation
+    sections     data, preprocessing, augmentation, network, optimisation, evaluation
     tables       the part of the data section that only tables have
     objective    the loss: one section for each family of models
     load         the whole configuration, read from a file
@@ -26,6 +26,8 @@ from training.config.objective import (
 from training.config.problems import describe_problems
 from training.config.sections import (
     MAX_SPAN,
+    AugmentationConfig,
+    Auto,
     DataConfig,
     EvaluationConfig,
     NetworkConfig,
@@ -33,12 +35,15 @@ from training.config.sections import (
     OptimisationConfig,
     PreprocessingConfig,
     Section,
+    settled,
 )
 from training.config.tables import MissingValues, TableOptions
 
 __all__ = [
     "BUNDLED",
     "MAX_SPAN",
+    "AugmentationConfig",
+    "Auto",
     "AutoencoderObjective",
     "Binarisation",
     "Config",
@@ -57,4 +62,5 @@ __all__ = [
     "bundled_configs",
     "describe_problems",
     "load_config",
+    "settled",
 ]

@@ -11,6 +11,7 @@ from app.manifest import ModelName
 from training.config.objective import AutoencoderObjective, Binarisation, DenoisingObjective, VariationalObjective
 from training.config.problems import describe_problems, did_you_mean, known_options
 from training.config.sections import (
+    AugmentationConfig,
     DataConfig,
     EvaluationConfig,
     NetworkConfig,
@@ -32,11 +33,12 @@ class Config(Section):
     data: DataConfig = DataConfig()
     """May be left out if the command line names the data."""
     preprocessing: PreprocessingConfig = PreprocessingConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
     network: NetworkConfig
     objective: Annotated[
         AutoencoderObjective | DenoisingObjective | VariationalObjective, Field(discriminator="family")
     ]
-    optimisation: OptimisationConfig
+    optimisation: OptimisationConfig = OptimisationConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -14,6 +14,8 @@ SIMILARITY = 0.6
 """Similarity of two names, from 0 to 1, from which one is proposed for the other."""
 FAMILIES = ("autoencoder", "denoising-autoencoder", "variational-autoencoder")
 """Parts of a problem's location that are not the name of an option."""
+AUTO = "literal['auto']"
+"""Pydantic's name, in a location, of the type that only allows `auto`."""
 NAME_RULE = (
     "a model's name has 1 to 64 characters, each a lower-case letter, a digit or one of - _ . and begins with a letter "
     "or a digit"
@@ -67,7 +69,21 @@ def describe_problems(
 
     `options` are those that an unknown one may stand for.
     """
-    return "; ".join(_describe(dict(problem), list(options), place) for problem in error.errors())
+    problems = _without_alternatives([dict(problem) for problem in error.errors()])
+    return "; ".join(_describe(problem, list(options), place) for problem in problems)
+
+
+def _without_alternatives(problems: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the problems; those of an option that may also be `auto` once, and not for each of its types."""
+    open_options = {problem["loc"][:-1] for problem in problems if problem["loc"][-1:] == (AUTO,)}
+    for problem in problems:
+        location = problem["loc"]
+        option = next((option for option in open_options if location[: len(option)] == option), None)
+        if option is None:
+            yield problem
+        elif location[-1] != AUTO:
+            rest = location[len(option) + 1 :]
+            yield {**problem, "loc": (*option, *rest), "msg": f"{problem['msg']}, or auto"}
 
 
 def _describe(problem: dict[str, Any], options: list[str], place: Callable[[str], str]) -> str:

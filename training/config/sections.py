@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -13,10 +13,19 @@ NonNegative = Annotated[float, Field(ge=0.0)]
 Proportion = Annotated[float, Field(ge=0.0, le=1.0)]
 ImageSide = Annotated[int, Field(ge=8, le=256)]
 NoiseKind = Literal["gaussian", "masking", "salt-and-pepper"]
+Auto = Literal["auto"]
+"""The value of an option that the data decide; `training.choices` replaces it before a run begins."""
+T = TypeVar("T")
 
 
 MAX_SPAN = 2.0**125
 """The largest distance between two numbers of a column; noise is added to it, and float32 ends at 2^128."""
+
+
+def settled(value: T | Auto) -> T:
+    """Return the value of an option that was decided already."""
+    assert value != "auto", "training.choices.choose.settle must come first"
+    return value
 
 
 class Section(BaseModel):
@@ -73,8 +82,11 @@ class DataConfig(TableOptions, Section):
     range. Of images, 8 bits stand for 0 to 1; other numbers have the range 0 to 1 if all lie in it, otherwise the range
     of the training part, to which the other parts are clipped.
     """
-    validation: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.05
-    """Share of the rows, without the test part, for early stopping and for the choice of the checkpoint."""
+    validation: Annotated[float, Field(gt=0.0, lt=1.0)] | Auto = "auto"
+    """
+    Share of the rows, without the test part, for early stopping and for the choice of the checkpoint. `auto`: 5 % of
+    many rows, more of few, so that there are 200; at most a fifth.
+    """
     test: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
     """Share of all rows that the report measures. `mnist` and `digits` have their own test part."""
     test_path: str | None = None
@@ -120,33 +132,63 @@ class NetworkConfig(Section):
 
     architecture: Literal["conv", "dense"]
     """Strided convolutions and a dense bottleneck, or fully connected layers."""
-    latent_dim: Positive
-    """Numbers in a latent vector."""
-    widths: Annotated[tuple[Positive, ...], Field(min_length=1)]
-    """Channels (conv) or units (dense) of each layer, from the outermost to the innermost."""
+    latent_dim: Positive | Auto
+    """Numbers in a latent vector. `auto`: as many as principal components need for 95 % of the variance, or a limit."""
+    widths: Annotated[tuple[Positive, ...], Field(min_length=1)] | Auto
+    """Channels (conv) or units (dense) of each layer, outermost first. `auto`: by the size of the samples."""
     residual_blocks: tuple[Annotated[int, Field(ge=0)], ...] = ()
-    """Conv only: residual blocks after each downsampling. Empty: none."""
+    """Conv only: residual blocks after each downsampling. Empty: none, or those that go with `widths: auto`."""
     hidden: Positive = 256
     """Conv only: units between the last feature map and the latents."""
+    normalisation: Literal["group", "none"] = "none"
+    """Conv only: group normalisation of the feature maps."""
+    shortcut: bool = True
+    """
+    The layers correct a fixed linear map at the principal axes, so that training begins at PCA. If false, the layers do
+    everything.
+    """
 
     @model_validator(mode="after")
     def _blocks_fit_the_widths(self) -> Self:
         if self.residual_blocks and self.architecture != "conv":
             raise ValueError("residual_blocks belong to the architecture 'conv'")
+        if self.residual_blocks and self.widths == "auto":
+            raise ValueError("residual_blocks go with widths that are given, not with widths: auto")
         if self.residual_blocks and len(self.residual_blocks) != len(self.widths):
             raise ValueError(f"residual_blocks: expected {len(self.widths)}, one per width")
         return self
 
 
+class AugmentationConfig(Section):
+    """Changed copies of images that training sees in place of the images themselves. Vectors have none."""
+
+    shift: Annotated[int, Field(ge=0, le=32)] | Auto = "auto"
+    """
+    Pixels by which an image is moved at most, along each axis; its edges are repeated. `auto`: the shift with which
+    principal components reconstruct held-out images best.
+    """
+    flip: bool | Auto = "auto"
+    """If true, half of the images are mirrored left to right. `auto`: if it helps as above."""
+
+    @property
+    def is_active(self) -> bool:
+        """True if copies differ from the images."""
+        return self.flip is True or (self.shift != "auto" and self.shift > 0)
+
+
 class OptimisationConfig(Section):
     """AdamW, its schedule, and the rules for stopping."""
 
-    epochs: Positive
-    """Passes over the training rows; if there are several stages, of the last one."""
-    batch_size: Positive = 256
-    """Rows per step; the last batch of an epoch may be smaller."""
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-    """The largest value of the schedule."""
+    effort: Literal["quick", "normal", "thorough"] = "normal"
+    """The number of steps where the epochs are `auto`: a fifth, or four times as many. `--quick` and `--thorough`."""
+    epochs: Positive | Auto = "auto"
+    """Training epochs; if there are several stages, of the last one. `auto`: by the number of rows."""
+    passes: Positive | Auto = 1
+    """Passes over the training rows in an epoch. `auto`: as many as give 50 steps, so that few rows are no burden."""
+    batch_size: Positive | Auto = "auto"
+    """Rows per step; the last batch of an epoch may be smaller. `auto`: 16 to 256, by the number of rows."""
+    learning_rate: Annotated[float, Field(gt=0)] | Auto = "auto"
+    """The largest value of the schedule. `auto`: by the batch size and the architecture."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     """Decoupled from the gradient, as in AdamW."""
     schedule: Literal["cosine", "constant"] = "cosine"
@@ -155,8 +197,8 @@ class OptimisationConfig(Section):
     """Largest norm of the gradient, of a loss in nats per sample. Null: no clipping."""
     ema_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.999
     """Decay of the moving average of the weights, which is validated and exported. 0: the weights themselves."""
-    patience: Positive = 10
-    """Validations without an improvement before training stops."""
+    patience: Positive | Auto = "auto"
+    """Validations without an improvement before training stops. `auto`: by the number of epochs."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     """bf16-mixed: products in bfloat16, weights and losses in float32. Faster if the processor supports it."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0

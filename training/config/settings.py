@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -108,6 +108,8 @@ def parse_value(text: str, annotation: Any) -> Any:
     kinds = _kinds(annotation)
     if set(kinds) <= {str, types.NoneType}:
         return None if text in ("", "null") and types.NoneType in kinds else text
+    if any(text in get_args(kind) for kind in kinds if get_origin(kind) is Literal):
+        return text
     value = yaml.safe_load(text)
     sequences = [kind for kind in kinds if get_origin(kind) is tuple]
     if value is None or isinstance(value, (list, dict)) or (isinstance(value, bool) and bool in kinds):

@@ -24,6 +24,10 @@ from training.errors import DataError
 
 log = logging.getLogger(__name__)
 
+VALIDATION_ROWS = 200
+"""Rows that an automatic validation part should have, within these shares of the rows."""
+MIN_VALIDATION_SHARE, MAX_VALIDATION_SHARE = 0.05, 0.2
+
 
 def prepare(name: str, source: Source, config: DataConfig, seed: int) -> DataSet:
     """Build a data set from a source whose axes are arranged. Raises DataError."""
@@ -102,17 +106,25 @@ def _split_rows(
     groups = group_equal_rows(digests[rows])
     _check_group_count(source, groups, ["validation"] * (validation_rows is None) + ["test"] * (test_rows is None))
     train = np.arange(len(rows))
+    share = _validation_share(config, len(rows))
     if validation_rows is None and test_rows is None:
-        train, validation, test = split_in_three(groups, config.test, config.validation, seed)
+        train, validation, test = split_in_three(groups, config.test, share, seed)
         return rows[train], rows[validation], rows[test]
     if validation_rows is None:
-        train, validation_rows = split_in_two(groups, config.validation, seed)
+        train, validation_rows = split_in_two(groups, share, seed)
         validation_rows = rows[validation_rows]
     elif test_rows is None:
         train, test_rows = split_in_two(groups, config.test, seed)
         test_rows = rows[test_rows]
     assert test_rows is not None
     return rows[train], validation_rows, test_rows
+
+
+def _validation_share(config: DataConfig, rows: int) -> float:
+    """Return the share of the rows that are for validation, which `auto` makes large enough to choose by."""
+    if config.validation != "auto":
+        return config.validation
+    return min(MAX_VALIDATION_SHARE, max(MIN_VALIDATION_SHARE, VALIDATION_ROWS / max(1, rows)))
 
 
 def _check_group_count(source: Source, groups: Integers, shares: list[str]) -> None:

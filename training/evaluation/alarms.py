@@ -85,16 +85,18 @@ def _explains_enough(share: float | None, rival: float | None) -> bool:
 
 def _check_overfit(stage: str, records: Sequence[Mapping[str, float]]) -> Iterable[str]:
     """Yield a warning if the validation loss rises while the training loss falls. If both rise, it is no overfit."""
-    known = [record for record in records if {"train/loss", "validation/loss"} <= record.keys()]
+    term = "mse" if all("validation/mse" in record for record in records) else "loss"
+    train, validation = f"train/{term}", f"validation/{term}"
+    known = [record for record in records if {train, validation} <= record.keys()]
     if len(known) < 2:
         return
     first, last = known[0], known[-1]
-    best = min(known, key=lambda record: record["validation/loss"])
-    rise = last["validation/loss"] - best["validation/loss"]
-    allowed = MIN_OVERFIT_SHARE * (first["validation/loss"] - best["validation/loss"])
-    if rise > allowed and last["train/loss"] < best["train/loss"]:
+    best = min(known, key=lambda record: record[validation])
+    rise = last[validation] - best[validation]
+    allowed = MIN_OVERFIT_SHARE * (first[validation] - best[validation])
+    if rise > allowed and last[train] < best[train]:
         yield (
-            f"{stage}: overfit: from epoch {best['epoch']:.0f} to epoch {last['epoch']:.0f} the validation loss rose "
-            f"from {best['validation/loss']:.4g} to {last['validation/loss']:.4g} while the training loss fell from "
-            f"{best['train/loss']:.4g} to {last['train/loss']:.4g}"
+            f"{stage}: overfit: from epoch {best['epoch']:.0f} to epoch {last['epoch']:.0f} the validation {term} rose "
+            f"from {best[validation]:.4g} to {last[validation]:.4g} while the training {term} fell from "
+            f"{best[train]:.4g} to {last[train]:.4g}"
         )

@@ -94,7 +94,7 @@ def rounded_to_half(network: Network) -> Network:
     """Return a copy whose large weights are rounded to numbers of float16, so that graphs can store them as such."""
     rounded = copy.deepcopy(network)
     with torch.no_grad():
-        for weight in rounded.parameters():
+        for weight in (*rounded.parameters(), *rounded.buffers()):
             if weight.numel() >= MIN_HALF_SIZE:
                 weight.copy_(weight.half().float())
     return rounded

@@ -37,7 +37,8 @@ class Batches:
 
     The rows are shuffled if there is a seed, otherwise in order. `batch_size` is the size for one process: several
     processes share a batch of `batch_size * world` rows. The last, smaller batch is kept, because dropping it would
-    drop rows of a small data set. The split is not copied, and each batch is converted to float32 when it is taken.
+    drop rows of a small data set. An epoch has `passes` passes over the rows, each in an order of its own. The split
+    is not copied, and each batch is converted to float32 when it is taken.
     """
 
     batch_sampler = None
@@ -51,6 +52,7 @@ class Batches:
         device: torch.device | None = None,
         rank: int = 0,
         world: int = 1,
+        passes: int = 1,
     ) -> None:
         self._device = device or torch.device("cpu")
         self._samples = as_tensor(split.samples)
@@ -58,6 +60,7 @@ class Batches:
         self._unit = split.unit
         self._batch_size, self._seed = batch_size * world, seed
         self._rank, self._world = rank, world
+        self._passes = passes
         self._epoch = 0
         if self._fits_on_gpu():
             self._samples = self._samples.to(self._device)
@@ -79,24 +82,33 @@ class Batches:
         self._epoch = epoch
 
     def __len__(self) -> int:
+        return self._passes * self._steps_per_pass()
+
+    def _steps_per_pass(self) -> int:
         return -(-len(self._samples) // self._batch_size)
 
     def share(self, index: int) -> BatchShare:
         """Return this process's rows of a batch."""
-        total = min(self._batch_size, len(self._samples) - index * self._batch_size)
+        first = index % self._steps_per_pass() * self._batch_size
+        total = min(self._batch_size, len(self._samples) - first)
         return BatchShare.of(total, self._rank, self._world)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for number in range(self._passes):
+            order = self._order(self._epoch * self._passes + number)
+            for index in range(self._steps_per_pass()):
+                share = self.share(index)
+                rows = order.narrow(0, index * self._batch_size + share.first, max(1, share.rows))
+                samples = self._samples.index_select(0, rows).to(self._device).float().mul_(self._unit)
+                yield samples, self._labels_of(rows)
+
+    def _order(self, number: int) -> Tensor:
+        """Return the order of the rows in a pass, counted over all epochs."""
         order = torch.arange(len(self._samples))
         if self._seed is not None:
-            generator = torch.Generator().manual_seed(mixed_seed(self._seed, self._epoch))
+            generator = torch.Generator().manual_seed(mixed_seed(self._seed, number))
             order = torch.randperm(len(self._samples), generator=generator)
-        order = order.to(self._samples.device)
-        for index in range(len(self)):
-            share = self.share(index)
-            rows = order.narrow(0, index * self._batch_size + share.first, max(1, share.rows))
-            samples = self._samples.index_select(0, rows).to(self._device).float().mul_(self._unit)
-            yield samples, self._labels_of(rows)
+        return order.to(self._samples.device)
 
     def _labels_of(self, rows: Tensor) -> Tensor:
         if self._labels is None:

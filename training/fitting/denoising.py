@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from torch import Tensor, nn
 
 from app.inputs import ImageInput, VectorInput
-from training.config import Config, DenoisingObjective
+from training.choices.budget import choose_passes
+from training.config import Config, DenoisingObjective, settled
 from training.data.dataset import DataSet
 from training.fitting.batches import Batches
 from training.fitting.corruption import TrainingNoise
@@ -53,11 +54,12 @@ def plan_denoiser(
     objective, options = config.objective, config.optimisation
     if network.denoiser is None or not isinstance(objective, DenoisingObjective):
         return []
-    rows = rows_per_step(data.input, options.batch_size)
-    steps_per_epoch = len(Batches(data.train, rows, seed=None, world=world()))
+    rows = rows_per_step(data.input, settled(options.batch_size))
+    passes = choose_passes(len(data.train), rows)
+    steps_per_epoch = len(Batches(data.train, rows, seed=None, world=world(), passes=passes))
     epochs = min(MAX_EPOCHS, -(-objective.denoiser_steps // steps_per_epoch))
-    patience = max(options.patience, round(PATIENCE_SHARE * epochs))
-    own = options.model_copy(update={"batch_size": rows, "patience": patience})
+    patience = max(settled(options.patience), round(PATIENCE_SHARE * epochs))
+    own = options.model_copy(update={"batch_size": rows, "passes": passes, "patience": patience})
     plan = StagePlan("denoiser", index, epochs, steps_per_epoch, data.input.value_range)
     return [DenoiserTraining(network, preprocessing, config.model_copy(update={"optimisation": own}), plan)]
 

@@ -8,6 +8,7 @@ All randomness of a step depends on (seed, stage, step) only, so a resumed run e
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,12 +20,14 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from app.inputs import ValueRange
-from training.config import Config, DenoisingObjective, VariationalObjective
+from training.config import Config, DenoisingObjective, VariationalObjective, settled
 from training.errors import InvalidConfiguration
+from training.fitting.augmentation import augment
 from training.fitting.batches import Batches, mixed_seed
 from training.fitting.corruption import TrainingNoise, binarise
 from training.fitting.draws import Draws
-from training.fitting.ranks import BatchShare, sum_over_ranks
+from training.fitting.means import EpochMeans
+from training.fitting.ranks import BatchShare
 from training.fitting.schedules import kl_weight, learning_rate_factor
 from training.networks.base import Example, Network
 from training.networks.stacked_denoising import StackedDenoisingAutoencoder
@@ -48,34 +51,6 @@ class StagePlan:
     """The samples' range. Its span is the unit of noise; without it, noise is added after the preprocessing."""
 
 
-class EpochMeans:
-    """The means of the loss terms over the rows of an epoch."""
-
-    def __init__(self) -> None:
-        self._rows: dict[str, list[int]] = {}
-        self._values: dict[str, list[Tensor]] = {}
-
-    def clear(self) -> None:
-        """Forget all batches."""
-        self._rows.clear()
-        self._values.clear()
-
-    def add(self, part: str, terms: dict[str, Tensor], rows: int) -> None:
-        """Add a batch's terms. They stay on the device: reading them would make every step wait for it."""
-        self._rows.setdefault(part, []).append(rows)
-        for term, value in terms.items():
-            self._values.setdefault(f"{part}/{term}", []).append(value.detach())
-
-    def of(self, part: str) -> dict[str, float]:
-        """Return the mean of each term, `part/term`, over all rows of all processes."""
-        rows = torch.tensor(self._rows[part], dtype=torch.float64)
-        values = {
-            key: torch.stack(steps).cpu().double() for key, steps in self._values.items() if key.startswith(f"{part}/")
-        }
-        total, *sums = sum_over_ranks([rows.sum(), *((rows * steps).sum() for steps in values.values())])
-        return {key: float(mean / total) for key, mean in zip(values, sums, strict=True)}
-
-
 class Stage(lightning.LightningModule):
     """A network, the parameters to train, and the loss that trains them."""
 
@@ -87,6 +62,9 @@ class Stage(lightning.LightningModule):
         self.plan = plan
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0
+        self.deadline = math.inf
+        """The monotonic time at which the stage ends, and its schedule with it."""
+        self._began_at = math.nan
         self.device_name = "cpu"
         self._resumed_at = time.monotonic()
         self._means = EpochMeans()
@@ -94,6 +72,11 @@ class Stage(lightning.LightningModule):
     def trained_parameters(self) -> Iterable[nn.Parameter]:
         """Return the parameters that this stage trains."""
         return self.network.pair_parameters()
+
+    @property
+    def criterion(self) -> str:
+        """Return the name of the mean over held-out rows that decides which weights are kept."""
+        return "validation/loss"
 
     def terms(self, samples: Tensor, labels: Tensor, draws: Draws, validating: bool) -> dict[str, Tensor]:
         """Return the loss and its terms, means over a batch of samples in the user's units."""
@@ -103,23 +86,29 @@ class Stage(lightning.LightningModule):
         """Return the weighted loss of this process's share of a batch: samples in the user's units, and labels."""
         samples, labels = batch
         share = self._share(self.trainer.train_dataloader, batch_index)
-        terms = self.terms(samples, labels, self._draws(self.global_step, share), validating=False)
+        draws = self._draws(self.global_step, share)
+        if self.config.augmentation.is_active:
+            samples = augment(samples, self.config.augmentation, draws)
+        terms = self.terms(samples, labels, draws, validating=False)
         self._means.add("train", terms, share.rows)
         return terms["loss"] * share.weight
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
-        """Add the terms of held-out rows, with the same noise in every epoch and the final weight of the KL term."""
+        """Add the terms of held-out rows."""
         samples, labels = batch
         share = self._share(self.trainer.val_dataloaders, batch_index)
-        draws = self._draws(VALIDATION_STREAM + batch_index, share)
-        self._means.add("validation", self.terms(samples, labels, draws, validating=True), share.rows)
+        self._means.add("validation", self.validation_terms(samples, labels, batch_index, share), share.rows)
+
+    def validation_terms(self, samples: Tensor, labels: Tensor, index: int, share: BatchShare) -> dict[str, Tensor]:
+        """Return the terms of a held-out batch, with the same noise in every epoch and the final weight of the KL."""
+        return self.terms(samples, labels, self._draws(VALIDATION_STREAM + index, share), validating=True)
 
     def on_train_epoch_start(self) -> None:
         """Forget the terms of the previous epoch."""
         self._means.clear()
 
     def on_validation_epoch_end(self) -> None:
-        """Log the means for checkpoints and early stopping, which read `validation/loss`."""
+        """Log the means for checkpoints and early stopping, which read the criterion."""
         self.log_dict(self._means.of("validation"))
 
     def on_train_epoch_end(self) -> None:
@@ -139,7 +128,7 @@ class Stage(lightning.LightningModule):
 
     def on_fit_start(self) -> None:
         """Start the clock, and note the name of the device."""
-        self._resumed_at = time.monotonic()
+        self._resumed_at = self._began_at = time.monotonic()
         self.device_name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -153,11 +142,19 @@ class Stage(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         """Return AdamW, and a learning rate that changes with each step."""
         options, steps = self.config.optimisation, self.plan.epochs * self.plan.steps_per_epoch
+        rate = settled(options.learning_rate)
         optimiser = torch.optim.AdamW(
-            self.trained_parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, betas=(0.9, 0.99)
+            self.trained_parameters(), lr=rate, weight_decay=options.weight_decay, betas=(0.9, 0.99)
         )
-        schedule = LambdaLR(optimiser, lambda step: learning_rate_factor(step, steps, options.schedule))
+        schedule = LambdaLR(optimiser, lambda step: self._rate_factor(step, steps))
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _rate_factor(self, step: int, steps: int) -> float:
+        """Return the factor on the learning rate, by the step or, if that is further, by the time that is allowed."""
+        if math.isfinite(self.deadline):
+            progress = (time.monotonic() - self._began_at) / max(1e-9, self.deadline - self._began_at)
+            step = max(step, int(steps * min(1.0, progress)))
+        return learning_rate_factor(step, steps, self.config.optimisation.schedule)
 
     @staticmethod
     def _share(loader: Batches | None, batch_index: int) -> BatchShare:
@@ -178,6 +175,11 @@ class Stage(lightning.LightningModule):
 
 class WholeNetwork(Stage):
     """The stage that trains encoder and decoder together on the family's objective."""
+
+    @property
+    def criterion(self) -> str:
+        """Return the network's own criterion."""
+        return f"validation/{self.network.criterion}"
 
     def on_fit_start(self) -> None:
         """Log the unit of the loss. Where a loss is a mean over pixels, the same beta weighs hundreds of times more."""
@@ -229,7 +231,7 @@ def plan_stages(
     value_range: ValueRange | None,
 ) -> list[Stage]:
     """Return the stages of a run, in order. Raises InvalidConfiguration if the data do not allow the noise."""
-    objective, epochs = config.objective, config.optimisation.epochs
+    objective, epochs = config.objective, settled(config.optimisation.epochs)
     stages: list[Stage] = []
     if isinstance(objective, DenoisingObjective):
         if objective.noise == "salt-and-pepper" and value_range is None:

@@ -8,7 +8,7 @@ import shutil
 import sys
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +21,19 @@ from lightning.pytorch.callbacks import (
 )
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
-from torch import nn
 
-from training.config import Config
+from training.choices.choose import settle
+from training.config import Config, OptimisationConfig, settled
 from training.data.dataset import DataSet
 from training.errors import RunError
 from training.fitting.batches import Batches
+from training.fitting.beginning import begin_correction, held_out_groups, keep_best, place_shortcut, save_beginning
 from training.fitting.callbacks import Checkpoint, Deadline, FiniteLoss, moving_average
 from training.fitting.denoising import plan_denoiser
+from training.fitting.devices import choose_device, order_weights, train_only
 from training.fitting.progress import EpochBar
 from training.fitting.ranks import (
     is_first_rank,
-    local_rank,
     local_world,
     on_first_rank,
     rank,
@@ -52,7 +53,6 @@ from training.fitting.runs import (
 )
 from training.fitting.stages import Stage, StagePlan, plan_stages
 from training.fitting.threads import use_threads
-from training.networks.base import Network
 from training.networks.build import build_network
 from training.preprocessing import fit_preprocessing
 from training.quiet import only_errors
@@ -71,31 +71,51 @@ def fit(
     """
     Train all stages in turn; each starts from the best weights of the previous one.
 
+    Options that say `auto` get their values from the data. With `max_minutes`, each stage has a share of the time, and
+    its schedule ends with it.
+
     `resume` loads finished stages from their checkpoints and continues the interrupted one after its last complete
     epoch. Without `threads`, the work and the machine decide. Under torchrun each process computes its share of every
     batch, and only rank 0 writes. Checkpoints are kept only of a run that max_minutes cut short. Raises RunError.
     """
-    device = _device(accelerator)
+    deadline = time.monotonic() + 60 * max_minutes if max_minutes else math.inf
+    device = choose_device(accelerator)
+    config = settle(config, data).config
     preprocessing = fit_preprocessing(config, data)
     network = build_network(config, data.input, len(data.classes))
-    steps_per_epoch = len(Batches(data.train, config.optimisation.batch_size, seed=None, world=world()))
+    place_shortcut(network, preprocessing, config, data)
+    steps_per_epoch = len(_training_batches(data, config.optimisation, None, world=world()))
     stages = plan_stages(network, preprocessing, config, steps_per_epoch, data.input.value_range)
     stages += plan_denoiser(network, preprocessing, config, data, len(stages))
     on_first_rank(lambda: _open(config, data, folder, resume))
     if resume and is_complete(folder):
         return load_run(folder, data)
     if device.type == "cpu":
-        use_threads(threads, network, tuple(data.input.shape), config.optimisation.batch_size, folder)
-    _order_weights(network, torch.channels_last)  # convolutions are twice as fast on a CPU
-    deadline = time.monotonic() + 60 * max_minutes if max_minutes else float("inf")
-    cuts = [_fit_stage(stage, data, folder, deadline, accelerator, device) for stage in stages]
-    cut_short = any(cuts)
-    _order_weights(network, torch.contiguous_format)
+        use_threads(threads, network, tuple(data.input.shape), settled(config.optimisation.batch_size), folder)
+    order_weights(network, torch.channels_last)  # convolutions are twice as fast on a CPU
+    cut_short = False
+    for index, stage in enumerate(stages):
+        stage.deadline = share_of_time(deadline, [stage.plan.epochs for stage in stages[index:]])
+        cut_short |= _fit_stage(stage, data, folder, accelerator, device)
+    order_weights(network, torch.contiguous_format)
     run = on_first_rank(lambda: finish(config, data, folder, network, preprocessing, stages, cut_short=cut_short))
     sum_over_ranks([0.0])  # every process has read the checkpoints
     if not cut_short and is_first_rank():
         discard_checkpoints(folder)
     return run or load_run(folder, data)
+
+
+def share_of_time(deadline: float, epochs: Sequence[int]) -> float:
+    """Return the monotonic time at which the first of some stages ends, if they share the time by their epochs."""
+    if math.isinf(deadline):
+        return deadline
+    now = time.monotonic()
+    return now + max(0.0, deadline - now) * epochs[0] / sum(epochs)
+
+
+def _training_batches(data: DataSet, options: OptimisationConfig, seed: int | None, **process: Any) -> Batches:
+    batch_size, passes = settled(options.batch_size), settled(options.passes)
+    return Batches(data.train, batch_size, seed, passes=passes, **process)
 
 
 def _open(config: Config, data: DataSet, folder: Path, resume: bool) -> None:
@@ -106,39 +126,29 @@ def _open(config: Config, data: DataSet, folder: Path, resume: bool) -> None:
     check_data(folder, data)
 
 
-def _device(accelerator: str) -> torch.device:
-    """Return the device that holds this process's data: its own GPU, or the CPU."""
-    if accelerator == "cpu" or not torch.cuda.is_available():
-        if accelerator == "gpu":
-            raise RunError("there is no GPU here that torch can use; --accelerator auto uses the CPU then")
-        return torch.device("cpu")
-    if local_world() > torch.cuda.device_count():
-        raise RunError(f"expected a GPU for each process, found {torch.cuda.device_count()} for {local_world()}")
-    return torch.device("cuda", local_rank())
-
-
-def _fit_stage(stage: Stage, data: DataSet, run: Path, deadline: float, accelerator: str, device: torch.device) -> bool:
+def _fit_stage(stage: Stage, data: DataSet, run: Path, accelerator: str, device: torch.device) -> bool:
     """Train a stage, load its best weights, and return whether the deadline cut it short."""
     plan, options = stage.plan, stage.config.optimisation
     folder = run / f"{plan.index}-{plan.name}"
-    last, best = folder / "last.ckpt", folder / "best.ckpt"
+    first, last, best = folder / "beginning.pt", folder / "last.ckpt", folder / "best.ckpt"
     if not _has_ended(last, plan):
         on_first_rank(lambda: _forget_later_stages(run, plan.index))
         process: dict[str, Any] = {"device": device, "rank": rank(), "world": world()}
         loaders = (
-            Batches(data.train, options.batch_size, options.seed + plan.index, **process),
-            Batches(data.validation, 4 * options.batch_size, None, **process),
+            _training_batches(data, options, options.seed + plan.index, **process),
+            Batches(data.validation, 4 * settled(options.batch_size), None, **process),
         )
-        _train_only(stage.network, stage.trained_parameters())
+        begin_correction(stage)
+        if not last.exists():
+            save_beginning(stage, held_out_groups(data), first)
+        train_only(stage.network, stage.trained_parameters())
         try:
             with _quiet_lightning():
-                trainer = _trainer(stage, folder, deadline, accelerator, device)
+                trainer = _trainer(stage, folder, accelerator, device)
                 trainer.fit(stage, *loaders, ckpt_path=last if last.exists() else None, weights_only=True)
         except SystemExit as exit_:  # which Lightning raises on Ctrl-C
             raise KeyboardInterrupt from exit_
-        _train_only(stage.network, stage.network.parameters())
-    checkpoint = torch.load(best, weights_only=True, map_location="cpu")
-    stage.load_state_dict(checkpoint["state_dict"])
+        train_only(stage.network, stage.network.parameters())
     ended = torch.load(last, weights_only=True, map_location="cpu")
     stage.history, stage.seconds = ended["history"], ended["seconds"]
     for record in stage.history:
@@ -148,10 +158,11 @@ def _fit_stage(stage: Stage, data: DataSet, run: Path, deadline: float, accelera
                 "a smaller optimisation.learning_rate or optimisation.gradient_clip may help (--set)"
             )
     stage.to("cpu")
+    keep_best(stage, held_out_groups(data), first, best)
     return not _has_ended(last, plan)
 
 
-def _trainer(stage: Stage, folder: Path, deadline: float, accelerator: str, device: torch.device) -> lightning.Trainer:
+def _trainer(stage: Stage, folder: Path, accelerator: str, device: torch.device) -> lightning.Trainer:
     """Return Lightning's trainer of a stage, on one device or on one device per process."""
     options = stage.config.optimisation
     return lightning.Trainer(
@@ -163,7 +174,7 @@ def _trainer(stage: Stage, folder: Path, deadline: float, accelerator: str, devi
         max_epochs=stage.plan.epochs,
         precision=options.precision,
         gradient_clip_val=options.gradient_clip,
-        callbacks=_callbacks(stage, folder, deadline, device),
+        callbacks=_callbacks(stage, folder, device),
         logger=TensorBoardLogger(folder.parent, name="tensorboard", version=folder.name),
         default_root_dir=folder,
         num_sanity_val_steps=0,
@@ -204,14 +215,14 @@ def _forget_later_stages(run: Path, index: int) -> None:
             shutil.rmtree(folder)
 
 
-def _callbacks(stage: Stage, folder: Path, deadline: float, device: torch.device) -> list[Callback]:
+def _callbacks(stage: Stage, folder: Path, device: torch.device) -> list[Callback]:
     options = stage.config.optimisation
-    monitored: dict[str, Any] = {"monitor": "validation/loss", "mode": "min"}
+    monitored: dict[str, Any] = {"monitor": stage.criterion, "mode": "min"}
     saved: dict[str, Any] = {"save_on_train_epoch_end": True, "enable_version_counter": False}
     callbacks: list[Callback] = [
         FiniteLoss(stage.plan.name),
-        EarlyStopping(patience=options.patience, check_on_train_epoch_end=True, **monitored),
-        Deadline(deadline),
+        EarlyStopping(patience=settled(options.patience), check_on_train_epoch_end=True, **monitored),
+        Deadline(stage.deadline),
         Checkpoint(folder, filename="best", **saved, **monitored),
         Checkpoint(folder, filename="last", **saved),  # save_last of `best` would save only with a new best
     ]
@@ -227,17 +238,3 @@ def _callbacks(stage: Stage, folder: Path, deadline: float, device: torch.device
 
 def _shows_progress() -> bool:
     return sys.stderr.isatty() and is_first_rank()
-
-
-def _train_only(network: Network, weights: Iterable[nn.Parameter]) -> None:
-    """Freeze all other weights: DDP waits for the gradient of every weight that is not frozen."""
-    network.requires_grad_(False)
-    for weight in weights:
-        weight.requires_grad_(True)
-
-
-def _order_weights(network: Network, memory_format: torch.memory_format) -> None:
-    """Store the weights of the convolutions in a memory format."""
-    for weight in network.parameters():
-        if weight.ndim == 4:
-            weight.data = weight.data.contiguous(memory_format=memory_format)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from training.fitting.draws import Draws
 from training.networks.base import Example, Network
-from training.networks.likelihoods import Likelihood
+from training.networks.likelihoods import Gaussian, Likelihood
 from training.networks.objectives import l1_norm
 from training.networks.stacks import Stack
 
@@ -24,10 +24,18 @@ class Autoencoder(Network):
         super().__init__(stack, likelihood)
         self.sparsity = sparsity
 
+    @property
+    def criterion(self) -> str:
+        """Return `mse` under a Gaussian, whose learned variance judges the rows and not the reconstructions."""
+        return "mse" if isinstance(self.likelihood, Gaussian) and not self.sparsity else "loss"
+
     def loss(self, example: Example, draws: Draws, beta: float = 1.0) -> dict[str, Tensor]:
         """Return the target's negative log-likelihood in nats per sample, plus the weighted L1 norm of the latents."""
         z = self.encode(example.x)
-        reconstruction = self.likelihood.nll(self.decode(z).float(), example.target).mean()
+        output = self.decode(z).float()
+        reconstruction = self.likelihood.nll(output, example.target).mean()
+        if self.criterion == "mse":
+            return {"loss": reconstruction, "mse": (output - example.target).square().mean()}
         if not self.sparsity:
             return {"loss": reconstruction}
         penalty = self.sparsity * l1_norm(z.float()).mean()

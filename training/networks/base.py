@@ -52,6 +52,11 @@ class Network(nn.Module):
         denoiser = set(self.denoiser.parameters()) if self.denoiser else set()
         return (weight for weight in self.parameters() if weight not in denoiser)
 
+    @property
+    def criterion(self) -> str:
+        """Return the name of the term that decides, on held-out rows, which weights are kept."""
+        return "loss"
+
     def posterior(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the encoder's outputs: (z,), or (mu, logvar) if the network is variational."""
         return (self.stack.down(x),)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import torch
 
 from app.inputs import ImageInput, VectorInput
-from training.config import Config, DenoisingObjective, VariationalObjective
+from training.config import Config, DenoisingObjective, VariationalObjective, settled
 from training.errors import InvalidConfiguration
 from training.networks.autoencoder import Autoencoder
 from training.networks.base import Network
 from training.networks.denoiser import build_denoiser
-from training.networks.likelihoods import build_likelihood
+from training.networks.likelihoods import Bernoulli, build_likelihood
+from training.networks.shortcut import CorrectingStack, Shortcut, guides
 from training.networks.stacked_denoising import StackedDenoisingAutoencoder
 from training.networks.stacks import STACKS
 from training.networks.variational import VAE
@@ -22,7 +23,7 @@ def build_network(config: Config, input_spec: ImageInput | VectorInput, classes:
 
     `classes` is the number of labels in the data; only a conditional network uses it. Raises InvalidConfiguration.
     """
-    objective, latent_dim = config.objective, config.network.latent_dim
+    objective, latent_dim = config.objective, settled(config.network.latent_dim)
     if not (isinstance(objective, VariationalObjective) and objective.conditional):
         classes = 0
     elif classes < 2:
@@ -31,8 +32,13 @@ def build_network(config: Config, input_spec: ImageInput | VectorInput, classes:
         torch.manual_seed(config.optimisation.seed)
         head_dim = 2 * latent_dim if isinstance(objective, VariationalObjective) else latent_dim
         shape = tuple(input_spec.shape)
-        stack = STACKS[config.network.architecture](config.network, shape, head_dim, latent_dim + classes)
+        tail_dim = latent_dim + classes
+        stack = STACKS[config.network.architecture](config.network, shape, head_dim, tail_dim)
         likelihood = build_likelihood(config, input_spec)
+        if config.network.shortcut:
+            shortcut = Shortcut(shape, latent_dim, head_dim, tail_dim)
+            views = guides(shape, settled(config.network.widths) if config.network.architecture == "conv" else ())
+            stack = CorrectingStack(list(stack), shortcut, views, logits=isinstance(likelihood, Bernoulli))
         if isinstance(objective, VariationalObjective):
             return VAE(stack, likelihood, objective, classes)
         if isinstance(objective, DenoisingObjective):

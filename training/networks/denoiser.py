@@ -82,7 +82,7 @@ class UNet(nn.Module):
             levels.append(Level(width, next_width, (size[0], size[1])))
             size = [-(-side // 2) for side in size]
         self.levels = nn.ModuleList(levels)
-        self.innermost = ResidualBlock(widths[-1])
+        self.innermost = ResidualBlock(widths[-1], "none")
         self.exit = nn.Conv2d(widths[0], channels, 3, padding=1)
         start_at_zero(self.exit)
         numbers = math.prod(shape)
@@ -111,7 +111,7 @@ class Level(nn.Module):
 
     def __init__(self, width: int, next_width: int, size: tuple[int, int]) -> None:
         super().__init__()
-        self.before, self.after = ResidualBlock(width), ResidualBlock(width)
+        self.before, self.after = ResidualBlock(width, "none"), ResidualBlock(width, "none")
         self.shrink = nn.Conv2d(width, next_width, 3, stride=2, padding=1)
         self.enlarge = nn.Sequential(nn.ConvTranspose2d(next_width, width, 4, stride=2, padding=1), Crop(*size))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -60,19 +61,28 @@ class Gaussian(Likelihood):
     """
     N(output, diag(exp(logvar))) with a learned variance: one per feature of a vector or per channel of an image.
 
+    If it is shared, one variance serves all numbers, and the means with the least squared error are the best.
     A fixed variance would give the KL term an arbitrary weight.
     Source: Rybkin et al., "Simple and Effective VAE Training with Calibrated Decoders", arXiv:2006.13202, who share
     one variance among all numbers.
     """
 
-    def __init__(self, input_shape: tuple[int, ...]) -> None:
+    def __init__(self, input_shape: tuple[int, ...], shared: bool = False) -> None:
         super().__init__()
-        self.slow_logvar = nn.Parameter(torch.zeros(input_shape[0], *[1] * (len(input_shape) - 1)))
+        self._columns = input_shape[0]
+        self.slow_logvar = nn.Parameter(torch.zeros(1 if shared else self._columns, *[1] * (len(input_shape) - 1)))
 
     @property
     def logvar(self) -> Tensor:
-        """Return the logarithm of the variances. Shape: (features,) or (channels, 1, 1)."""
+        """Return the logarithm of the variances. Shape: (features,) or (channels, 1, 1); a shared one has size 1."""
         return (LOGVAR_RATE * self.slow_logvar).clamp(min=LOGVAR_FLOOR)
+
+    def start_at(self, residual: Tensor) -> None:
+        """Set the variances to mean squared errors, (columns, numbers of a column)."""
+        variances = residual.mean(1) if len(self.slow_logvar) > 1 else residual.mean().view(1)
+        with torch.no_grad():
+            logvar = variances.clamp(min=math.exp(LOGVAR_FLOOR)).log()
+            self.slow_logvar.copy_(logvar.view_as(self.slow_logvar) / LOGVAR_RATE)
 
     def nll(self, output: Tensor, target: Tensor) -> Tensor:
         """Return the negative log density in nats per sample."""
@@ -84,7 +94,8 @@ class Gaussian(Likelihood):
 
     def record(self) -> GaussianLikelihood:
         """Return an entry with the present variances."""
-        return GaussianLikelihood(logvar=tuple(self.logvar.detach().flatten().tolist()))
+        logvar = self.logvar.detach().flatten().expand(self._columns)
+        return GaussianLikelihood(logvar=tuple(logvar.tolist()))
 
 
 def likelihood_name(config: Config, input_spec: ImageInput | VectorInput) -> Literal["bernoulli", "gaussian"]:
@@ -105,4 +116,4 @@ def build_likelihood(config: Config, input_spec: ImageInput | VectorInput) -> Li
     """Build the likelihood of a configuration for such samples."""
     if likelihood_name(config, input_spec) == "bernoulli":
         return Bernoulli()
-    return Gaussian(tuple(input_spec.shape))
+    return Gaussian(tuple(input_spec.shape), shared=config.objective.family != "variational-autoencoder")

@@ -8,14 +8,18 @@ so that it can be trained as a whole or layer by layer.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from training.config import NetworkConfig
+from training.config import NetworkConfig, settled
 from training.errors import InvalidConfiguration
+
+Normalisation = Literal["group", "none"]
+GROUPS = 8
 
 
 class Layer(nn.Module):
@@ -44,6 +48,9 @@ class Stack(nn.Module):
     def __len__(self) -> int:
         return len(self.layers)
 
+    def __iter__(self) -> Iterator[Layer]:
+        return (self.layer(depth) for depth in range(len(self)))
+
     def layer(self, depth: int) -> Layer:
         """Return the layer at a depth; 0 is the outermost."""
         layer = self.layers[depth]
@@ -63,18 +70,31 @@ class Stack(nn.Module):
         return tail
 
 
+def normalise(channels: int, norm: Normalisation) -> nn.Module:
+    """
+    Build a normalisation of feature maps, by each sample alone: it is the same for any batch, and for any process.
+
+    Source: Wu & He, "Group Normalization", arXiv:1803.08494
+    """
+    if norm == "none":
+        return nn.Identity()
+    return nn.GroupNorm(math.gcd(GROUPS, max(1, channels // 4)), channels)
+
+
 class ResidualBlock(nn.Module):
     """
     x + f(x) with two 3x3 convolutions.
 
-    The second starts at zero, so that the block starts as the identity and needs no normalisation.
+    The second starts at zero, so that the block starts as the identity. Group normalisation, where it is wanted, comes
+    before the first.
 
     Source: He et al., "Identity Mappings in Deep Residual Networks", arXiv:1603.05027; the zero start as in
     Zhang et al., "Fixup Initialization", arXiv:1901.09321, without its scalars.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, norm: Normalisation) -> None:
         super().__init__()
+        self.norm = normalise(channels, norm)
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
         nn.init.zeros_(self.second.weight)
@@ -82,7 +102,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the block. Shapes: (B, C, H, W) -> (B, C, H, W)."""
-        hidden: Tensor = self.second(nn.functional.silu(self.first(nn.functional.silu(x))))
+        hidden: Tensor = self.second(nn.functional.silu(self.first(nn.functional.silu(self.norm(x)))))
         return x + hidden
 
 
@@ -98,7 +118,9 @@ class Crop(nn.Module):
         return x[..., : self.height, : self.width]
 
 
-def conv_layer(shape: tuple[int, int, int], width: int, blocks: int, outermost: bool) -> Layer:
+def conv_layer(
+    shape: tuple[int, int, int], width: int, blocks: int, outermost: bool, norm: Normalisation = "none"
+) -> Layer:
     """
     Build a layer that halves the size of images of `shape`, (channels, height, width).
 
@@ -108,12 +130,14 @@ def conv_layer(shape: tuple[int, int, int], width: int, blocks: int, outermost: 
     channels, height, columns = shape
     down = nn.Sequential(
         nn.Conv2d(channels, width, 3, stride=2, padding=1),
-        *(ResidualBlock(width) for _ in range(blocks)),
+        *(ResidualBlock(width, norm) for _ in range(blocks)),
+        normalise(width, norm),
         nn.SiLU(),
     )
     up = nn.Sequential(
-        *(ResidualBlock(width) for _ in range(blocks)),
-        nn.SiLU() if blocks else nn.Identity(),
+        *(ResidualBlock(width, norm) for _ in range(blocks)),
+        normalise(width, norm),
+        nn.SiLU() if blocks or norm != "none" else nn.Identity(),
         nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1),
         Crop(height, columns) if height % 2 or columns % 2 else nn.Identity(),
         nn.Identity() if outermost else nn.SiLU(),
@@ -148,10 +172,11 @@ def conv_stack(config: NetworkConfig, input_shape: tuple[int, ...], head_dim: in
             "the network is convolutional, for images; vectors want --set network.architecture=dense"
         )
     channels, height, width = input_shape
-    blocks = config.residual_blocks or (0,) * len(config.widths)
+    widths = settled(config.widths)
+    blocks = config.residual_blocks or (0,) * len(widths)
     layers = []
-    for index, (features, count) in enumerate(zip(config.widths, blocks, strict=True)):
-        layers.append(conv_layer((channels, height, width), features, count, outermost=index == 0))
+    for index, (features, count) in enumerate(zip(widths, blocks, strict=True)):
+        layers.append(conv_layer((channels, height, width), features, count, index == 0, config.normalisation))
         channels, height, width = features, (height + 1) // 2, (width + 1) // 2
     layers.append(bottleneck((channels, height, width), config.hidden, head_dim, tail_dim))
     return Stack(layers)
@@ -164,7 +189,7 @@ def dense_stack(config: NetworkConfig, input_shape: tuple[int, ...], head_dim: i
     Source: Hinton & Salakhutdinov, "Reducing the Dimensionality of Data with Neural Networks", Science 2006;
     SiLU in place of the logistic unit.
     """
-    sizes = (math.prod(input_shape), *config.widths)
+    sizes = (math.prod(input_shape), *settled(config.widths))
     layers = []
     for index, (wide, narrow) in enumerate(pairwise(sizes)):
         outermost = index == 0

@@ -19,6 +19,7 @@ from app.main import create_app
 from app.manifest import MANIFEST, Manifest
 from app.settings import Settings
 from tests.helpers.training_data import load_array
+from training.choices.choose import settle
 from training.config import load_config
 from training.data.dataset import DataSet
 from training.errors import ExportError
@@ -161,8 +162,8 @@ def test_the_manifest_is_written_last(
 def test_golden_samples_lie_in_the_range_to_the_last_digit(tmp_path: Path) -> None:
     """In float32, low + span * u lies beyond the end of about one range of ten by a rounding."""
     random = np.random.default_rng(0)
-    config = load_config("table-ae")
     data = load_array(tmp_path, random.normal(size=(20, 200)).astype(np.float32))
+    config = settle(load_config("table-ae"), data).config
     preprocessing = fit_preprocessing(config, data)
     network = build_network(config, data.input).eval()
     for low, high in np.sort(random.normal(size=(40, 2)) * 4.5, axis=1).tolist():

@@ -14,7 +14,7 @@ from training.networks.stacks import Crop, ResidualBlock, conv_stack, dense_stac
 
 def test_a_residual_block_starts_as_the_identity() -> None:
     x = torch.randn(2, 3, 4, 5)
-    assert torch.equal(ResidualBlock(3)(x), x)
+    assert torch.equal(ResidualBlock(3, "none")(x), x)
 
 
 def test_a_crop_drops_the_last_row_and_column() -> None:

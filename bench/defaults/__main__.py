@@ -1,0 +1,90 @@
+"""
+Train on each data set with the defaults, and print a row for each: the error beside PCA's and a plain loop's.
+
+    python -m bench.defaults [--data-dir DIR] [--only WORD ...] [--seeds 0 1 2] [--rivals] [-- OPTION ...]
+
+Errors are of the same held-out tenth of the rows, as ratios to PCA with as many components as there are latents. What
+follows `--` goes to every training, such as --quick; there are no options for single sets. A whole run takes hours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+from bench.defaults.sets import SETS, DataSet, Missing
+from bench.defaults.trial import Result, attempt
+
+MOST = ((20_000, 0.85), (3_000, 0.95), (0, 1.0))
+"""Rows from which our error must be at most this share of PCA's."""
+
+
+def main() -> int:
+    """Print the table as Markdown. Return 1 if a set misses its bound, or if the plain loop is better."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    data_dir = os.environ.get("HOURGLASS_DATA_DIR")
+    parser.add_argument("--data-dir", type=Path, default=Path(data_dir) if data_dir else None)
+    parser.add_argument("--only", nargs="+", default=[], metavar="WORD", help="sets whose name contains a word")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument(
+        "--rivals", action="store_true", help="also run the plain loop, for the CPU time that ours took"
+    )
+    parser.add_argument("options", nargs="*", metavar="OPTION", help="options of every training, after --")
+    options = parser.parse_args()
+    logging.disable(logging.INFO)
+    print("| set | rows | latents | PCA's MSE | ours / PCA | plain loop / PCA | CPU s | at most | |")
+    print("|---|--:|--:|--:|--:|--:|--:|--:|---|", flush=True)
+    failed = False
+    for data in SETS:
+        if options.only and not any(word in data.name for word in options.only):
+            continue
+        try:
+            results = train(data, options)
+        except Missing as error:
+            print(f"| {data.name} | | | | | | | | {error} |", flush=True)
+            continue
+        row, is_met = describe(data, results)
+        failed = failed or not is_met
+        print(row, flush=True)
+    return 1 if failed else 0
+
+
+def train(data: DataSet, options: argparse.Namespace) -> list[Result]:
+    """Return the results of all seeds. Raises Missing."""
+    samples = data.read(options.data_dir)
+    results = []
+    for seed in options.seeds:
+        with tempfile.TemporaryDirectory() as folder:
+            results.append(attempt(data, samples, options.options, seed, Path(folder), options.rivals))
+    return results
+
+
+def describe(data: DataSet, results: list[Result]) -> tuple[str, bool]:
+    """Return a data set's row, with medians over the seeds, and whether the bound holds."""
+    first = results[0]
+    ours = median(result.ours / result.pca for result in results)
+    plain = [result.plain / result.pca for result in results if result.plain is not None]
+    most = next(bound for rows, bound in MOST if first.rows >= rows)
+    is_met = ours <= most and not (plain and median(plain) < ours)
+    spread = f"{min(r.ours / r.pca for r in results):.3f} to {max(r.ours / r.pca for r in results):.3f}"
+    cells = (
+        data.name,
+        f"{first.rows}",
+        f"{median(result.latent_dim for result in results):g}",
+        f"{median(result.pca for result in results):.5f}",
+        f"{ours:.3f}" + (f" ({spread})" if len(results) > 1 else ""),
+        f"{median(plain):.3f}" if plain else "",
+        f"{median(result.seconds for result in results):.0f}",
+        f"{most:.2f}",
+        "" if is_met else "missed",
+    )
+    return f"| {' | '.join(cells)} |", is_met
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""Batch size, steps, learning rate and patience, by the number of training rows."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+Architecture = Literal["conv", "dense"]
+Effort = Literal["quick", "normal", "thorough"]
+
+BATCH_SIZES = ((400, 16), (2_000, 32), (10_000, 64), (50_000, 128))
+"""Rows up to which a batch size is used; 256 beyond."""
+LARGEST_BATCH = 256
+PASSES: dict[Architecture, int] = {"conv": 40, "dense": 60}
+"""Passes over the rows, within the limits of the steps."""
+STEPS: dict[Architecture, tuple[int, int]] = {"conv": (2_500, 12_000), "dense": (5_000, 20_000)}
+"""Least and most steps. The floor counts steps, not epochs: an epoch of few rows is over before anything is learnt."""
+EFFORTS: dict[Effort, float] = {"quick": 0.2, "normal": 1.0, "thorough": 4.0}
+STEPS_PER_EPOCH = 50
+"""Steps that an epoch should have at least: each ends with a validation and a checkpoint."""
+RATES: dict[Architecture, float] = {"conv": 1e-3, "dense": 3e-3}
+"""Learning rates at batches of RATE_BATCH rows; they grow with the square root of the batch size."""
+RATE_BATCH = 64
+PATIENCE_SHARE = 0.3
+MIN_PATIENCE = 10
+
+
+def choose_batch_size(rows: int) -> int:
+    """Return the rows of a step."""
+    return next((size for most, size in BATCH_SIZES if rows <= most), LARGEST_BATCH)
+
+
+def choose_passes(rows: int, batch_size: int) -> int:
+    """Return the passes over the rows in an epoch."""
+    return math.ceil(STEPS_PER_EPOCH / math.ceil(rows / batch_size))
+
+
+def choose_epochs(rows: int, batch_size: int, passes: int, architecture: Architecture, effort: Effort) -> int:
+    """Return the epochs that make up the steps for these rows."""
+    least, most = STEPS[architecture]
+    steps = min(most, max(least, PASSES[architecture] * rows / batch_size)) * EFFORTS[effort]
+    return max(1, round(steps / (passes * math.ceil(rows / batch_size))))
+
+
+def choose_learning_rate(batch_size: int, architecture: Architecture) -> float:
+    """Return the largest learning rate of the schedule, of two digits."""
+    return float(f"{RATES[architecture] * math.sqrt(batch_size / RATE_BATCH):.1e}")
+
+
+def choose_patience(epochs: int) -> int:
+    """Return the validations without an improvement before training stops."""
+    return max(MIN_PATIENCE, math.ceil(PATIENCE_SHARE * epochs))

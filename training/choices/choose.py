@@ -1,0 +1,112 @@
+"""Every value that a configuration leaves to the data, and the reasons."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from training.choices.augmentation import NONE, choose_augmentation
+from training.choices.budget import (
+    choose_batch_size,
+    choose_epochs,
+    choose_learning_rate,
+    choose_passes,
+    choose_patience,
+)
+from training.choices.latents import choose_latent_dim
+from training.choices.layers import conv_layers, dense_widths
+from training.choices.likelihood import choose_likelihood
+from training.config import Config, settled
+from training.data.dataset import DataSet
+from training.preprocessing import fit_preprocessing
+
+
+@dataclass(frozen=True)
+class Choices:
+    """A configuration without `auto`, and what was chosen, by the option's name in the findings."""
+
+    config: Config
+    reasons: Mapping[str, str]
+
+    def describe(self) -> str:
+        """Return aligned lines as the findings have them, without a newline at the end; empty if nothing was open."""
+        return "\n".join(f"{name:<12}{text}" for name, text in self.reasons.items())
+
+
+def settle(config: Config, data: DataSet) -> Choices:
+    """
+    Return the configuration with a value for each `auto`. The same data and options give the same values.
+
+    Raises InvalidConfiguration or DataError as the preprocessing does.
+    """
+    reasons: dict[str, str] = {}
+    if config.objective.likelihood == "auto":
+        name, reason = choose_likelihood(config, data)
+        config = _with(config, "objective", likelihood=name)
+        reasons["likelihood"] = f"{name}: {reason}"
+    config = _settle_network(config, data, reasons)
+    config = _settle_augmentation(config, data, reasons)
+    return Choices(_settle_budget(config, data, reasons), reasons)
+
+
+def _with(config: Config, section: str, **values: Any) -> Config:
+    """Return a configuration with other values in one section."""
+    return config.model_copy(update={section: getattr(config, section).model_copy(update=values)})
+
+
+def _settle_network(config: Config, data: DataSet, reasons: dict[str, str]) -> Config:
+    network, shape = config.network, data.input.shape
+    if network.widths == "auto":
+        if network.architecture == "conv" and len(shape) == 3:
+            widths, blocks = conv_layers(*shape[1:])
+            config = _with(config, "network", widths=widths, residual_blocks=blocks)
+        else:
+            config = _with(config, "network", widths=dense_widths(math.prod(shape)), residual_blocks=())
+    if network.latent_dim == "auto":
+        latent_dim, reason = choose_latent_dim(data, fit_preprocessing(config, data), network.architecture)
+        config = _with(config, "network", latent_dim=latent_dim)
+        reasons["latents"] = f"{latent_dim}: {reason}"
+    return config
+
+
+def _settle_augmentation(config: Config, data: DataSet, reasons: dict[str, str]) -> Config:
+    options = config.augmentation
+    if "auto" not in (options.shift, options.flip):
+        return config
+    if len(data.input.shape) != 3:
+        return config.model_copy(update={"augmentation": NONE})
+    chosen, reason = choose_augmentation(
+        options, data, fit_preprocessing(config, data), settled(config.network.latent_dim)
+    )
+    if chosen.is_active:
+        parts = [f"shifts of up to {chosen.shift} pixels"] if chosen.shift else []
+        parts += ["mirrored images"] if chosen.flip else []
+        reasons["copies"] = " and ".join(parts) + f": {reason}"
+    elif reason:
+        reasons["copies"] = f"none: {reason}"
+    return config.model_copy(update={"augmentation": chosen})
+
+
+def _settle_budget(config: Config, data: DataSet, reasons: dict[str, str]) -> Config:
+    options, rows, architecture = config.optimisation, len(data.train), config.network.architecture
+    values: dict[str, Any] = {}
+    batch_size = choose_batch_size(rows) if options.batch_size == "auto" else options.batch_size
+    passes = choose_passes(rows, batch_size) if options.passes == "auto" else options.passes
+    epochs = options.epochs
+    if epochs == "auto":
+        epochs = choose_epochs(rows, batch_size, passes, architecture, options.effort)
+    values = {"batch_size": batch_size, "passes": passes, "epochs": epochs}
+    if options.learning_rate == "auto":
+        values["learning_rate"] = choose_learning_rate(batch_size, architecture)
+    if options.patience == "auto":
+        values["patience"] = choose_patience(epochs)
+    steps = epochs * passes * math.ceil(rows / batch_size)
+    if "auto" in (options.batch_size, options.passes, options.epochs):
+        reasons["steps"] = f"{steps} of {batch_size} rows, in {epochs} epochs of {_times(passes)} the training part"
+    return _with(config, "optimisation", **values)
+
+
+def _times(passes: int) -> str:
+    return "once" if passes == 1 else f"{passes} times"

@@ -1,0 +1,101 @@
+"""The beginning of a stage: the linear shortcut in its place, and the weights before any step as a candidate."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from training.choices.spectrum import principal_axes, residual
+from training.config import Config, settled
+from training.data.dataset import DataSet
+from training.fitting.batches import Batches
+from training.fitting.ranks import on_first_rank
+from training.fitting.stages import Stage, WholeNetwork
+from training.networks.base import Network
+from training.networks.likelihoods import Gaussian
+from training.networks.shortcut import CorrectingStack
+from training.preprocessing import Preprocessor
+
+log = logging.getLogger(__name__)
+
+MAX_GROUPS = 200
+"""Groups of held-out rows, by which an improvement is told from chance."""
+
+
+def place_shortcut(network: Network, preprocessing: Preprocessor, config: Config, data: DataSet) -> None:
+    """
+    Put a network's shortcut at the principal axes, and the variance of its likelihood at the error that is left.
+
+    The axes are those of the training and the validation part, as a user's PCA would have them: which weights are kept
+    depends on the corrections, and those never see the validation part. The error is of axes of the training part.
+    """
+    if not isinstance(network.stack, CorrectingStack):
+        return
+    count = settled(config.network.latent_dim)
+    held_out = principal_axes([data.train], preprocessing, count, config.augmentation)
+    left = residual(held_out, data.validation, preprocessing)
+    axes = principal_axes([data.train, data.validation], preprocessing, count, config.augmentation)
+    network.stack.shortcut.place(replace(axes, residual=left))
+    if isinstance(network.likelihood, Gaussian):
+        network.likelihood.start_at(left.view(data.input.shape[0], -1))
+
+
+def begin_correction(stage: Stage) -> None:
+    """Set the corrections of a shortcut to zero before the whole network is trained; pretrained layers stay."""
+    if isinstance(stage, WholeNetwork) and isinstance(stage.network.stack, CorrectingStack):
+        stage.network.stack.begin()
+
+
+def save_beginning(stage: Stage, validation: Batches, path: Path) -> None:
+    """Write the weights before the first step, as checkpoints have them, and their criterion on each held-out group."""
+    values = criteria(stage, validation)  # by every process: some noise depends on sums over all of them
+
+    def save() -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save({"state_dict": stage.state_dict(), "criteria": values}, path)
+
+    on_first_rank(save)
+
+
+def criteria(stage: Stage, validation: Batches) -> Tensor:
+    """Return the stage's criterion on each held-out batch, in double precision. Shape: (batches,)."""
+    term = stage.criterion.partition("/")[2]
+    stage.eval()
+    with torch.no_grad():
+        values = [
+            stage.validation_terms(samples, labels, index, validation.share(index))[term].cpu().double()
+            for index, (samples, labels) in enumerate(validation)
+        ]
+    stage.train()
+    return torch.stack(values)
+
+
+def held_out_groups(data: DataSet) -> Batches:
+    """Return the validation part in groups that a choice can be tested on: single rows, if they are few."""
+    return Batches(data.validation, -(-len(data.validation) // MAX_GROUPS), None)
+
+
+def keep_best(stage: Stage, validation: Batches, first: Path, best: Path) -> None:
+    """
+    Load the weights of the best epoch into a stage, or those before the first step unless training improved on them.
+
+    An improvement counts if its mean over held-out groups exceeds twice its standard error: a few rows cannot feign it.
+    """
+    epoch = min(stage.history, key=lambda record: record[stage.criterion])
+    stage.load_state_dict(torch.load(best, weights_only=True, map_location="cpu")["state_dict"])
+    if first.exists():
+        beginning = torch.load(first, weights_only=True, map_location="cpu")
+        gains = beginning["criteria"] - criteria(stage, validation)
+        if not gains.mean() > 2 * _standard_error(gains):
+            log.warning("%s: no epoch improved on the weights before training, which are kept", stage.plan.name)
+            stage.load_state_dict(beginning["state_dict"])
+            return
+    log.info("%s: the weights of epoch %.0f of %d are kept", stage.plan.name, epoch["epoch"], len(stage.history))
+
+
+def _standard_error(values: Tensor) -> float:
+    return float(values.std() / len(values) ** 0.5) if len(values) > 1 else 0.0
