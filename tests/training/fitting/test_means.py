@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 import torch
 
@@ -38,11 +40,18 @@ def test_means_keep_the_digits_of_many_batches() -> None:
 
 def test_means_hold_no_graph() -> None:
     """A graph that is held for an epoch would hold the activations of every step."""
-    weight = torch.ones((), requires_grad=True)
-    term = 2 * weight
-    activations = torch.zeros(()).grad_fn, term.grad_fn
-    means = EpochMeans()
-    means.add("train", {"loss": term}, 1)
-    term.backward()
-    assert activations[1] is not None
-    assert means.of("train") == {"train/loss": 2.0}
+
+    class Saved:
+        """A tensor that a graph holds for its backward pass."""
+
+        def __init__(self, tensor: torch.Tensor) -> None:
+            self.tensor = tensor
+            references.append(weakref.ref(self))
+
+    references: list[weakref.ref[Saved]] = []
+    weight, means = torch.ones(3, requires_grad=True), EpochMeans()
+    with torch.autograd.graph.saved_tensors_hooks(Saved, lambda saved: saved.tensor):
+        means.add("train", {"loss": weight.square().sum()}, 1)
+    assert references
+    assert [reference() for reference in references] == [None] * len(references)
+    assert means.of("train") == {"train/loss": 3.0}
