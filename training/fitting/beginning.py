@@ -13,6 +13,7 @@ from training.choices.spectrum import principal_axes, residual
 from training.config import Config, settled
 from training.data.dataset import DataSet
 from training.fitting.batches import Batches
+from training.fitting.ranks import on_first_rank
 from training.fitting.stages import Stage, WholeNetwork
 from training.networks.base import Network
 from training.networks.likelihoods import Gaussian
@@ -53,8 +54,13 @@ def begin_correction(stage: Stage) -> None:
 
 def save_beginning(stage: Stage, validation: Batches, path: Path) -> None:
     """Write the weights before the first step, as checkpoints have them, and their criterion on each held-out group."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({"state_dict": stage.state_dict(), "criteria": criteria(stage, validation)}, path)
+    values = criteria(stage, validation)  # by every process: some noise depends on sums over all of them
+
+    def save() -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save({"state_dict": stage.state_dict(), "criteria": values}, path)
+
+    on_first_rank(save)
 
 
 def criteria(stage: Stage, validation: Batches) -> Tensor:

@@ -112,7 +112,7 @@ def _device(accelerator: str) -> torch.device:
 def _fit_stage(stage: Stage, data: DataSet, run: Path, accelerator: str, device: torch.device) -> None:
     plan, options = stage.plan, stage.config.optimisation
     folder = run / f"{plan.index}-{plan.name}"
-    first, last, best = folder / "first.ckpt", folder / "last.ckpt", folder / "best.ckpt"
+    first, last, best = folder / "beginning.pt", folder / "last.ckpt", folder / "best.ckpt"
     if not _has_ended(last, plan):
         on_first_rank(lambda: _forget_later_stages(run, plan.index))
         process: dict[str, Any] = {"device": device, "rank": rank(), "world": world()}
@@ -122,7 +122,7 @@ def _fit_stage(stage: Stage, data: DataSet, run: Path, accelerator: str, device:
         )
         begin_correction(stage)
         if not last.exists():
-            on_first_rank(lambda: save_beginning(stage, held_out_groups(data), first))
+            save_beginning(stage, held_out_groups(data), first)
         _train_only(stage.network, stage.trained_parameters())
         try:
             with _quiet_lightning():
