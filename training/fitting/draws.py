@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from training.fitting.ranks import BatchShare, sum_over_ranks
+from training.fitting.ranks import BatchShare, sum_over_ranks, world
 
 
 class Draws:
@@ -32,7 +32,7 @@ class Draws:
 
     def spread(self, values: Tensor) -> Tensor:
         """Return the standard deviation of all numbers, over the rows of all processes. Shapes: (B, *shape) -> ()."""
-        if self._share is None or self._share.is_whole:
+        if self._share is None or world() == 1:
             return values.std()
         own = values[: self._share.rows].double()
         count, total = sum_over_ranks([own.numel(), own.sum()])

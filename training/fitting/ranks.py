@@ -41,11 +41,6 @@ class BatchShare:
         first = min(rank * size + min(rank, larger), total - 1)
         return cls(first, rows, total, rows * world / total)
 
-    @property
-    def is_whole(self) -> bool:
-        """True if one process computes the whole batch, so that no other one can be asked about it."""
-        return self.rows == self.total and self.weight == 1
-
 
 def world() -> int:
     """Return the number of processes that train together."""

@@ -31,7 +31,7 @@ def mirrored_at_random(rows: int) -> np.ndarray:
 
 
 def shifted_at_random(rows: int, most: int = 2, side: int = 16) -> np.ndarray:
-    """Return soft discs that were moved from the middle by up to `most` pixels, and an edge that tells left from right."""
+    """Return pairs of soft discs, a bright one left of a dim one, that were moved by up to `most` pixels."""
     random = np.random.default_rng(0)
     y, x = np.mgrid[:side, :side] - side / 2
     offsets = random.integers(-most, most + 1, (rows, 2))
@@ -84,7 +84,8 @@ def test_tables_have_no_copies() -> None:
 def test_configured_options_are_kept() -> None:
     data = data_of(mirrored_at_random(14), mirrored_at_random(200)[14:])
     assert chosen(data, count=24, flip=False)[0].flip is False
-    assert chosen(data, count=24, shift=3)[0] == AugmentationConfig(shift=3, flip=True)
+    assert chosen(data, count=24, shift=0)[0] == AugmentationConfig(shift=0, flip=True)
+    assert chosen(data, count=24, shift=3)[0].shift == 3
     assert chosen(data, shift=3, flip=False) == (AugmentationConfig(shift=3, flip=False), "")
     assert chosen(data, shift=0, flip=True) == (AugmentationConfig(shift=0, flip=True), "")
 

@@ -26,7 +26,8 @@ def standardised(data: DataSet) -> Preprocessor:
 
 def rows_of(split: Split, preprocessing: Preprocessor) -> np.ndarray:
     """Return all preprocessed rows, flattened, in double precision."""
-    return preprocessing(torch.from_numpy(split.in_users_units())).flatten(1).double().numpy()
+    rows: np.ndarray = preprocessing(torch.from_numpy(split.in_users_units())).flatten(1).double().numpy()
+    return rows
 
 
 @pytest.mark.parametrize("columns", [20, spectrum.EXACT_FEATURES + 6], ids=["exact", "randomised"])
@@ -102,7 +103,7 @@ def test_axes_of_mirrored_copies_reconstruct_mirrored_images() -> None:
 
 @pytest.mark.parametrize("limit", ["MAX_ROWS", "MAX_BYTES"])
 def test_axes_of_many_large_samples_come_from_some_of_the_rows(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Eleven rows have ten axes. With six copies of each, one row is left, and its mirror image, which have one axis."""
+    """Eleven rows have ten axes. With six copies of each, one row and its mirror image are left: one axis."""
     data = data_of(np.random.default_rng(0).random((200, 1, 33, 32)))
     preprocessing = fit_preprocessing(bundled_config("images-ae"), data)
     monkeypatch.setattr(spectrum, limit, 11 * (4 * 33 * 32 if limit == "MAX_BYTES" else 1))

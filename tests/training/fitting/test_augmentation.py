@@ -36,7 +36,9 @@ def moved(image: Tensor, down: int, right: int) -> Tensor:
 
 def test_an_image_is_itself_or_mirrored_in_half_of_the_copies_each() -> None:
     copies = augment(IMAGE.expand(1000, -1, -1, -1), FLIP, Draws(0))
-    mirrored = torch.stack([torch.equal(copy, IMAGE[0, :, :, [4, 3, 2, 1, 0]]) | torch.tensor(False) for copy in copies])
+    mirrored = torch.stack(
+        [torch.equal(copy, IMAGE[0, :, :, [4, 3, 2, 1, 0]]) | torch.tensor(False) for copy in copies]
+    )
     same = torch.stack([torch.equal(copy, IMAGE[0]) | torch.tensor(False) for copy in copies])
     assert (mirrored ^ same).all()
     assert 430 < int(mirrored.sum()) < 570

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 
 from training.fitting.draws import Draws
@@ -31,12 +30,3 @@ def test_a_seed_gives_the_same_numbers_and_another_seed_others() -> None:
 def test_the_spread_is_the_standard_deviation_of_all_numbers() -> None:
     values = torch.tensor([[0.0, 2.0], [4.0, 6.0]])
     assert Draws(0).spread(values).item() == values.std().item()
-
-
-def test_the_spread_of_a_whole_batch_asks_no_other_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One of two processes measures the weights before training while the other one waits."""
-    for name, value in {"WORLD_SIZE": "2", "RANK": "0", "TORCHELASTIC_RUN_ID": "any"}.items():
-        monkeypatch.setenv(name, value)
-    values = torch.tensor([[0.0, 2.0], [4.0, 6.0]])
-    assert Draws(0, share=BatchShare.of(2, 0, 1)).spread(values).item() == values.std().item()
-    assert not torch.distributed.is_initialized()

@@ -34,15 +34,6 @@ def test_shares_follow_one_another_and_are_weighted_by_their_rows(
     assert BatchShare.of(total, rank, world) == share
 
 
-@pytest.mark.parametrize(
-    ("total", "rank", "world", "is_whole"),
-    [(7, 0, 1, True), (1, 0, 1, True), (7, 0, 2, False), (1, 0, 2, False), (1, 1, 2, False)],
-)
-def test_a_share_is_whole_if_there_is_one_process(total: int, rank: int, world: int, is_whole: bool) -> None:
-    """A batch of one row is not whole for the first of two: the other waits for its part of a sum."""
-    assert BatchShare.of(total, rank, world).is_whole == is_whole
-
-
 def test_one_process_shares_nothing() -> None:
     assert (world(), local_world(), rank(), local_rank(), is_first_rank()) == (1, 1, 0, 0, True)
     assert on_first_rank(lambda: "result") == "result"

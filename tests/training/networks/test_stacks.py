@@ -42,7 +42,7 @@ def test_normalised_samples_do_not_depend_on_the_others_of_their_batch() -> None
 
 def test_a_normalised_layer_ignores_the_scale_of_its_input() -> None:
     layer = conv_layer((2, 8, 8), 8, 0, outermost=False, norm="group")
-    torch.nn.init.zeros_(torch.as_tensor(layer.down[0].bias))  # type: ignore[index, union-attr]
+    torch.nn.init.zeros_(torch.as_tensor(layer.down[0].bias))  # type: ignore[index]
     x = torch.rand(3, 2, 8, 8)
     torch.testing.assert_close(layer.down(100 * x), layer.down(x), rtol=1e-2, atol=1e-2)
 
