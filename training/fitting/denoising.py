@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from torch import Tensor, nn
 
 from app.inputs import ImageInput, VectorInput
-from training.choices.budget import choose_passes
 from training.config import Config, DenoisingObjective, settled
 from training.data.dataset import DataSet
 from training.fitting.batches import Batches
@@ -55,11 +54,10 @@ def plan_denoiser(
     if network.denoiser is None or not isinstance(objective, DenoisingObjective):
         return []
     rows = rows_per_step(data.input, settled(options.batch_size))
-    passes = choose_passes(len(data.train), rows)
-    steps_per_epoch = len(Batches(data.train, rows, seed=None, world=world(), passes=passes))
+    steps_per_epoch = len(Batches(data.train, rows, seed=None, world=world()))
     epochs = min(MAX_EPOCHS, -(-objective.denoiser_steps // steps_per_epoch))
     patience = max(settled(options.patience), round(PATIENCE_SHARE * epochs))
-    own = options.model_copy(update={"batch_size": rows, "passes": passes, "patience": patience})
+    own = options.model_copy(update={"batch_size": rows, "passes": 1, "patience": patience})
     plan = StagePlan("denoiser", index, epochs, steps_per_epoch, data.input.value_range)
     return [DenoiserTraining(network, preprocessing, config.model_copy(update={"optimisation": own}), plan)]
 

@@ -11,6 +11,7 @@ import torch
 
 from app.inputs import ImageInput, ValueRange, VectorInput
 from training.config import load_config
+from training.config.settings import with_settings
 from training.fitting.threads import MIN_FLOP_PER_THREAD, THREADS, choose_threads, idle_cores, step_flop, use_threads
 from training.networks.base import Network
 from training.networks.build import build_network
@@ -18,8 +19,9 @@ from training.networks.build import build_network
 
 @pytest.fixture
 def small() -> Network:
-    """Return the network of table-ae for 10 columns."""
-    return build_network(load_config("table-ae"), VectorInput(shape=(10,)))
+    """Return a dense network for 10 columns."""
+    settings = ["network.latent_dim=4", "network.widths=64,32", "network.shortcut=false"]
+    return build_network(with_settings(load_config("table-ae"), settings, {}), VectorInput(shape=(10,)))
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +56,8 @@ def test_the_operations_of_a_dense_step_are_those_of_its_matrices(small: Network
 
 def test_the_operations_of_an_image_network_are_counted() -> None:
     image = ImageInput(shape=(1, 28, 28), value_range=ValueRange(low=0, high=1))
-    assert step_flop(build_network(load_config("images-ae"), image), (1, 28, 28), 128) > MIN_FLOP_PER_THREAD
+    config = with_settings(load_config("images-ae"), ["network.widths=32,64,128"], {})
+    assert step_flop(build_network(config, image), (1, 28, 28), 128) > MIN_FLOP_PER_THREAD
 
 
 def test_a_small_network_gets_one_thread(small: Network, tmp_path: Path) -> None:
