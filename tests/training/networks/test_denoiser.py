@@ -28,6 +28,15 @@ def test_every_weight_takes_part(shape: tuple[int, ...]) -> None:
     assert all(weight.grad is not None and weight.grad.any() for weight in denoiser.parameters())
 
 
+def test_only_the_linear_part_extrapolates_to_outliers() -> None:
+    denoiser = build_denoiser((5,), ())
+    for name, weight in denoiser.named_parameters():
+        (torch.nn.init.zeros_ if "linear" in name else torch.nn.init.normal_)(weight)
+    near, far = (denoiser.noise(torch.full((1, 5), value)) for value in (3.0, 300.0))
+    assert torch.equal(near, far)
+    assert not torch.equal(near, denoiser.noise(torch.full((1, 5), 2.0)))
+
+
 def test_details_go_around_the_bottleneck() -> None:
     """With the way through the lower resolutions cut, the predicted noise of each pixel still follows the input."""
     denoiser, x = build_denoiser((1, 20, 20), (4, 6)), torch.rand(2, 1, 20, 20)
