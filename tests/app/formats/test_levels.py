@@ -17,5 +17,5 @@ def test_each_level_is_a_unit() -> None:
 
 
 def test_levels_that_may_be_numbers_are_refused() -> None:
-    with pytest.raises(InvalidInput, match="^samples: 8-bit numbers are levels, of which 255 is white, but none"):
+    with pytest.raises(InvalidInput, match=r"^samples: 8-bit numbers are levels, of which 255 is white, but none"):
         numbers_from_levels(np.array([0, 1], np.uint8), 1 / 255, "samples")
