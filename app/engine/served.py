@@ -72,8 +72,7 @@ class ServedModel:
         """The requests of /v2, by task."""
         self.max_rows = limits.rows(self.manifest)
         """The most rows of a request or an answer."""
-        numbers = max(self.manifest.input_size, self.manifest.latent_dim)
-        self.uncounted_rows = UNCOUNTED_NUMBERS // numbers
+        self.uncounted_rows = UNCOUNTED_NUMBERS // max(self.manifest.input_size, self.manifest.latent_dim)
         """The rows of a request and an answer that are too small to be counted among the bytes that are held."""
         encoder, decoder, denoiser = measure_graphs(autoencoder)
         both, rows = encoder + decoder, autoencoder.rows_per_run

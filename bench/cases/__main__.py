@@ -80,7 +80,8 @@ def counts(after: Sequence[bool], before: Sequence[bool]) -> str:
 
 def shown(outcome: str, full: bool = False) -> str:
     """Return an outcome as a cell of a Markdown table, shortened to its end unless it is shown in full."""
-    line = " ".join(outcome.split()).replace("|", "\\|")
+    plain = "".join(character if character.isprintable() else " " for character in outcome)
+    line = " ".join(plain.split()).replace("|", "\\|")
     return line if full or len(line) <= MAX_OUTCOME_CHARACTERS else f"…{line[-MAX_OUTCOME_CHARACTERS:]}"
 
 

@@ -93,6 +93,10 @@ def test_long_outcomes_are_shown_by_their_end() -> None:
     assert shown("a" * 300, full=True) == "a" * 300
 
 
+def test_bytes_that_are_not_text_are_not_shown() -> None:
+    assert shown("got \0\x1b[0m | and\nmore") == r"got [0m \| and more"
+
+
 def test_each_case_has_an_id_of_its_own() -> None:
     for subject in subjects():
         ids = [case.id for case in cases_of(subject)]
