@@ -56,6 +56,13 @@ def test_a_good_table_has_no_such_column(tmp_path: Path) -> None:
     assert not {name for name in values if "column" in name}
 
 
+def test_a_moderate_outlier_does_not_ruin_the_likelihood(tmp_path: Path) -> None:
+    linear = write_linear(tmp_path)
+    linear.data.test.samples[4, 2] += 10 * linear.scale[2] * math.sqrt(linear.variance[2])
+    targets = Targets(Subject.of(linear.model, linear.data), "none")
+    assert find_ruinous_column(targets, targets.posterior().sample(POSTERIOR_SEED)) is None
+
+
 def test_errors_that_several_columns_share_are_not_those_of_one(tmp_path: Path) -> None:
     """Each column has an outlier of the same size, in deviations, in a row of its own."""
     linear = write_linear(tmp_path)
