@@ -33,7 +33,7 @@ class Result:
     ours: float
     pca: float
     plain: float | None
-    """Of the plain loop; None if it was not run."""
+    """The plain loop's; None if it was not run."""
     seconds: float
     """CPU time of the whole command."""
 

@@ -53,8 +53,9 @@ from training.fitting.runs import (
 )
 from training.fitting.stages import Stage, StagePlan, plan_stages
 from training.fitting.threads import use_threads
+from training.networks.base import Network
 from training.networks.build import build_network
-from training.preprocessing import fit_preprocessing
+from training.preprocessing import Preprocessor, fit_preprocessing
 from training.quiet import only_errors
 
 
@@ -71,10 +72,7 @@ def fit(
     """
     Train all stages in turn; each starts from the best weights of the previous one.
 
-    Options that say `auto` get their values from the data. With `max_minutes`, each stage has a share of the time, and
-    its schedule ends with it.
-
-    `resume` loads finished stages from their checkpoints and continues the interrupted one after its last complete
+    The data decide what is `auto`. With `max_minutes`, the stages share the time, and their schedules end with it. `resume` loads finished stages from their checkpoints and continues the interrupted one after its last complete
     epoch. Without `threads`, the work and the machine decide. Under torchrun each process computes its share of every
     batch, and only rank 0 writes. Checkpoints are kept only of a run that max_minutes cut short. Raises RunError.
     """
@@ -84,14 +82,12 @@ def fit(
     preprocessing = fit_preprocessing(config, data)
     network = build_network(config, data.input, len(data.classes))
     place_shortcut(network, preprocessing, config, data)
-    steps_per_epoch = len(_training_batches(data, config.optimisation, None, world=world()))
-    stages = plan_stages(network, preprocessing, config, steps_per_epoch, data.input.value_range)
-    stages += plan_denoiser(network, preprocessing, config, data, len(stages))
     on_first_rank(lambda: _open(config, data, folder, resume))
     if resume and is_complete(folder):
         return load_run(folder, data)
     if device.type == "cpu":
         use_threads(threads, network, tuple(data.input.shape), settled(config.optimisation.batch_size), folder)
+    stages = _plan(network, preprocessing, config, data)
     order_weights(network, torch.channels_last)  # convolutions are twice as fast on a CPU
     cut_short = False
     for index, stage in enumerate(stages):
@@ -103,6 +99,13 @@ def fit(
     if not cut_short and is_first_rank():
         discard_checkpoints(folder)
     return run or load_run(folder, data)
+
+
+def _plan(network: Network, preprocessing: Preprocessor, config: Config, data: DataSet) -> list[Stage]:
+    """Return all stages of a run, the denoiser's last."""
+    steps_per_epoch = len(_training_batches(data, config.optimisation, None, world=world()))
+    stages = plan_stages(network, preprocessing, config, steps_per_epoch, data.input.value_range)
+    return stages + plan_denoiser(network, preprocessing, config, data, len(stages))
 
 
 def share_of_time(deadline: float, epochs: Sequence[int]) -> float:

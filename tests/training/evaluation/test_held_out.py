@@ -75,7 +75,7 @@ def test_every_row_of_a_held_out_file_is_measured_beside_the_training_rows(train
     chosen = trained.load(**{option: "new.csv"})
     assert (len(chosen.data.test), chosen.data.is_whole, chosen.separation) == (10, True, True)
     assert chosen.training is not None
-    assert len(chosen.data.train) == len(chosen.training.train) == 51
+    assert len(chosen.data.train) == len(chosen.training.train) == 43
     assert chosen.data.classes == ("x", "y", "z")
     assert chosen.data.test.labels is not None
     assert chosen.data.test.labels.tolist() == [1, 2] * 5
@@ -102,7 +102,7 @@ def test_with_both_options_the_first_is_what_baselines_are_fitted_on(trained: Tr
     write_table(trained.folder / "new.csv", 10, seed=1)
     (trained.folder / "train.csv").rename(trained.folder / "moved.csv")
     chosen = trained.load(data="moved.csv", test="new.csv")
-    assert (len(chosen.data.train), len(chosen.data.test)) == (51, 10)
+    assert (len(chosen.data.train), len(chosen.data.test)) == (43, 10)
 
 
 def test_further_columns_are_named(trained: Trained, caplog: pytest.LogCaptureFixture) -> None:
@@ -155,8 +155,8 @@ def test_rows_of_the_training_part_are_counted(trained: Trained, caplog: pytest.
         file.write("\n".join(lines[1:]) + "\n")
     chosen = trained.load(data="new.csv")
     assert chosen.training is not None
-    assert count_shared_rows(chosen.training.train, chosen.data.test) == 51
-    assert "new: 51 of 63 rows are also training rows" in caplog.text
+    assert count_shared_rows(chosen.training.train, chosen.data.test) == 43
+    assert "new: 43 of 63 rows are also training rows" in caplog.text
 
 
 def test_data_with_parts_of_their_own_are_measured_on_their_test_part(trained: Trained) -> None:

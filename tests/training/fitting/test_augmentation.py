@@ -45,7 +45,7 @@ def test_an_image_is_itself_or_mirrored_in_half_of_the_copies_each() -> None:
 
 
 def test_every_shift_comes_equally_often_and_repeats_the_edges() -> None:
-    """Of 25 shifts, each is expected 100 times, with a deviation of 10."""
+    """Each of 25 shifts is expected 100 times, with a deviation of 10."""
     counts = dict.fromkeys([(down, right) for down in range(-2, 3) for right in range(-2, 3)], 0)
     places = {tuple(moved(IMAGE[0], *shift).flatten().tolist()): shift for shift in counts}
     assert len(places) == 25

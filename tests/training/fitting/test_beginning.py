@@ -148,7 +148,7 @@ def test_an_untrained_variational_network_has_the_likelihood_of_probabilistic_pc
 
 
 def test_variances_of_a_table_begin_at_the_errors_of_reconstructed_draws() -> None:
-    """Of 6 columns and 4 latents, errors of PCA alone would be a third of them."""
+    """With 6 columns and 4 latents, errors of PCA alone would be a third of them."""
     data = data_of(planted_rows(4_000, (2.0, 1.5, 1.0, 0.8), 6, noise=0.5))
     network, preprocessing = begun(config_of("vae", DENSE.model_copy(update={"latent_dim": 4})), data)
     _, x = preprocessed(data, preprocessing)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,10 +124,8 @@ def _measure_accuracies(subject: Subject, pca: LinearAutoencoder) -> tuple[dict[
     def linear(samples: Samples) -> Latents:
         return pca.encode(to_x(samples, subject.manifest))
 
-    encoders: dict[str, Callable[[Samples], Latents]] = {"": subject.model.encode, "pca_": linear}
     values = {}
-    for prefix, encode in encoders.items():
-        latents = subject.map_chunks(encode, rows)
+    for prefix, latents in (("", subject.encode(rows)), ("pca_", subject.map_chunks(linear, rows))):
         values[f"{prefix}balanced_probe_accuracy"] = cross_validated(_probe(), latents, rows.labels, subject.seed)
         values[f"{prefix}balanced_knn_accuracy"] = cross_validated(_neighbours(), latents, rows.labels, subject.seed)
     classes = len(np.unique(rows.labels))
