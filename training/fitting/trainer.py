@@ -72,9 +72,10 @@ def fit(
     """
     Train all stages in turn; each starts from the best weights of the previous one.
 
-    The data decide what is `auto`. With `max_minutes`, the stages share the time, and their schedules end with it. `resume` loads finished stages from their checkpoints and continues the interrupted one after its last complete
-    epoch. Without `threads`, the work and the machine decide. Under torchrun each process computes its share of every
-    batch, and only rank 0 writes. Checkpoints are kept only of a run that max_minutes cut short. Raises RunError.
+    The data decide what is `auto`. With `max_minutes`, the stages share the time, and their schedules end with it.
+    `resume` continues after the last complete epoch. Without `threads`, the work and the machine decide. Under torchrun
+    each process computes its share of every batch, and only rank 0 writes. Checkpoints are kept only of a run that
+    max_minutes cut short. Raises RunError.
     """
     deadline = time.monotonic() + 60 * max_minutes if max_minutes else math.inf
     device = choose_device(accelerator)
