@@ -64,6 +64,7 @@ class Stage(lightning.LightningModule):
         self.seconds = 0.0
         self.deadline = math.inf
         """The monotonic time at which the stage ends, and its schedule with it."""
+        self.cut_short = False
         self._began_at = math.nan
         self.device_name = "cpu"
         self._resumed_at = time.monotonic()

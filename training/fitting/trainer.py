@@ -77,8 +77,7 @@ def fit(
     each process computes its share of every batch, and only rank 0 writes. Checkpoints are kept only of a run that
     max_minutes cut short. Raises RunError.
     """
-    deadline = time.monotonic() + 60 * max_minutes if max_minutes else math.inf
-    device = choose_device(accelerator)
+    deadline, device = time.monotonic() + 60 * (max_minutes or math.inf), choose_device(accelerator)
     config = settle(config, data).config
     preprocessing = fit_preprocessing(config, data)
     network = build_network(config, data.input, len(data.classes))
@@ -90,15 +89,15 @@ def fit(
         use_threads(threads, network, tuple(data.input.shape), settled(config.optimisation.batch_size), folder)
     stages = _plan(network, preprocessing, config, data)
     order_weights(network, torch.channels_last)  # convolutions are twice as fast on a CPU
-    cut_short = False
     for index, stage in enumerate(stages):
         stage.deadline = share_of_time(deadline, [stage.plan.epochs for stage in stages[index:]])
-        cut_short |= _fit_stage(stage, data, folder, accelerator, device)
+        _fit_stage(stage, data, folder, accelerator, device)
+    cut_short = any(stage.cut_short for stage in stages)
     order_weights(network, torch.contiguous_format)
     run = on_first_rank(lambda: finish(config, data, folder, network, preprocessing, stages, cut_short=cut_short))
     sum_over_ranks([0.0])  # every process has read the checkpoints
-    if not cut_short and is_first_rank():
-        discard_checkpoints(folder)
+    if not cut_short:
+        on_first_rank(lambda: discard_checkpoints(folder))
     return run or load_run(folder, data)
 
 
@@ -130,8 +129,8 @@ def _open(config: Config, data: DataSet, folder: Path, resume: bool) -> None:
     check_data(folder, data)
 
 
-def _fit_stage(stage: Stage, data: DataSet, run: Path, accelerator: str, device: torch.device) -> bool:
-    """Train a stage, load its best weights, and return whether the deadline cut it short."""
+def _fit_stage(stage: Stage, data: DataSet, run: Path, accelerator: str, device: torch.device) -> None:
+    """Train a stage and load its best weights."""
     plan, options = stage.plan, stage.config.optimisation
     folder = run / f"{plan.index}-{plan.name}"
     first, last, best = folder / "beginning.pt", folder / "last.ckpt", folder / "best.ckpt"
@@ -163,7 +162,7 @@ def _fit_stage(stage: Stage, data: DataSet, run: Path, accelerator: str, device:
             )
     stage.to("cpu")
     keep_best(stage, held_out_groups(data), first, best)
-    return not _has_ended(last, plan)
+    stage.cut_short = not _has_ended(last, plan)
 
 
 def _trainer(stage: Stage, folder: Path, accelerator: str, device: torch.device) -> lightning.Trainer:
