@@ -9,6 +9,7 @@ from typing import Any
 
 from training.choices.augmentation import NONE, choose_augmentation
 from training.choices.budget import (
+    EFFORTS,
     choose_batch_size,
     choose_epochs,
     choose_learning_rate,
@@ -93,16 +94,17 @@ def _settle_budget(config: Config, data: DataSet, reasons: dict[str, str]) -> Co
     values: dict[str, Any] = {}
     batch_size = choose_batch_size(rows) if options.batch_size == "auto" else options.batch_size
     passes = choose_passes(rows, batch_size) if options.passes == "auto" else options.passes
-    epochs = options.epochs
-    if epochs == "auto":
+    if options.epochs == "auto":
         epochs = choose_epochs(rows, batch_size, passes, architecture, options.effort)
-    values = {"batch_size": batch_size, "passes": passes, "epochs": epochs}
+    else:
+        epochs = max(1, round(options.epochs * EFFORTS[options.effort]))
+    values = {"batch_size": batch_size, "passes": passes, "epochs": epochs, "effort": "normal"}  # which was applied
     if options.learning_rate == "auto":
         values["learning_rate"] = choose_learning_rate(batch_size, architecture)
     if options.patience == "auto":
         values["patience"] = choose_patience(epochs)
     steps = epochs * passes * math.ceil(rows / batch_size)
-    if "auto" in (options.batch_size, options.passes, options.epochs):
+    if "auto" in (options.batch_size, options.passes, options.epochs) or options.effort != "normal":
         reasons["steps"] = f"{steps} of {batch_size} rows, in {epochs} epochs of {_times(passes)} the training part"
     return _with(config, "optimisation", **values)
 

@@ -22,7 +22,7 @@ EXACT_FEATURES = 1024
 """Numbers a sample up to which the whole covariance is decomposed; for more, a randomised SVD finds the axes."""
 MAX_ROWS = 20_000
 """Rows, copies included, that the axes of larger samples are computed from."""
-MAX_BYTES = 2**30
+MAX_BYTES = 2**29
 """Memory that these rows may take."""
 COPIES = 6
 """Copies of each row that shifts and flips make."""

@@ -180,7 +180,7 @@ class OptimisationConfig(Section):
     """AdamW, its schedule, and the rules for stopping."""
 
     effort: Literal["quick", "normal", "thorough"] = "normal"
-    """The number of steps where the epochs are `auto`: a fifth, or four times as many. `--quick` and `--thorough`."""
+    """`quick`: a fifth of the epochs, `thorough`: four times as many. `--quick` and `--thorough`."""
     epochs: Positive | Auto = "auto"
     """Training epochs; if there are several stages, of the last one. `auto`: by the number of rows."""
     passes: Positive | Auto = 1

@@ -101,6 +101,14 @@ def test_effort_decides_the_epochs(effort: str, epochs: int) -> None:
     assert settle(Config.model_validate(config.model_dump()), data_for(config)).config.optimisation.epochs == epochs
 
 
+@pytest.mark.parametrize(("effort", "epochs"), [("quick", 16), ("normal", 80), ("thorough", 320)])
+def test_effort_changes_stated_epochs_once(effort: str, epochs: int) -> None:
+    config = bundled_config("digits-ae", effort=effort)
+    settled = settle(config, data_for(config)).config
+    assert (config.optimisation.epochs, settled.optimisation.epochs) == (80, epochs)
+    assert settle(settled, data_for(config)).config == settled
+
+
 def test_a_likelihood_that_is_chosen_decides_the_scaling_of_the_axes() -> None:
     """Drawings in black and white: a Bernoulli, whose preprocessing would refuse a standardised image."""
     drawings = data_of((np.random.default_rng(0).random((60, 1, 8, 8)) < 0.5).astype(float))
