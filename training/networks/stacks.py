@@ -78,7 +78,7 @@ def normalise(channels: int, norm: Normalisation) -> nn.Module:
     """
     if norm == "none":
         return nn.Identity()
-    return nn.GroupNorm(math.gcd(GROUPS, max(1, channels // 4)), channels)
+    return nn.GroupNorm(math.gcd(GROUPS, channels, max(1, channels // 4)), channels)
 
 
 class ResidualBlock(nn.Module):

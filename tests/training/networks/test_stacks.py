@@ -9,12 +9,42 @@ from app.inputs import VectorInput
 from tests.helpers.training_networks import CONV, DENSE, build
 from training.config import NetworkConfig
 from training.errors import InvalidConfiguration
-from training.networks.stacks import Crop, ResidualBlock, conv_stack, dense_stack
+from training.networks.stacks import Crop, ResidualBlock, conv_layer, conv_stack, dense_stack, normalise
 
 
 def test_a_residual_block_starts_as_the_identity() -> None:
     x = torch.randn(2, 3, 4, 5)
     assert torch.equal(ResidualBlock(3, "none")(x), x)
+
+
+@pytest.mark.parametrize(("channels", "groups"), [(3, 1), (9, 1), (16, 4), (18, 2), (24, 2), (32, 8), (48, 4), (96, 8)])
+def test_groups_have_at_least_4_channels_and_the_same_number(channels: int, groups: int) -> None:
+    module = normalise(channels, "group")
+    assert isinstance(module, torch.nn.GroupNorm)
+    assert module.num_groups == groups
+    assert channels % groups == 0
+    assert groups == 1 or channels // groups >= 4
+
+
+@pytest.mark.parametrize("normalisation", ["group", "none"])
+def test_feature_maps_are_normalised_only_if_the_configuration_says_so(normalisation: str) -> None:
+    layers = CONV.model_copy(update={"normalisation": normalisation})
+    norms = [module for module in build("ae", layers).modules() if isinstance(module, torch.nn.GroupNorm)]
+    assert bool(norms) == (normalisation == "group")
+
+
+def test_normalised_samples_do_not_depend_on_the_others_of_their_batch() -> None:
+    stack = build("ae", CONV.model_copy(update={"normalisation": "group"})).stack
+    x = torch.rand(5, 1, 8, 8)
+    torch.testing.assert_close(stack.down(x)[:1], stack.down(x[:1]))
+    assert (stack.down(x, 1) >= -0.28).all()  # normalised before the activation, as without
+
+
+def test_a_normalised_layer_ignores_the_scale_of_its_input() -> None:
+    layer = conv_layer((2, 8, 8), 8, 0, outermost=False, norm="group")
+    torch.nn.init.zeros_(torch.as_tensor(layer.down[0].bias))  # type: ignore[index]
+    x = torch.rand(3, 2, 8, 8)
+    torch.testing.assert_close(layer.down(100 * x), layer.down(x), rtol=1e-2, atol=1e-2)
 
 
 def test_a_crop_drops_the_last_row_and_column() -> None:
