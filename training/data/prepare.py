@@ -106,12 +106,12 @@ def _split_rows(
     groups = group_equal_rows(digests[rows])
     _check_group_count(source, groups, ["validation"] * (validation_rows is None) + ["test"] * (test_rows is None))
     train = np.arange(len(rows))
-    share = _validation_share(config, len(rows))
     if validation_rows is None and test_rows is None:
+        share = _validation_share(config, (1 - config.test) * len(rows))
         train, validation, test = split_in_three(groups, config.test, share, seed)
         return rows[train], rows[validation], rows[test]
     if validation_rows is None:
-        train, validation_rows = split_in_two(groups, share, seed)
+        train, validation_rows = split_in_two(groups, _validation_share(config, len(rows)), seed)
         validation_rows = rows[validation_rows]
     elif test_rows is None:
         train, test_rows = split_in_two(groups, config.test, seed)
@@ -120,8 +120,8 @@ def _split_rows(
     return rows[train], validation_rows, test_rows
 
 
-def _validation_share(config: DataConfig, rows: int) -> float:
-    """Return the share of the rows that are for validation, which `auto` makes large enough to choose by."""
+def _validation_share(config: DataConfig, rows: float) -> float:
+    """Return the share for validation of rows without the test part. `auto` makes it large enough to choose by."""
     if config.validation != "auto":
         return config.validation
     return min(MAX_VALIDATION_SHARE, max(MIN_VALIDATION_SHARE, VALIDATION_ROWS / max(1, rows)))

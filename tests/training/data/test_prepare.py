@@ -126,10 +126,31 @@ def test_parts_share_no_row_and_depend_on_the_seed(tmp_path: Path) -> None:
     config = DataConfig(path=str(tmp_path / "table.npy"))
     first, again, other = (load_data(config, None, seed) for seed in (0, 0, 1))
     assert first.fingerprint() == again.fingerprint() != other.fingerprint()
-    assert (len(first.train), len(first.validation), len(first.test)) == (172, 8, 20)  # 9 of 180 cannot be pairs
+    assert (len(first.train), len(first.validation), len(first.test)) == (144, 36, 20)
     assert sum(map(len, rows_of_parts(first))) == len(all_rows(first)) == 100
     assert rows_of_parts(first)[2] != rows_of_parts(other)[2]
     assert first.findings.duplicates == 100
+
+
+@pytest.mark.parametrize(
+    ("rows", "validation"),
+    [(50, 9), (1_000, 180), (2_000, 200), (100_000, 4_500)],
+    ids=["a fifth", "a fifth of more", "200 rows", "a twentieth"],
+)
+def test_the_validation_part_has_200_rows_but_a_twentieth_to_a_fifth(rows: int, validation: int) -> None:
+    """The test part takes a tenth of the rows, and the shares are of the others."""
+    data = prepare("rows", vectors(0, rows, None), DataConfig(), 0)
+    assert (len(data.validation), len(data.test)) == (validation, rows // 10)
+    assert len(data.train) == rows - rows // 10 - validation
+
+
+def test_the_validation_part_of_rows_with_their_own_test_part_has_200_rows() -> None:
+    source = replace(vectors(0, 2_000, None), test=vectors(10_000, 7, None))
+    assert len(prepare("rows", source, DataConfig(), 0).validation) == 200
+
+
+def test_a_configured_validation_share_is_kept() -> None:
+    assert len(prepare("rows", vectors(0, 1_000, None), DataConfig(validation=0.5), 0).validation) == 450
 
 
 def vectors(first: int, count: int, labels: np.ndarray | None) -> Source:
