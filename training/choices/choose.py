@@ -80,12 +80,11 @@ def _settle_augmentation(config: Config, data: DataSet, reasons: dict[str, str])
     chosen, reason = choose_augmentation(
         options, data, fit_preprocessing(config, data), settled(config.network.latent_dim)
     )
-    if chosen.is_active:
-        parts = [f"shifts of up to {chosen.shift} pixels"] if chosen.shift else []
-        parts += ["mirrored images"] if chosen.flip else []
-        reasons["copies"] = " and ".join(parts) + f": {reason}"
-    elif reason:
-        reasons["copies"] = f"none: {reason}"
+    parts = [f"shifts of up to {chosen.shift} pixels"] if options.shift == "auto" and chosen.shift else []
+    parts += ["mirrored images"] if options.flip == "auto" and chosen.flip else []
+    if reason:
+        others = "no others" if chosen.is_active else "none"
+        reasons["copies"] = f"{' and '.join(parts) or others}: {reason}"
     return config.model_copy(update={"augmentation": chosen})
 
 
