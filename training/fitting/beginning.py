@@ -39,9 +39,11 @@ def place_shortcut(network: Network, preprocessing: Preprocessor, config: Config
     held_out = principal_axes([data.train], preprocessing, count, config.augmentation)
     left = residual(held_out, data.validation, preprocessing)
     axes = principal_axes([data.train, data.validation], preprocessing, count, config.augmentation)
-    network.stack.shortcut.place(replace(axes, residual=left))
+    axes = replace(axes, residual=left)
+    network.stack.shortcut.place(axes)
     if isinstance(network.likelihood, Gaussian):
-        network.likelihood.start_at(left.view(data.input.shape[0], -1))
+        errors = axes.error_of_draws() if network.stack.shortcut.is_variational else left
+        network.likelihood.start_at(errors.view(data.input.shape[0], -1))
 
 
 def begin_correction(stage: Stage) -> None:

@@ -28,6 +28,8 @@ from training.networks.stacks import Layer, Stack
 
 UNIT_MARGIN = 0.02
 """Distance from 0 and 1 at which the shortcut's output is clipped before it becomes the logit of a Bernoulli."""
+MIN_NOISE = 1e-12
+"""Least variance of the noise, of data that the axes reconstruct exactly."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,17 @@ class PrincipalAxes:
     components: Tensor
     variances: Tensor
     residual: Tensor
+
+    @property
+    def noise(self) -> float:
+        """The mean of the variances along the directions without an axis: the noise of the linear variational model."""
+        directions = max(1, len(self.mean) - len(self.components))
+        return max(float(self.residual.double().sum()) / directions, MIN_NOISE)
+
+    def error_of_draws(self) -> Tensor:
+        """Return the mean squared error of each number, reconstructed by that model from a draw of z. Shape: (F,)."""
+        along_axes = self.variances.double().clamp(max=self.noise)
+        return (self.residual.double() + along_axes @ self.components.double().square()).float()
 
 
 class Shortcut(nn.Module):
@@ -92,7 +105,7 @@ class Shortcut(nn.Module):
         count = min(len(axes.components), self.latent_dim)
         components, variances = axes.components[:count].double(), axes.variances[:count].double()
         if self.is_variational:
-            noise = max(float(axes.residual.double().mean()), 1e-12)
+            noise = axes.noise
             signal = (variances - noise).clamp(min=0)
             down, up, size = signal.sqrt() / variances.clamp(min=1e-30), signal.sqrt(), torch.ones_like(signal)
             logvar = (noise / variances.clamp(min=noise)).log()
