@@ -21,6 +21,19 @@ DOCUMENT = load_config("digits-vae").model_dump()
         ),
         ("objective", {"betta": 3}, "objective.betta: there is no such option; did you mean objective.beta?"),
         ("objective", {"beta": -1}, "objective.beta: Input should be greater than or equal to 0"),
+        ("optimisation", {"epochs": 0}, "optimisation.epochs: Input should be greater than or equal to 1, or auto"),
+        (
+            "augmentation",
+            {"flip": "maybe"},
+            "augmentation.flip: Input should be a valid boolean, unable to interpret input, or auto",
+        ),
+        ("network", {"widths": [4, 0]}, "network.widths.1: Input should be greater than or equal to 1, or auto"),
+        (
+            "optimisation",
+            {"epochs": 0, "seed": -1},
+            "optimisation.epochs: Input should be greater than or equal to 1, "
+            "or auto; optimisation.seed: Input should be greater than or equal to 0",
+        ),
         ("data", {"path": "x"}, "data: name and path exclude each other"),
         ("data", {"qqqqqq": 1}, "data.qqqqqq: there is no such option"),
     ],

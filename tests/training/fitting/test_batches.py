@@ -70,10 +70,33 @@ def test_only_the_seed_and_the_epoch_decide_the_order() -> None:
     assert order(Batches(numbered(50), 8, seed=4)) != first
 
 
+def test_an_epoch_of_several_passes_has_every_row_once_in_each() -> None:
+    batches = Batches(numbered(10), 4, seed=0, passes=3)
+    assert len(batches) == 9
+    assert [len(samples) for samples, _ in batches] == [4, 4, 2] * 3
+    rows = order(batches)
+    passes = [rows[:10], rows[10:20], rows[20:]]
+    assert [sorted(rows) for rows in passes] == [list(range(10))] * 3
+    assert passes[0] != passes[1] != passes[2] != passes[0]
+
+
+def test_passes_follow_the_orders_of_as_many_epochs() -> None:
+    """So one epoch of six passes equals two of three, or six of one."""
+    expected: list[int] = []
+    for epoch in range(6):
+        single = Batches(numbered(10), 4, seed=0)
+        single.set_epoch(epoch)
+        expected += order(single)
+    triple = Batches(numbered(10), 4, seed=0, passes=3)
+    first = order(triple)
+    triple.set_epoch(1)
+    assert first + order(triple) == expected == order(Batches(numbered(10), 4, seed=0, passes=6))
+
+
 @pytest.mark.parametrize(("rows", "world"), [(20, 2), (13, 2), (9, 2), (17, 3)])
 def test_the_shares_of_all_processes_make_up_the_batches_of_one_process(rows: int, world: int) -> None:
-    whole = [labels.tolist() for _, labels in Batches(numbered(rows), 4 * world, seed=5)]
-    loaders = [Batches(numbered(rows), 4, seed=5, rank=rank, world=world) for rank in range(world)]
+    whole = [labels.tolist() for _, labels in Batches(numbered(rows), 4 * world, seed=5, passes=2)]
+    loaders = [Batches(numbered(rows), 4, seed=5, rank=rank, world=world, passes=2) for rank in range(world)]
     together: list[list[int]] = [[] for _ in whole]
     for loader in loaders:
         assert len(loader) == len(whole)

@@ -34,7 +34,14 @@ VALUES = torch.tensor([[0.0, 2.0], [0.0, 2.0], [9.0, 11.0]])
 
 def config_of(family: str, processes: int, **more: object) -> Config:
     """Return a configuration of three epochs, in which all processes together take 2 * BATCH rows per step."""
-    options = {"epochs": 3, "ema_decay": 0.9, "gradient_clip": 50.0, "schedule": "constant", "batch_size": 2 * BATCH // processes, **more}
+    options = {
+        "epochs": 3,
+        "ema_decay": 0.9,
+        "gradient_clip": 50.0,
+        "schedule": "constant",
+        "batch_size": 2 * BATCH // processes,
+        **more,
+    }
     config = bundled_config(f"digits-{family}", **options)
     return with_objective(config, pretraining_epochs=1) if family == "sdae" else config
 

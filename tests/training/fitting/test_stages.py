@@ -14,7 +14,6 @@ from training.config import Config, NetworkConfig
 from training.data.dataset import DataSet, Split
 from training.errors import InvalidConfiguration
 from training.fitting.draws import Draws
-from training.fitting.means import EpochMeans
 from training.fitting.stages import Stage, WholeNetwork, plan_stages
 from training.networks.base import Example
 from training.networks.build import build_network
@@ -118,15 +117,3 @@ def test_the_kl_weight_rises_in_training_and_is_final_in_validation(
         monkeypatch.setattr(type(stage), "global_step", step)
         assert stage.beta(validating=False) == beta
         assert stage.beta(validating=True) == 1.0
-
-
-def test_means_are_weighted_by_rows() -> None:
-    means = EpochMeans()
-    means.add("train", {"loss": torch.tensor(1.0)}, 3)
-    means.add("train", {"loss": torch.tensor(5.0)}, 1)
-    means.add("validation", {"loss": torch.tensor(9.0)}, 2)
-    assert means.of("train") == {"train/loss": 2.0}
-    assert means.of("validation") == {"validation/loss": 9.0}
-    means.clear()
-    means.add("train", {"loss": torch.tensor(7.0)}, 1)
-    assert means.of("train") == {"train/loss": 7.0}

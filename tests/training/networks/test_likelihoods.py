@@ -68,6 +68,45 @@ def test_an_image_has_a_variance_for_each_channel() -> None:
     assert len(likelihood.record().logvar) == 3
 
 
+def test_only_a_variational_network_has_more_than_one_variance() -> None:
+    """The others reconstruct with the least squared error, in which all numbers count the same."""
+    for family in ("ae", "sdae"):
+        config = with_objective(bundled_config(f"digits-{family}"), likelihood="gaussian")
+        for samples in (TABLE, COLOUR):
+            likelihood = build_likelihood(config, samples)
+            assert isinstance(likelihood, Gaussian)
+            assert likelihood.logvar.numel() == 1
+            assert len(likelihood.record().logvar) == samples.shape[0]
+
+
+def test_a_shared_variance_weighs_all_columns_the_same() -> None:
+    likelihood = Gaussian((2,), shared=True)
+    likelihood.start_at(torch.tensor([[1.0], [7.0]]))  # 4 in the mean
+    assert likelihood.record().logvar == pytest.approx((math.log(4),) * 2)
+    first, second = likelihood.nll(torch.zeros(2, 2), torch.tensor([[3.0, 0.0], [0.0, 3.0]])).tolist()
+    assert first == pytest.approx(second) == pytest.approx(math.log(2 * math.pi * 4) + 9 / 8)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_variances_start_at_mean_squared_errors(shared: bool) -> None:
+    likelihood = Gaussian((2, 1, 2), shared)
+    likelihood.start_at(torch.tensor([[1.0, 3.0], [10.0, 20.0]]))
+    expected = [8.5, 8.5] if shared else [2.0, 15.0]
+    assert [math.exp(value) for value in likelihood.record().logvar] == pytest.approx(expected)
+    assert likelihood.logvar.requires_grad
+
+
+def test_variances_of_perfect_columns_start_at_the_floor() -> None:
+    """Below it, they would have no gradient."""
+    likelihood = Gaussian((2,))
+    likelihood.start_at(torch.tensor([[0.0], [1.0]]))
+    assert likelihood.record().logvar == pytest.approx((LOGVAR_FLOOR, 0.0))
+    likelihood.nll(torch.zeros(1, 2), torch.ones(1, 2)).mean().backward()
+    gradient = likelihood.slow_logvar.grad
+    assert gradient is not None
+    assert gradient[0] != 0
+
+
 def test_the_mean_is_the_sigmoid_of_logits_or_the_output_itself() -> None:
     output = torch.tensor([[0.0, math.log(3)]])
     torch.testing.assert_close(Bernoulli().mean(output), torch.tensor([[0.5, 0.75]]))
