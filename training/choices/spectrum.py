@@ -27,6 +27,8 @@ MAX_BYTES = 2**29
 COPIES = 6
 """Copies of each row that shifts and flips make."""
 CHUNK_ROWS = 4096
+MIN_VARIANCE_SHARE = 1e-6
+"""Share of the largest variance up to which an axis is the rounding error of sums in float32."""
 SEED = 0
 
 
@@ -102,5 +104,5 @@ def _axes(
         centred = rows - mean.astype(np.float32)
         _, singular, components = randomized_svd(centred, count, n_iter=4, random_state=SEED)
         variances = np.square(singular.astype(np.float64)) / len(rows)
-    kept = variances > variances[:1] * 1e-12
+    kept = variances > variances[:1] * MIN_VARIANCE_SHARE
     return np.ascontiguousarray(components[kept], np.float64), np.ascontiguousarray(variances[kept], np.float64)

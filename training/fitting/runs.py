@@ -75,7 +75,10 @@ def load_run(folder: Path, data: DataSet) -> Run:
         raise RunError(f"{folder}: the run has not finished; --resume continues it")
     check_data(folder, data)
     network = build_network(config, data.input, len(data.classes))
-    network.load_state_dict(torch.load(folder / WEIGHTS, weights_only=True))
+    try:
+        network.load_state_dict(torch.load(folder / WEIGHTS, weights_only=True))
+    except RuntimeError as error:
+        raise RunError(f"{folder}: its weights are not those of this version's network; train it again") from error
     record = RunRecord.model_validate_json((folder / RECORD).read_text(encoding="utf-8"))
     return Run(config, folder, network.eval(), fit_preprocessing(config, data), record)
 

@@ -46,6 +46,18 @@ def test_the_reason_names_the_share_of_held_out_variance() -> None:
     assert reason == f"that many principal components explain {share:.0%} of the variance of the validation part"
 
 
+def test_held_out_rows_decide_and_not_those_that_the_axes_were_fitted_to() -> None:
+    """Axes of few rows with much noise explain more of these than of other rows."""
+    rows = planted_rows(560, (6.0, 4.0, 3.0, 2.0), 16, noise=0.7)
+    train, held_out = rows[:60], rows[60:]
+    pca = PCA(12).fit(train)
+    centred = held_out - train.mean(0)
+    shares = np.square(centred @ pca.components_.T).sum(0).cumsum() / np.square(centred).sum()
+    expected = int((shares < 0.95).sum()) + 1
+    assert expected > int((pca.explained_variance_ratio_.cumsum() < 0.95).sum()) + 1
+    assert chosen(data_of(train, held_out))[0] == expected <= 12
+
+
 def test_a_convolutional_network_may_have_more_latents() -> None:
     rows = planted_rows(2_000, (1.0,) * 100, 144).reshape(2_000, 1, 12, 12)
     assert chosen(data_of((rows - rows.min()) / np.ptp(rows)), "conv")[0] == 64

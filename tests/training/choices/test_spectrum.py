@@ -83,6 +83,13 @@ def test_axes_are_fewer_than_rows_and_not_more_than_columns(rows: int, columns: 
     torch.testing.assert_close(axes.components @ axes.components.T, torch.eye(count), atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("columns", [30, spectrum.EXACT_FEATURES + 6], ids=["exact", "randomised"])
+def test_rounding_errors_are_no_axes(columns: int) -> None:
+    data = data_of(planted_rows(200, (3.0, 2.0, 1.0), columns) + 5.0)
+    preprocessing = standardised(data)
+    assert len(principal_axes([data.train], preprocessing, 12, NONE).components) == 3
+
+
 def test_constant_rows_have_no_axis() -> None:
     data = data_of(np.ones((20, 4)))
     preprocessing = standardised(data_of(np.random.default_rng(0).normal(size=(20, 4))))
@@ -109,6 +116,15 @@ def test_axes_of_many_large_samples_come_from_some_of_the_rows(limit: str, monke
     monkeypatch.setattr(spectrum, limit, 11 * (4 * 33 * 32 if limit == "MAX_BYTES" else 1))
     assert len(principal_axes([data.train], preprocessing, 30, NONE).components) == 10
     assert len(principal_axes([data.train], preprocessing, 30, MIRRORED).components) == 1
+
+
+def test_axes_of_small_samples_come_from_all_rows_unless_there_are_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With six copies of each, two rows and their mirror images are left: three axes."""
+    data = data_of(np.random.default_rng(0).random((200, 1, 8, 8)))
+    preprocessing = fit_preprocessing(bundled_config("images-ae"), data)
+    monkeypatch.setattr(spectrum, "MAX_ROWS", 14)
+    assert len(principal_axes([data.train], preprocessing, 64, NONE).components) == 64
+    assert len(principal_axes([data.train], preprocessing, 64, MIRRORED).components) == 3
 
 
 def test_axes_are_the_same_each_time() -> None:

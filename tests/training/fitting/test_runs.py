@@ -31,6 +31,15 @@ def test_a_finished_run_is_read_back_as_it_was(digits: DataSet, tmp_path: Path) 
     assert not again.network.training
 
 
+def test_weights_of_another_network_are_refused(digits: DataSet, tmp_path: Path) -> None:
+    fit(short_config(), digits, tmp_path / "run", accelerator="cpu")
+    weights = torch.load(tmp_path / "run" / "network.pt", weights_only=True)
+    weights.popitem()
+    torch.save(weights, tmp_path / "run" / "network.pt")
+    with pytest.raises(RunError, match="its weights are not those of this version's network; train it again"):
+        load_run(tmp_path / "run", digits)
+
+
 def test_other_data_cannot_be_mixed_into_a_run(digits: DataSet, tmp_path: Path) -> None:
     fit(short_config(), digits, tmp_path / "run", accelerator="cpu")
     other = replace(digits, train=digits.train.take(slice(500)))

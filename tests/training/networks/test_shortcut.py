@@ -277,6 +277,15 @@ def test_guides_halve_the_linear_reconstruction_once_for_each_width() -> None:
     assert guides((12,), (4, 6)) == []
 
 
+def test_only_guides_after_the_first_are_not_linear() -> None:
+    """A chain of convolutions without activations between them would be one convolution."""
+    first, second = guides((1, 8, 8), (4, 6))
+    a, b, zero = torch.randn(1, 1, 8, 8), torch.randn(1, 1, 8, 8), torch.zeros(1, 1, 8, 8)
+    chain = torch.nn.Sequential(first, second)
+    torch.testing.assert_close(first(a) + first(b) - first(zero), first(a + b))
+    assert not torch.allclose(chain(a) + chain(b) - chain(zero), chain(a + b), atol=1e-3)
+
+
 def test_guides_give_the_decoder_the_linear_reconstruction_at_every_size() -> None:
     """With a decoder that ignores its latents, only the guides tell two samples apart."""
     network = build("ae", CONV, likelihood="gaussian")
