@@ -65,7 +65,7 @@ def test_the_notebook_trains_serves_and_encodes_a_csv_file(tmp_path: Path) -> No
     program = tmp_path / "notebook.py"
     program.write_text("\n\n".join(code))
     output = run_python(str(program), folder=tmp_path, seconds=NOTEBOOK_SECONDS)
-    assert "(569, 4)" in output
+    assert "(569, 12)" in output
     agreement = re.search(r"the same diagnosis for (\d+)% of the rows", output)
     assert agreement is not None
     assert int(agreement.group(1)) > 85  # 63 % of the rows are benign
