@@ -39,7 +39,7 @@ def test_images_are_described_in_the_users_units(tmp_path: Path) -> None:
         "constant    9 pixels",
         "duplicates  0 rows that repeat an earlier one",
         "classes     no labels",
-        "split       17 training, 1 validation, 2 test",
+        "split       14 training, 4 validation, 2 test",
     ]
 
 

@@ -100,7 +100,7 @@ def test_a_named_data_set_has_its_own_test_part(tmp_path: Path) -> None:
 
 
 def test_the_digits_never_change() -> None:
-    digits = load_data(DataConfig(name="digits"), None, seed=0)
+    digits = load_data(DataConfig(name="digits", validation=0.05), None, seed=0)
     assert sum(map(len, rows_of_parts(digits))) == len(set.union(*rows_of_parts(digits))) == 1797
     assert digits.input.value_range is not None
     assert digits.input.value_range.high == digits.train.samples.max() == 16
