@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.helpers.configurations import bundled_config
+from tests.helpers.configurations import bundled_config, with_objective
 from training.config import load_config
 from training.data.dataset import DataSet
 from training.data.load import load_data
 from training.exporting.export import export
 from training.fitting.runs import Run
 from training.fitting.trainer import fit
+
+DENOISER_STEPS = 800
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -35,9 +37,12 @@ def digits() -> DataSet:
 
 @pytest.fixture(scope="session", params=["digits-ae", "digits-sdae", "digits-vae"])
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, digits: DataSet) -> Run:
-    """Return a finished run of each family, trained with its bundled configuration."""
+    """Return a finished run of each family, trained with its bundled configuration, the denoiser for fewer steps."""
     folder = tmp_path_factory.mktemp("run") / str(request.param)
-    return fit(load_config(str(request.param)), digits, folder, accelerator="cpu")
+    config = load_config(str(request.param))
+    if request.param == "digits-sdae":
+        config = with_objective(config, denoiser_steps=DENOISER_STEPS)
+    return fit(config, digits, folder, accelerator="cpu")
 
 
 @pytest.fixture(scope="session")

@@ -75,7 +75,12 @@ CONFIGS: dict[str, dict[str, Any]] = {
     },
     "patches": {
         "network": {"architecture": "conv", "latent_dim": 48, "widths": [16, 32], "hidden": 96},
-        "objective": {"family": "denoising-autoencoder", "amount": [0.0, 0.3], "pretraining_epochs": 2},
+        "objective": {
+            "family": "denoising-autoencoder",
+            "amount": [0.0, 0.3],
+            "pretraining_epochs": 2,
+            "denoiser_steps": 300,
+        },
         "optimisation": {"epochs": 20, "batch_size": 64, "learning_rate": 0.003, "ema_decay": 0.99},
         "data": {},
     },
