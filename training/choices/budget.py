@@ -11,9 +11,9 @@ Effort = Literal["quick", "normal", "thorough"]
 BATCH_SIZES = ((400, 16), (2_000, 32), (10_000, 64), (50_000, 128))
 """Rows up to which a batch size is used; 256 beyond."""
 LARGEST_BATCH = 256
-PASSES: dict[Architecture, int] = {"conv": 40, "dense": 60}
+PASSES: dict[Architecture, int] = {"conv": 40, "dense": 80}
 """Passes over the rows, within the limits of the steps."""
-STEPS: dict[Architecture, tuple[int, int]] = {"conv": (2_500, 12_000), "dense": (5_000, 20_000)}
+STEPS: dict[Architecture, tuple[int, int]] = {"conv": (2_500, 12_000), "dense": (10_000, 30_000)}
 """Least and most steps. The floor counts steps, not epochs: an epoch of few rows is over before anything is learnt."""
 EFFORTS: dict[Effort, float] = {"quick": 0.2, "normal": 1.0, "thorough": 4.0}
 STEPS_PER_EPOCH = 50

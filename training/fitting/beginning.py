@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,9 @@ log = logging.getLogger(__name__)
 
 MAX_GROUPS = 200
 """Groups of held-out rows, by which an improvement is told from chance."""
+
+MIN_ERROR = 1e-12
+"""A squared error that is added to each, so that its logarithm is finite."""
 
 
 def place_shortcut(network: Network, preprocessing: Preprocessor, config: Config, data: DataSet) -> None:
@@ -85,19 +89,30 @@ def keep_best(stage: Stage, validation: Batches, first: Path, best: Path) -> Non
     """
     Load the weights of the best epoch into a stage, or those before the first step unless training improved on them.
 
-    An improvement counts if its mean over held-out groups exceeds twice its standard error: a few rows cannot feign it.
+    An improvement must be more than chance: its mean over held-out groups exceeds its standard error. The logarithms
+    of squared errors must improve, too, by twice theirs: so neither a few rows far from all others decide alone, nor
+    the many that are close.
     """
     epoch = min(stage.history, key=lambda record: record[stage.criterion])
     stage.load_state_dict(torch.load(best, weights_only=True, map_location="cpu")["state_dict"])
     if first.exists():
         beginning = torch.load(first, weights_only=True, map_location="cpu")
-        gains = beginning["criteria"] - criteria(stage, validation)
-        if not gains.mean() > 2 * _standard_error(gains):
+        if not is_improvement(beginning["criteria"], criteria(stage, validation), stage.criterion.endswith("/mse")):
             log.warning("%s: no epoch improved on the weights before training, which are kept", stage.plan.name)
             stage.load_state_dict(beginning["state_dict"])
             return
     log.info("%s: the weights of epoch %.0f of %d are kept", stage.plan.name, epoch["epoch"], len(stage.history))
 
 
-def _standard_error(values: Tensor) -> float:
-    return float(values.std() / len(values) ** 0.5) if len(values) > 1 else 0.0
+def is_improvement(before: Tensor, after: Tensor, squared: bool) -> bool:
+    """Return whether a criterion, of squared errors or not, fell by more than chance. Shapes: (groups,), (groups,)."""
+    if not _mean_over_error(before - after) > 1:
+        return False
+    return not squared or _mean_over_error((before + MIN_ERROR).log() - (after + MIN_ERROR).log()) > 2
+
+
+def _mean_over_error(gains: Tensor) -> float:
+    """Return the mean in units of its standard error; of a single number, infinity or its negative."""
+    if len(gains) < 2 or not gains.std() > 0:
+        return float(gains.mean().sign()) * math.inf if gains.mean() else 0.0
+    return float(gains.mean() / gains.std()) * math.sqrt(len(gains))

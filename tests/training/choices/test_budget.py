@@ -51,9 +51,9 @@ def test_an_epoch_has_50_steps_or_one_pass_more_than_it_needs(rows: int) -> None
     ("rows", "batch_size", "passes", "architecture", "epochs"),
     [
         (50, 16, 13, "conv", 48),  # 2500 steps in epochs of 13 * 4
-        (50, 16, 1, "dense", 1250),  # 5000 steps in epochs of 4
+        (50, 16, 1, "dense", 2500),  # 10 000 steps in epochs of 4
         (10_000, 64, 1, "conv", 40),  # 40 passes over the rows are 6250 steps, in epochs of 157
-        (10_000, 64, 1, "dense", 60),
+        (10_000, 64, 1, "dense", 80),
         (500_000, 256, 1, "conv", 6),  # 12000 steps in epochs of 1954
     ],
 )

@@ -24,6 +24,7 @@ from training.fitting.beginning import (
     begin_correction,
     criteria,
     held_out_groups,
+    is_improvement,
     keep_best,
     place_shortcut,
     save_beginning,
@@ -247,8 +248,8 @@ def keep_after_gains(data: DataSet, folder: Path, gains: Tensor) -> dict[str, Te
 @pytest.mark.parametrize(
     ("gains", "improved"),
     [
-        ([0.1, 0.3], False),  # mean 0.2, standard error 0.1
-        ([0.11, 0.3], True),
+        ([-0.01, 0.3], False),  # mean 0.145, standard error 0.155
+        ([0.15, 0.3], True),  # three times its standard error
         ([0.2, 0.2], True),
         ([0.0, 0.0], False),
         ([-0.2, -0.2], False),
@@ -257,7 +258,7 @@ def keep_after_gains(data: DataSet, folder: Path, gains: Tensor) -> dict[str, Te
         ([-0.1], False),
     ],
 )
-def test_an_improvement_counts_from_twice_its_standard_error(
+def test_an_improvement_counts_if_it_is_more_than_chance(
     gains: list[float], improved: bool, digits: DataSet, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -267,6 +268,25 @@ def test_an_improvement_counts_from_twice_its_standard_error(
     assert weights["network.stack.layers.0.up.0.weight"].any() == improved
     [message] = caplog.messages
     assert message == ("train: the weights of epoch 2 of 2 are kept" if improved else BEGINNING_KEPT)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "squared", "loss"),
+    [
+        ([1.0] * 20, [0.9, 0.8] * 10, True, True),
+        ([1.0] * 9 + [1000.0], [0.9] * 9 + [1000.5], False, False),  # the far row hides the others' gain
+        ([1.0] * 4 + [100.0] * 2, [1.1] * 4 + [10.0] * 2, False, True),  # 1.6 and 1.4 standard errors
+        ([1.0, 0.0], [0.5, 0.0], False, False),
+        ([-3.0] * 4, [-3.5] * 4, False, True),  # logarithms belong to squared errors
+    ],
+)
+def test_squared_errors_must_improve_by_their_logarithms_too(
+    before: list[float], after: list[float], squared: bool, loss: bool
+) -> None:
+    both = torch.tensor(before, dtype=torch.float64), torch.tensor(after, dtype=torch.float64)
+    assert is_improvement(*both, squared=False) == loss
+    if min(before) >= 0:
+        assert is_improvement(*both, squared=True) == squared
 
 
 def test_a_stage_without_a_saved_beginning_keeps_its_best_epoch(digits: DataSet, tmp_path: Path) -> None:
