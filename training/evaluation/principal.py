@@ -23,6 +23,9 @@ PCA_FILE = "pca.npz"
 MAX_STORED_NUMBERS = 2**21
 """Numbers in the components of a PCA that is stored, 4 MiB as float16: 64 components of 3 x 100 x 100 pixels."""
 
+MAX_WHOLE_NUMBERS = 2**14
+"""Numbers in the components that are stored whole, as float32: of tables, whose axes are close to each other."""
+
 
 @dataclass(frozen=True)
 class CrossFitted(LinearAutoencoder):
@@ -62,9 +65,9 @@ def in_second_half(samples: Samples) -> npt.NDArray[np.bool_]:
 
 
 def save_principal_components(pca: LinearAutoencoder, rows: int, folder: Path) -> None:
-    """Write PCA into a version's folder, unless it is large. Half precision changes its errors by a millionth."""
+    """Write PCA into a version's folder, unless it is large; in half precision if that saves much."""
     if pca.components.size <= MAX_STORED_NUMBERS:
-        components = pca.components.astype(np.float16)
+        components = pca.components.astype(np.float16 if pca.components.size > MAX_WHOLE_NUMBERS else np.float32)
         np.savez_compressed(folder / PCA_FILE, allow_pickle=False, mean=pca.mean, components=components, rows=rows)
 
 
