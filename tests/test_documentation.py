@@ -174,16 +174,19 @@ def test_make_serve_serves_the_bundled_models() -> None:
         start_new_session=True,
     )
     assert process.stderr is not None
+    lines = []
     try:
         for line in process.stderr:
+            lines.append(line)
             if listening := re.search(r"Uvicorn running on (http://[\d.]+:\d+)", line):
                 break
         else:
-            raise AssertionError("make serve ended")
+            raise AssertionError(f"make serve ended with {process.wait(timeout=30)}: {''.join(lines)}")
         models = httpx.get(f"{listening.group(1)}/v1/models").json()["models"]
         assert {"mnist-ae", "mnist-sdae", "mnist-vae", "mnist-vae-2d"} <= {model["name"] for model in models}
     finally:
-        os.killpg(process.pid, 15)
+        if process.poll() is None:
+            os.killpg(process.pid, 15)
         process.wait(timeout=30)
         process.stderr.close()
 

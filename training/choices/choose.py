@@ -91,14 +91,14 @@ def _settle_augmentation(config: Config, data: DataSet, reasons: dict[str, str])
 
 def _settle_budget(config: Config, data: DataSet, reasons: dict[str, str]) -> Config:
     options, rows, architecture = config.optimisation, len(data.train), config.network.architecture
-    values: dict[str, Any] = {}
     batch_size = choose_batch_size(rows) if options.batch_size == "auto" else options.batch_size
     passes = choose_passes(rows, batch_size) if options.passes == "auto" else options.passes
     if options.epochs == "auto":
         epochs = choose_epochs(rows, batch_size, passes, architecture, options.effort)
     else:
         epochs = max(1, round(options.epochs * EFFORTS[options.effort]))
-    values = {"batch_size": batch_size, "passes": passes, "epochs": epochs, "effort": "normal"}  # which was applied
+    # the effort has been applied, and must not be once more
+    values: dict[str, Any] = {"batch_size": batch_size, "passes": passes, "epochs": epochs, "effort": "normal"}
     if options.learning_rate == "auto":
         values["learning_rate"] = choose_learning_rate(batch_size, architecture)
     if options.patience == "auto":

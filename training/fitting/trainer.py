@@ -81,10 +81,10 @@ def fit(
     config = settle(config, data).config
     preprocessing = fit_preprocessing(config, data)
     network = build_network(config, data.input, len(data.classes))
-    place_shortcut(network, preprocessing, config, data)
     on_first_rank(lambda: _open(config, data, folder, resume))
     if resume and is_complete(folder):
         return load_run(folder, data)
+    place_shortcut(network, preprocessing, config, data)
     if device.type == "cpu":
         use_threads(threads, network, tuple(data.input.shape), settled(config.optimisation.batch_size), folder)
     stages = _plan(network, preprocessing, config, data)
