@@ -26,6 +26,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None if any(path.is_relative_to(SYSTEM) for path in named) else True
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one process run all tests of a file, and one process all tests of the trained runs, which are the slowest."""
+    for item in items:
+        is_of_runs = not {"trained", "exported"}.isdisjoint(getattr(item, "fixturenames", ()))
+        item.add_marker(pytest.mark.xdist_group("runs" if is_of_runs else item.nodeid.partition("::")[0]))
+    items.sort(key=lambda item: "training" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write a repository: a tiny model of each family, one of them in two versions, and a model of a table."""

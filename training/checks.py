@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from training.config import Config, VariationalObjective
+from training.config import Config, option_of_labels
 from training.data.dataset import DataSet
 from training.errors import DataError, RunError
 
@@ -55,20 +55,21 @@ def check_fit(config: Config, data: DataSet) -> None:
 
 
 def _check_labels(config: Config, data: DataSet) -> None:
-    """Raise DataError if the network is conditional, and the data or a part of them lack labels."""
-    objective, origin = config.objective, config.data.path or data.name
-    if not (isinstance(objective, VariationalObjective) and objective.conditional):
+    """Raise DataError if the objective needs labels, and the data or a part of them lack labels."""
+    option, origin = option_of_labels(config.objective), config.data.path or data.name
+    if option is None:
         return
-    way_out = "--set objective.conditional=false trains without them"
+    on, off = ("true", "false") if option == "conditional" else (f"{getattr(config.objective, option):g}", "0")
+    way_out = f"--set objective.{option}={off} trains without them"
     if len(data.classes) < 2:
         got = f"only {data.classes[0]!r}" if data.classes else "none"
         raise DataError(
-            f"{origin}: --set objective.conditional=true needs labels of two or more classes, got {got}; "
+            f"{origin}: --set objective.{option}={on} needs labels of two or more classes, got {got}; "
             f"--label names a column or member, folders name the classes of images; {way_out}"
         )
     for name, part in (("training", data.train), ("validation", data.validation), ("test", data.test)):
         if part.labels is None:
             raise DataError(
-                f"{origin}: --set objective.conditional=true needs the labels of all parts, and the {name} part "
+                f"{origin}: --set objective.{option}={on} needs the labels of all parts, and the {name} part "
                 f"has none, such as images without folders of classes; {way_out}"
             )

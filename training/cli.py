@@ -79,7 +79,9 @@ def _add_training_options(train: argparse.ArgumentParser) -> None:
     _add_shared_options(train)
     train.add_argument("--resume", action="store_true", help="continue the run in the folder")
     train.add_argument("--overwrite", action="store_true", help="delete the run in the folder and start again")
-    train.add_argument("--max-minutes", type=_positive, help="stop at the end of the epoch after this time")
+    train.add_argument(
+        "--max-minutes", type=_positive, help="time of the whole command; training stops at the end of an epoch"
+    )
     effort = train.add_mutually_exclusive_group()
     effort.add_argument("--quick", dest="effort", action="store_const", const="quick", help="a fifth of the steps")
     effort.add_argument(

@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import sys
+import time
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -19,6 +20,11 @@ from training.table_options import table_flags
 
 log = logging.getLogger(__name__)
 
+EXPORT_SHARE = 0.1
+"""Share of --max-minutes that is kept for the export and its report."""
+MIN_MINUTES = 1e-9
+"""Time for training if reading the data has taken all: one epoch of each stage."""
+
 
 def is_first_process() -> bool:
     """Return whether this is the only process, or the first that torchrun started; needs no torch."""
@@ -27,6 +33,7 @@ def is_first_process() -> bool:
 
 def train_command(options: argparse.Namespace) -> int:
     """Train a configuration, export a version unless --no-export is set, and print the folder that was written."""
+    started = time.monotonic()
     config = override(load_config(options.config), options)
     folder = options.run_dir or Path("runs") / config.name
     check_run_folder(folder, resume=options.resume, overwrite=options.overwrite)
@@ -53,7 +60,7 @@ def train_command(options: argparse.Namespace) -> int:
         data,
         folder,
         resume=options.resume,
-        max_minutes=options.max_minutes,
+        max_minutes=minutes_of_training(options.max_minutes, started, exports=not options.no_export),
         accelerator=options.accelerator,
     )
     if not is_first_process():
@@ -65,6 +72,14 @@ def train_command(options: argparse.Namespace) -> int:
 
     print(export(run, data, options.models_dir))
     return 0
+
+
+def minutes_of_training(minutes: float | None, started: float, *, exports: bool) -> float | None:
+    """Return what is left of a command's minutes, begun at a monotonic time, without the share of the export."""
+    if minutes is None:
+        return None
+    share = 1 - EXPORT_SHARE if exports else 1.0
+    return max(MIN_MINUTES, share * minutes - (time.monotonic() - started) / 60)
 
 
 def export_command(options: argparse.Namespace) -> int:

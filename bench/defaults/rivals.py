@@ -26,12 +26,19 @@ def pca(train: Array, test: Array, latent_dim: int) -> Array:
 
 
 def plain_network(shape: tuple[int, ...], latent_dim: int) -> nn.Module:
+    """Build the encoder and the decoder of a tutorial, one after the other."""
+    return nn.Sequential(*plain_parts(shape, latent_dim))
+
+
+def plain_parts(shape: tuple[int, ...], latent_dim: int) -> tuple[nn.Module, nn.Module]:
     """Build what tutorials build: strided convolutions with BatchNorm and ReLU for images, dense layers for tables."""
     if len(shape) == 1:
         sizes = (shape[0], 128, 64)
         dense = [nn.Linear(sizes[0], sizes[1]), nn.ReLU(), nn.Linear(sizes[1], sizes[2]), nn.ReLU()]
         back = [nn.Linear(latent_dim, sizes[2]), nn.ReLU(), nn.Linear(sizes[2], sizes[1]), nn.ReLU()]
-        return nn.Sequential(*dense, nn.Linear(sizes[2], latent_dim), *back, nn.Linear(sizes[1], sizes[0]))
+        return nn.Sequential(*dense, nn.Linear(sizes[2], latent_dim)), nn.Sequential(
+            *back, nn.Linear(sizes[1], sizes[0])
+        )
     channels, height, width = shape
     down: list[nn.Module] = []
     for before, after in ((channels, 32), (32, 64), (64, 128)):
@@ -41,15 +48,9 @@ def plain_network(shape: tuple[int, ...], latent_dim: int) -> nn.Module:
     up: list[nn.Module] = []
     for before, after in ((128, 64), (64, 32)):
         up += [nn.ConvTranspose2d(before, after, 4, stride=2, padding=1), nn.BatchNorm2d(after), nn.ReLU()]
-    return nn.Sequential(
-        *down,
-        nn.Flatten(),
-        nn.Linear(size, latent_dim),
-        nn.Linear(latent_dim, size),
-        nn.Unflatten(1, small),
-        *up,
-        nn.ConvTranspose2d(32, channels, 4, stride=2, padding=1),
-    )
+    encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(size, latent_dim))
+    last = nn.ConvTranspose2d(32, channels, 4, stride=2, padding=1)
+    return encoder, nn.Sequential(nn.Linear(latent_dim, size), nn.Unflatten(1, small), *up, last)
 
 
 def plain_loop(train: Array, test: Array, latent_dim: int, seconds: float, seed: int) -> Array:

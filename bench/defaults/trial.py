@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import resource
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,27 +36,20 @@ class Result:
     pca: float
     plain: float | None
     """The plain loop's; None if it was not run."""
+    pythae: float | None
+    """That of pythae's autoencoder; None if it was not run."""
     seconds: float
     """CPU time of the whole command."""
 
 
-def attempt(data: DataSet, samples: Array, options: Sequence[str], seed: int, folder: Path, rivals: bool) -> Result:
-    """Train, export and measure."""
-    order = np.random.default_rng(seed).permutation(len(samples))
-    held_out = max(5, round(TEST_SHARE * len(samples)))
-    train, test = samples[order[held_out:]], samples[order[:held_out]]
-    for name, part in (("train", train), ("test", test)):
-        np.save(folder / f"{name}.npy", part, allow_pickle=False)
+def attempt(
+    data: DataSet, samples: Array, options: Sequence[str], seed: int, folder: Path, rivals: bool, pythae: Path | None
+) -> Result:
+    """Train, export and measure. `pythae` is the interpreter of an environment that has it."""
+    train, test = parted(samples, seed)
     started = cpu_seconds()
-    version = run_command(
-        [
-            *("train", CONFIGS[data.kind], "--data", str(folder / "train.npy"), "--test", str(folder / "test.npy")),
-            *("--name", "trial", "--seed", str(seed), "--run-dir", str(folder / "run")),
-            *("--models-dir", str(folder / "models"), *options),
-        ]
-    )
+    model = trained(CONFIGS[data.kind], train, test, seed, folder, options)
     seconds = cpu_seconds() - started
-    model = load_version(version, "trial", int(version.name), 1)
     train_x, test_x = as_inputs(train, data.kind), as_inputs(test, data.kind)
     shift, scale = units(train_x, data.kind)
     flat_train, flat_test = (
@@ -62,14 +57,55 @@ def attempt(data: DataSet, samples: Array, options: Sequence[str], seed: int, fo
     )
     ours = (reconstructed(model, test_x).reshape(len(test), -1) - shift) / scale
     latent_dim = model.manifest.latent_dim
-    plain = None
+    shape = train_x.shape[1:]
+    parts = [flat.reshape(-1, *shape).astype(np.float32) for flat in (flat_train, flat_test)]
+    others: dict[str, float | None] = {"plain": None, "pythae": None}
     if rivals:
-        shape = train_x.shape[1:]
-        parts = [flat.reshape(-1, *shape).astype(np.float32) for flat in (flat_train, flat_test)]
         answer = plain_loop(parts[0], parts[1], latent_dim, seconds, seed)
-        plain = error(answer.reshape(len(test), -1), flat_test)
+        others["plain"] = error(answer.reshape(len(test), -1), flat_test)
+    if pythae:
+        others["pythae"] = error(pythae_answer(pythae, parts, latent_dim, seconds, seed, folder), flat_test)
     linear = pca(flat_train, flat_test, latent_dim)
-    return Result(len(samples), latent_dim, error(ours, flat_test), error(linear, flat_test), plain, seconds)
+    return Result(len(samples), latent_dim, error(ours, flat_test), error(linear, flat_test), seconds=seconds, **others)
+
+
+def parted(samples: Array, seed: int) -> tuple[Array, Array]:
+    """Return the rows to train on, and the held-out tenth."""
+    order = np.random.default_rng(seed).permutation(len(samples))
+    held_out = max(5, round(TEST_SHARE * len(samples)))
+    return samples[order[held_out:]], samples[order[:held_out]]
+
+
+def trained(config: str, train: Array, test: Array, seed: int, folder: Path, options: Sequence[str]) -> Autoencoder:
+    """Train a configuration as the command line does, and return the exported version."""
+    for name, part in (("train", train), ("test", test)):
+        np.save(folder / f"{name}.npy", part, allow_pickle=False)
+    version = run_command(
+        [
+            *("train", config, "--data", str(folder / "train.npy"), "--test", str(folder / "test.npy")),
+            *("--name", "trial", "--seed", str(seed), "--run-dir", str(folder / "run")),
+            *("--models-dir", str(folder / "models"), *options),
+        ]
+    )
+    return load_version(version, "trial", int(version.name), 1)
+
+
+def pythae_answer(
+    python: Path, parts: Sequence[Array], latent_dim: int, seconds: float, seed: int, folder: Path
+) -> Array:
+    """Return the test rows, flattened, as pythae's autoencoder reconstructs them after the same CPU time."""
+    paths = [folder / f"pythae-{name}.npy" for name in ("train", "test", "output")]
+    for path, part in zip(paths, parts, strict=False):
+        np.save(path, part, allow_pickle=False)
+    root = Path(__file__).parents[2]
+    subprocess.run(
+        [python, "-m", "bench.defaults.pythae_rival", *paths, str(latent_dim), str(seconds), str(seed)],
+        check=True,
+        capture_output=True,
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
+    return np.asarray(np.load(paths[2], allow_pickle=False))
 
 
 def run_command(arguments: list[str]) -> Path:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.helpers.configurations import with_objective
 from tests.helpers.training_data import load_array
 from training.checks import check_fit, check_models_folder, check_run_folder
 from training.config import DataConfig, VariationalObjective, load_config
@@ -97,3 +98,10 @@ def test_mistakes_are_found_before_torch_is_imported(arguments: list[str], messa
     ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert ended.returncode == 1
     assert message in ended.stderr.splitlines()[-1]
+
+
+def test_a_fine_tuning_with_labels_needs_them(tmp_path: Path) -> None:
+    config = with_objective(load_config("images-sdae"), label_weight=2.0)
+    images = load_array(tmp_path, np.random.default_rng(0).integers(0, 256, (30, 9, 8), np.uint8))
+    with pytest.raises(DataError, match=r"label_weight=2 needs labels of two .*label_weight=0 trains without them"):
+        check_fit(config, images)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import time
 
 import pytest
 
-from training.commands import evaluation_options, override
+from training.commands import MIN_MINUTES, evaluation_options, minutes_of_training, override
 from training.config import load_config
 from training.errors import InvalidConfiguration
 
@@ -48,3 +49,11 @@ def test_invalid_options_of_evaluate_name_the_option() -> None:
     options = UNSET_EVALUATION | {"importance_samples": -1}
     with pytest.raises(InvalidConfiguration, match=r"^--importance-samples: Input should be greater"):
         evaluation_options(None, argparse.Namespace(**options))
+
+
+def test_reading_and_the_export_count_as_minutes_of_the_command() -> None:
+    now = time.monotonic()
+    assert minutes_of_training(None, now, exports=True) is None
+    assert minutes_of_training(10.0, now - 120, exports=True) == pytest.approx(7.0, abs=0.01)
+    assert minutes_of_training(10.0, now - 120, exports=False) == pytest.approx(8.0, abs=0.01)
+    assert minutes_of_training(1.0, now - 120, exports=True) == MIN_MINUTES

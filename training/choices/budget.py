@@ -21,6 +21,11 @@ STEPS_PER_EPOCH = 50
 RATES: dict[Architecture, float] = {"conv": 1e-3, "dense": 3e-3}
 """Learning rates at batches of RATE_BATCH rows; they grow with the square root of the batch size."""
 RATE_BATCH = 64
+DENOISER_STEPS = 4_000, 30_000
+"""Least and most steps of the denoiser, within which it makes DENOISER_PASSES over the rows."""
+DENOISER_PASSES = 8
+DENOISER_ROWS, DENOISER_PIXELS = (2, 64), 2**14
+"""Bounds on the images of a denoiser's step. Each pixel is an example, so large images need few."""
 PATIENCE_SHARE = 0.3
 MIN_PATIENCE = 10
 
@@ -45,6 +50,23 @@ def choose_epochs(rows: int, batch_size: int, passes: int, architecture: Archite
 def choose_learning_rate(batch_size: int, architecture: Architecture) -> float:
     """Return the largest learning rate of the schedule, of two digits."""
     return float(f"{RATES[architecture] * math.sqrt(batch_size / RATE_BATCH):.1e}")
+
+
+def denoiser_rows(shape: tuple[int, ...], batch_size: int) -> int:
+    """Return the samples of a denoiser's step: images by their size, vectors as many as in other steps."""
+    if len(shape) != 3:
+        return batch_size
+    least, most = DENOISER_ROWS
+    return min(batch_size, max(least, min(most, DENOISER_PIXELS // math.prod(shape[1:]))))
+
+
+def choose_denoiser_steps(rows: int, rows_per_step: int, effort: Effort) -> int:
+    """Return the steps of the denoiser's training; a quick one has the least that makes a denoiser."""
+    least, most = DENOISER_STEPS
+    if effort == "quick":
+        return least
+    steps = min(most, max(least, math.ceil(DENOISER_PASSES * rows / rows_per_step)))
+    return round(steps * EFFORTS[effort])
 
 
 def choose_patience(epochs: int) -> int:

@@ -10,16 +10,20 @@ from typing import Any
 from training.choices.augmentation import NONE, choose_augmentation
 from training.choices.budget import (
     EFFORTS,
+    Effort,
     choose_batch_size,
+    choose_denoiser_steps,
     choose_epochs,
     choose_learning_rate,
     choose_passes,
     choose_patience,
+    denoiser_rows,
 )
 from training.choices.latents import choose_latent_dim
 from training.choices.layers import conv_layers, dense_widths
 from training.choices.likelihood import choose_likelihood
-from training.config import Config, settled
+from training.choices.precision import choose_precision
+from training.config import Config, DenoisingObjective, settled
 from training.data.dataset import DataSet
 from training.preprocessing import fit_preprocessing
 
@@ -49,7 +53,8 @@ def settle(config: Config, data: DataSet) -> Choices:
         reasons["likelihood"] = f"{name}: {reason}"
     config = _settle_network(config, data, reasons)
     config = _settle_augmentation(config, data, reasons)
-    return Choices(_settle_budget(config, data, reasons), reasons)
+    config = _settle_denoiser(_settle_budget(config, data, reasons), data, config.optimisation.effort)
+    return Choices(config, reasons)
 
 
 def _with(config: Config, section: str, **values: Any) -> Config:
@@ -103,10 +108,22 @@ def _settle_budget(config: Config, data: DataSet, reasons: dict[str, str]) -> Co
         values["learning_rate"] = choose_learning_rate(batch_size, architecture)
     if options.patience == "auto":
         values["patience"] = choose_patience(epochs)
+    if options.precision == "auto":
+        values["precision"], reason = choose_precision(architecture)
+        if reason:
+            reasons["precision"] = f"{values['precision']}: {reason}"
     steps = epochs * passes * math.ceil(rows / batch_size)
     if "auto" in (options.batch_size, options.passes, options.epochs) or options.effort != "normal":
         reasons["steps"] = f"{steps} of {batch_size} rows, in {epochs} epochs of {_times(passes)} the training part"
     return _with(config, "optimisation", **values)
+
+
+def _settle_denoiser(config: Config, data: DataSet, effort: Effort) -> Config:
+    objective = config.objective
+    if not isinstance(objective, DenoisingObjective) or objective.denoiser_steps != "auto":
+        return config
+    rows = denoiser_rows(tuple(data.input.shape), settled(config.optimisation.batch_size))
+    return _with(config, "objective", denoiser_steps=choose_denoiser_steps(len(data.train), rows, effort))
 
 
 def _times(passes: int) -> str:

@@ -22,6 +22,7 @@ from training.config.objective import (
     DenoisingObjective,
     LikelihoodName,
     VariationalObjective,
+    option_of_labels,
 )
 from training.config.problems import describe_problems
 from training.config.sections import (
@@ -62,5 +63,6 @@ __all__ = [
     "bundled_configs",
     "describe_problems",
     "load_config",
+    "option_of_labels",
     "settled",
 ]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from training.config.sections import NoiseKind, NonNegative, Positive, Section
+from training.config.sections import Auto, NoiseKind, NonNegative, Positive, Section
 
 Binarisation = Literal["none", "threshold", "dynamic"]
 LikelihoodName = Literal["auto", "bernoulli", "gaussian"]
@@ -23,6 +23,8 @@ class AutoencoderObjective(Section):
     likelihood: LikelihoodName = "auto"
     sparsity: NonNegative = 0.0
     """Weight of the L1 norm of the latents, in nats per unit, for a sparse autoencoder."""
+    neighbours: NonNegative = 0.0
+    """Weight of the loss that keeps neighbouring rows neighbours in the latent space, for planes to look at."""
 
 
 class DenoisingObjective(Section):
@@ -42,12 +44,18 @@ class DenoisingObjective(Section):
     pretraining_noise_std: NonNegative = 0.3
     """Gaussian noise on the input of an inner layer, in units of that input's own standard deviation."""
 
+    label_weight: NonNegative = 0.0
+    """
+    Weight of the cross-entropy of the labels, by a softmax layer on the latents, in the fine-tuning of the stack. With
+    0, labels are not used.
+    """
+
     denoiser: bool = True
     """If true, a further network, without a bottleneck, is trained to remove the noise; the task denoise uses it."""
     denoiser_widths: Annotated[tuple[Positive, ...], Field(min_length=1)] = (16, 32, 64)
     """Images: the denoiser's channels at each resolution, from that of the images inwards; each halves their size."""
-    denoiser_steps: Positive = 4000
-    """Steps of the denoiser's training, of 2 to 64 images each; fewer if the data are few."""
+    denoiser_steps: Positive | Auto = "auto"
+    """Steps of the denoiser's training, of 2 to 64 images each. `auto`: 4 000 to 30 000, by the number of rows."""
 
     @model_validator(mode="after")
     def _amount_is_an_interval(self) -> Self:
@@ -92,3 +100,13 @@ class VariationalObjective(Section):
         if self.binarisation != "none" and self.likelihood == "gaussian":
             raise ValueError("binarisation belongs to the Bernoulli likelihood")
         return self
+
+
+Objective = AutoencoderObjective | DenoisingObjective | VariationalObjective
+
+
+def option_of_labels(objective: Objective) -> str | None:
+    """Return the name of the option that makes an objective need labels, or None."""
+    if isinstance(objective, VariationalObjective):
+        return "conditional" if objective.conditional else None
+    return "label_weight" if isinstance(objective, DenoisingObjective) and objective.label_weight else None

@@ -199,8 +199,11 @@ class OptimisationConfig(Section):
     """Decay of the moving average of the weights, which is validated and exported. 0: the weights themselves."""
     patience: Positive | Auto = "auto"
     """Validations without an improvement before training stops. `auto`: by the number of epochs."""
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    """bf16-mixed: products in bfloat16, weights and losses in float32. Faster if the processor supports it."""
+    precision: Literal["32-true", "bf16-mixed"] | Auto = "32-true"
+    """
+    bf16-mixed: products in bfloat16, weights and losses in float32. `auto`: that for convolutional networks, where the
+    processor has instructions for it.
+    """
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Decides the weights, the split, the order of the rows and all noise."""
 

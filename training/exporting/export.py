@@ -30,6 +30,7 @@ from app.manifest import (
 from training.data.dataset import DataSet, Split
 from training.evaluation.alarms import alarms
 from training.evaluation.evaluate import evaluate
+from training.evaluation.measures.classification import measure_classification
 from training.evaluation.principal import principal_components, save_principal_components
 from training.evaluation.subject import Subject
 from training.evaluation.untrained import untrained
@@ -37,6 +38,7 @@ from training.exporting.card import write_card
 from training.exporting.graphs import PARITY_BATCHES, PARITY_TOLERANCE, rounded_to_half, write_graphs
 from training.exporting.report import draw_report
 from training.fitting.runs import Run
+from training.networks.stacked_denoising import StackedDenoisingAutoencoder
 from training.networks.user_units import OUTPUT_NAMES, DecoderGraph, DenoiserGraph, EncoderGraph
 
 log = logging.getLogger(__name__)
@@ -96,6 +98,8 @@ def _write_report(run: Run, data: DataSet, folder: Path, draft: Manifest) -> Man
     pca = principal_components(subject)
     save_principal_components(pca, len(subject.baseline_rows()), folder)
     metrics = evaluate(model, data, run.config.evaluation, reference, binarisation=run.config.binarisation, pca=pca)
+    if isinstance(run.network, StackedDenoisingAutoencoder) and run.network.classifier:
+        metrics += (measure_classification(subject, run.network.classifier),)
     warnings = alarms(metrics, run.record.history, draft, cut_short=bool(run.record.cut_short))
     for warning in warnings:
         log.warning("%s: %s", draft.name, warning)

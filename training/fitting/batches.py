@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from training.data.dataset import Split
+from training.data.storage import Integers
 from training.fitting.ranks import BatchShare
 
 MAX_GPU_MEMORY_SHARE = 0.5
@@ -39,6 +40,9 @@ class Batches:
     processes share a batch of `batch_size * world` rows. The last, smaller batch is kept, because dropping it would
     drop rows of a small data set. An epoch has `passes` passes over the rows, each in an order of its own. The split
     is not copied, and each batch is converted to float32 when it is taken.
+
+    With `neighbours`, rows of the split for each row, (N, k), every other row of a pass is a random neighbour of the
+    one before it; half of the rows begin such a pair.
     """
 
     batch_sampler = None
@@ -53,6 +57,7 @@ class Batches:
         rank: int = 0,
         world: int = 1,
         passes: int = 1,
+        neighbours: Integers | None = None,
     ) -> None:
         self._device = device or torch.device("cpu")
         self._samples = as_tensor(split.samples)
@@ -61,6 +66,7 @@ class Batches:
         self._batch_size, self._seed = batch_size * world, seed
         self._rank, self._world = rank, world
         self._passes = passes
+        self._neighbours = None if neighbours is None else torch.from_numpy(neighbours)
         self._epoch = 0
         if self._fits_on_gpu():
             self._samples = self._samples.to(self._device)
@@ -108,7 +114,16 @@ class Batches:
         if self._seed is not None:
             generator = torch.Generator().manual_seed(mixed_seed(self._seed, number))
             order = torch.randperm(len(self._samples), generator=generator)
+            if self._neighbours is not None:
+                order = self._paired(order, self._neighbours, generator)
         return order.to(self._samples.device)
+
+    @staticmethod
+    def _paired(order: Tensor, neighbours: Tensor, generator: torch.Generator) -> Tensor:
+        """Follow each row of the first half by a random one of its neighbours."""
+        first = order[: -(-len(order) // 2)]
+        choice = torch.randint(neighbours.shape[1], (len(first),), generator=generator)
+        return torch.stack([first, neighbours[first, choice]], 1).flatten()[: len(order)]
 
     def _labels_of(self, rows: Tensor) -> Tensor:
         if self._labels is None:

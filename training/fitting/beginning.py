@@ -14,8 +14,9 @@ from training.choices.spectrum import principal_axes, residual
 from training.config import Config, settled
 from training.data.dataset import DataSet
 from training.fitting.batches import Batches
+from training.fitting.pair_stages import WholeNetwork
 from training.fitting.ranks import on_first_rank
-from training.fitting.stages import Stage, WholeNetwork
+from training.fitting.stages import Stage
 from training.networks.base import Network
 from training.networks.likelihoods import Gaussian
 from training.networks.shortcut import CorrectingStack

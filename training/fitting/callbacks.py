@@ -10,7 +10,7 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from torch import Tensor
 
 from training.errors import RunError
@@ -32,6 +32,19 @@ class Checkpoint(ModelCheckpoint):
         paths = {name: moved(path) for name, path in state_dict.items() if name.endswith("_path")}
         best = {moved(path): score for path, score in state_dict["best_k_models"].items()}
         super().load_state_dict({**state_dict, **paths, "dirpath": self.dirpath, "best_k_models": best})
+
+
+class EarlyStoppingAfterWarmup(EarlyStopping):
+    """Lightning's EarlyStopping, whose patience begins after some epochs: before, the loss itself still changes."""
+
+    def __init__(self, warmup_epochs: int, **options: Any) -> None:
+        super().__init__(check_on_train_epoch_end=True, **options)
+        self._warmup_epochs = warmup_epochs
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Compare the epoch with earlier ones, unless it belongs to the warm-up."""
+        if trainer.current_epoch >= self._warmup_epochs:
+            super().on_train_epoch_end(trainer, pl_module)
 
 
 class Deadline(Callback):

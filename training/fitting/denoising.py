@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 from torch import Tensor, nn
 
-from app.inputs import ImageInput, VectorInput
+from training.choices.budget import denoiser_rows
 from training.config import Config, DenoisingObjective, settled
 from training.data.dataset import DataSet
 from training.fitting.batches import Batches
@@ -18,8 +17,6 @@ from training.fitting.stages import Stage, StagePlan
 from training.networks.base import Network
 from training.preprocessing import Preprocessor
 
-MAX_ROWS, MIN_ROWS, STEP_PIXELS = 64, 2, 2**14
-"""Bounds on the images of a step, of all processes together. Each pixel is an example, so large images need few."""
 MAX_EPOCHS = 200
 """The most passes over few rows. More would teach the denoiser their details, and each pass writes checkpoints."""
 PATIENCE_SHARE = 0.25
@@ -53,18 +50,10 @@ def plan_denoiser(
     objective, options = config.objective, config.optimisation
     if network.denoiser is None or not isinstance(objective, DenoisingObjective):
         return []
-    rows = rows_per_step(data.input, settled(options.batch_size))
+    rows = max(1, denoiser_rows(tuple(data.input.shape), settled(options.batch_size)) // world())
     steps_per_epoch = len(Batches(data.train, rows, seed=None, world=world()))
-    epochs = min(MAX_EPOCHS, -(-objective.denoiser_steps // steps_per_epoch))
+    epochs = min(MAX_EPOCHS, -(-settled(objective.denoiser_steps) // steps_per_epoch))
     patience = max(settled(options.patience), round(PATIENCE_SHARE * epochs))
     own = options.model_copy(update={"batch_size": rows, "passes": 1, "patience": patience})
     plan = StagePlan("denoiser", index, epochs, steps_per_epoch, data.input.value_range)
     return [DenoiserTraining(network, preprocessing, config.model_copy(update={"optimisation": own}), plan)]
-
-
-def rows_per_step(samples: ImageInput | VectorInput, batch_size: int) -> int:
-    """Return the rows of each process in a step; the batch size itself for vectors, whose steps take little time."""
-    if isinstance(samples, VectorInput):
-        return batch_size
-    rows = max(MIN_ROWS, min(MAX_ROWS, STEP_PIXELS // math.prod(samples.shape[1:])))
-    return max(1, min(batch_size, rows // world()))

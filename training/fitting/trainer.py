@@ -14,23 +14,22 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import (
-    Callback,
-    EarlyStopping,
-    WeightAveraging,
-)
+from lightning.pytorch.callbacks import Callback, WeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 
 from training.choices.choose import settle
 from training.config import Config, OptimisationConfig, settled
 from training.data.dataset import DataSet
+from training.data.storage import Integers
 from training.errors import RunError
 from training.fitting.batches import Batches
 from training.fitting.beginning import begin_correction, held_out_groups, keep_best, place_shortcut, save_beginning
-from training.fitting.callbacks import Checkpoint, Deadline, FiniteLoss, moving_average
+from training.fitting.callbacks import Checkpoint, Deadline, EarlyStoppingAfterWarmup, FiniteLoss, moving_average
 from training.fitting.denoising import plan_denoiser
 from training.fitting.devices import choose_device, order_weights, train_only
+from training.fitting.neighbours import nearest_neighbours
+from training.fitting.pair_stages import WholeNetwork, plan_stages
 from training.fitting.progress import EpochBar
 from training.fitting.ranks import (
     is_first_rank,
@@ -51,7 +50,7 @@ from training.fitting.runs import (
     start,
     unfinish,
 )
-from training.fitting.stages import Stage, StagePlan, plan_stages
+from training.fitting.stages import Stage, StagePlan
 from training.fitting.threads import use_threads
 from training.networks.base import Network
 from training.networks.build import build_network
@@ -87,11 +86,11 @@ def fit(
     place_shortcut(network, preprocessing, config, data)
     if device.type == "cpu":
         use_threads(threads, network, tuple(data.input.shape), settled(config.optimisation.batch_size), folder)
-    stages = _plan(network, preprocessing, config, data)
+    stages, neighbours = _plan(network, preprocessing, config, data), nearest_neighbours(preprocessing, config, data)
     order_weights(network, torch.channels_last)  # convolutions are twice as fast on a CPU
     for index, stage in enumerate(stages):
         stage.deadline = share_of_time(deadline, [stage.plan.epochs for stage in stages[index:]])
-        _fit_stage(stage, data, folder, accelerator, device)
+        _fit_stage(stage, data, folder, accelerator, device, neighbours if isinstance(stage, WholeNetwork) else None)
     cut_short = any(stage.cut_short for stage in stages)
     order_weights(network, torch.contiguous_format)
     run = on_first_rank(lambda: finish(config, data, folder, network, preprocessing, stages, cut_short=cut_short))
@@ -129,7 +128,9 @@ def _open(config: Config, data: DataSet, folder: Path, resume: bool) -> None:
     check_data(folder, data)
 
 
-def _fit_stage(stage: Stage, data: DataSet, run: Path, accelerator: str, device: torch.device) -> None:
+def _fit_stage(
+    stage: Stage, data: DataSet, run: Path, accelerator: str, device: torch.device, neighbours: Integers | None
+) -> None:
     """Train a stage and load its best weights."""
     plan, options = stage.plan, stage.config.optimisation
     folder = run / f"{plan.index}-{plan.name}"
@@ -138,7 +139,7 @@ def _fit_stage(stage: Stage, data: DataSet, run: Path, accelerator: str, device:
         on_first_rank(lambda: _forget_later_stages(run, plan.index))
         process: dict[str, Any] = {"device": device, "rank": rank(), "world": world()}
         loaders = (
-            _training_batches(data, options, options.seed + plan.index, **process),
+            _training_batches(data, options, options.seed + plan.index, neighbours=neighbours, **process),
             Batches(data.validation, 4 * settled(options.batch_size), None, **process),
         )
         begin_correction(stage)
@@ -175,7 +176,7 @@ def _trainer(stage: Stage, folder: Path, accelerator: str, device: torch.device)
         strategy="auto" if world() == 1 else DDPStrategy(broadcast_buffers=False),
         use_distributed_sampler=False,
         max_epochs=stage.plan.epochs,
-        precision=options.precision,
+        precision=settled(options.precision),
         gradient_clip_val=options.gradient_clip,
         callbacks=_callbacks(stage, folder, device),
         logger=TensorBoardLogger(folder.parent, name="tensorboard", version=folder.name),
@@ -224,7 +225,7 @@ def _callbacks(stage: Stage, folder: Path, device: torch.device) -> list[Callbac
     saved: dict[str, Any] = {"save_on_train_epoch_end": True, "enable_version_counter": False}
     callbacks: list[Callback] = [
         FiniteLoss(stage.plan.name),
-        EarlyStopping(patience=settled(options.patience), check_on_train_epoch_end=True, **monitored),
+        EarlyStoppingAfterWarmup(stage.warmup_epochs, patience=settled(options.patience), **monitored),
         Deadline(stage.deadline),
         Checkpoint(folder, filename="best", **saved, **monitored),
         Checkpoint(folder, filename="last", **saved),  # save_last of `best` would save only with a new best

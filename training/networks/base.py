@@ -22,12 +22,14 @@ class Example:
 
         x       (B, *input_shape)  the encoder's input
         target  (B, *input_shape)  the samples to reconstruct: x itself, or the clean samples if x is noisy
-        labels  (B,)               int64, for the decoder of a conditional network
+        labels  (B,)               int64, for the decoder of a conditional network or a classifier
+        paired  True if rows 2i and 2i + 1 are neighbours
     """
 
     x: Tensor
     target: Tensor
     labels: Tensor
+    paired: bool = False
 
 
 class Network(nn.Module):

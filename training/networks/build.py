@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 
 from app.inputs import ImageInput, VectorInput
-from training.config import Config, DenoisingObjective, VariationalObjective, settled
+from training.config import Config, DenoisingObjective, VariationalObjective, option_of_labels, settled
 from training.errors import InvalidConfiguration
 from training.networks.autoencoder import Autoencoder
 from training.networks.base import Network
+from training.networks.classifier import Classifier
 from training.networks.denoiser import build_denoiser
 from training.networks.likelihoods import Bernoulli, build_likelihood
 from training.networks.shortcut import CorrectingStack, Shortcut, guides
@@ -24,15 +25,14 @@ def build_network(config: Config, input_spec: ImageInput | VectorInput, classes:
     `classes` is the number of labels in the data; only a conditional network uses it. Raises InvalidConfiguration.
     """
     objective, latent_dim = config.objective, settled(config.network.latent_dim)
-    if not (isinstance(objective, VariationalObjective) and objective.conditional):
-        classes = 0
-    elif classes < 2:
-        raise InvalidConfiguration("objective.conditional: the data have no labels, or only one")
+    option = option_of_labels(objective)
+    if option and classes < 2:
+        raise InvalidConfiguration(f"objective.{option}: the data have no labels, or only one")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.optimisation.seed)
         head_dim = 2 * latent_dim if isinstance(objective, VariationalObjective) else latent_dim
         shape = tuple(input_spec.shape)
-        tail_dim = latent_dim + classes
+        tail_dim = latent_dim + (classes if option == "conditional" else 0)
         stack = STACKS[config.network.architecture](config.network, shape, head_dim, tail_dim)
         likelihood = build_likelihood(config, input_spec)
         if config.network.shortcut:
@@ -40,10 +40,12 @@ def build_network(config: Config, input_spec: ImageInput | VectorInput, classes:
             views = guides(shape, settled(config.network.widths) if config.network.architecture == "conv" else ())
             stack = CorrectingStack(list(stack), shortcut, views, logits=isinstance(likelihood, Bernoulli))
         if isinstance(objective, VariationalObjective):
-            return VAE(stack, likelihood, objective, classes)
+            return VAE(stack, likelihood, objective, classes if objective.conditional else 0)
         if isinstance(objective, DenoisingObjective):
             network = StackedDenoisingAutoencoder(stack, likelihood)
+            if objective.label_weight:
+                network.classifier = Classifier(latent_dim, classes, objective.label_weight)
             if objective.denoiser:
                 network.denoiser = build_denoiser(shape, objective.denoiser_widths)
             return network
-        return Autoencoder(stack, likelihood, objective.sparsity)
+        return Autoencoder(stack, likelihood, objective.sparsity, objective.neighbours)

@@ -43,6 +43,23 @@ def l1_norm(latents: Tensor) -> Tensor:
     return latents.abs().sum(1)
 
 
+def neighbour_nll(latents: Tensor) -> Tensor:
+    """
+    Return -log of the probability of each row's neighbour among all other rows of the batch, in nats.
+
+    Rows 2i and 2i + 1 are neighbours, and a row is the likelier the closer its latents are: in proportion to
+    1 / (1 + d^2), which leaves room for clusters between close and distant rows. A last row without a neighbour counts
+    only as another row.
+    Shapes: (B, D) -> (B - B mod 2,)
+    Source: Damrich et al., "From t-SNE to UMAP with contrastive learning", InfoNC-t-SNE, arXiv:2206.01816
+    """
+    paired = len(latents) - len(latents) % 2
+    closeness = -torch.cdist(latents, latents).square().log1p()
+    others = closeness.masked_fill(torch.eye(len(latents), dtype=torch.bool, device=latents.device), -math.inf)
+    rows = torch.arange(paired, device=latents.device)
+    return others[:paired].logsumexp(1) - closeness[rows, rows ^ 1]
+
+
 def kl_by_dimension(mu: Tensor, logvar: Tensor) -> Tensor:
     """
     Return KL(N(mu, exp(logvar)) || N(0, 1)) of each latent dimension, in nats.

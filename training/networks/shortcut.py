@@ -93,11 +93,11 @@ class Shortcut(nn.Module):
 
     def down(self, x: Tensor) -> Tensor:
         """Project samples onto the axes."""
-        return nn.functional.linear(x.flatten(1), self.down_weight, self.down_bias)
+        return exact_linear(x.flatten(1), self.down_weight, self.down_bias)
 
     def up(self, tail: Tensor) -> Tensor:
         """Map latents back to samples."""
-        flat = nn.functional.linear(tail[:, : self.latent_dim], self.up_weight, self.up_bias)
+        flat = exact_linear(tail[:, : self.latent_dim], self.up_weight, self.up_bias)
         return flat.view(-1, *self.input_shape)
 
     def place(self, axes: PrincipalAxes) -> None:
@@ -123,6 +123,14 @@ class Shortcut(nn.Module):
         size = size.clamp(min=1e-3)  # of an axis without variance
         self.head_scale[:count] = size.float()
         self.tail_scale[:count] = (1 / size).float()
+
+
+def exact_linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Return x W^T + b in float32, also where layers multiply in bfloat16, whose rounding would be an error of PCA."""
+    if not torch.is_autocast_enabled(x.device.type):
+        return nn.functional.linear(x, weight, bias)
+    with torch.autocast(x.device.type, enabled=False):
+        return nn.functional.linear(x.float(), weight, bias)
 
 
 class CorrectingStack(Stack):

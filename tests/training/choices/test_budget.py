@@ -9,11 +9,14 @@ import pytest
 from training.choices.budget import (
     STEPS,
     Architecture,
+    Effort,
     choose_batch_size,
+    choose_denoiser_steps,
     choose_epochs,
     choose_learning_rate,
     choose_passes,
     choose_patience,
+    denoiser_rows,
 )
 
 ROWS = (50, 400, 401, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 60_000, 200_000, 500_000)
@@ -79,3 +82,26 @@ def test_the_learning_rate_grows_with_the_square_root_of_the_batch() -> None:
 @pytest.mark.parametrize(("epochs", "patience"), [(1, 10), (33, 10), (34, 11), (100, 30)])
 def test_patience_is_30_percent_of_the_epochs_or_10(epochs: int, patience: int) -> None:
     assert choose_patience(epochs) == patience
+
+
+@pytest.mark.parametrize(
+    ("shape", "rows"),
+    [((1, 8, 8), 64), ((1, 28, 28), 20), ((3, 32, 32), 16), ((3, 64, 64), 4), ((1, 256, 256), 2), ((10,), 200)],
+)
+def test_large_images_have_fewer_rows_in_a_step_of_the_denoiser(shape: tuple[int, ...], rows: int) -> None:
+    assert denoiser_rows(shape, 200) == rows
+    assert denoiser_rows(shape, 1) == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "effort", "steps"),
+    [
+        (50, "normal", 4_000),
+        (20_000, "normal", 8_000),  # 8 passes in steps of 20 rows
+        (500_000, "normal", 30_000),
+        (500_000, "quick", 4_000),
+        (500_000, "thorough", 120_000),
+    ],
+)
+def test_the_denoiser_gets_steps_by_the_rows_and_the_effort(rows: int, effort: Effort, steps: int) -> None:
+    assert choose_denoiser_steps(rows, 20, effort) == steps

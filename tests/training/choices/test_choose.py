@@ -10,7 +10,8 @@ import pytest
 from tests.helpers.configurations import bundled_config, with_objective
 from tests.helpers.training_data import data_of, one_sided_images, planted_rows
 from training.choices.choose import settle
-from training.config import AugmentationConfig, Config, bundled_configs
+from training.choices.precision import multiplies_bfloat16
+from training.config import AugmentationConfig, Config, DenoisingObjective, bundled_configs
 from training.data.dataset import DataSet
 
 SETTLED_SECTIONS = ("augmentation", "network", "objective", "optimisation")
@@ -26,9 +27,11 @@ def data_for(config: Config) -> DataSet:
 def opened(config: Config) -> Config:
     """Return a configuration with `auto` wherever it may stand."""
     network = config.network.model_copy(update={"widths": "auto", "residual_blocks": (), "latent_dim": "auto"})
-    names = ("epochs", "passes", "batch_size", "learning_rate", "patience")
+    names = ("epochs", "passes", "batch_size", "learning_rate", "patience", "precision")
     optimisation = config.optimisation.model_copy(update=dict.fromkeys(names, "auto"))
     objective = config.objective.model_copy(update={"likelihood": "auto"})
+    if isinstance(objective, DenoisingObjective):
+        objective = objective.model_copy(update={"denoiser_steps": "auto"})
     changed = {"network": network, "optimisation": optimisation, "objective": objective}
     return Config.model_validate(config.model_copy(update=changed).model_dump())
 
@@ -69,7 +72,8 @@ def test_reasons_are_aligned_lines_with_the_values() -> None:
     config = opened(bundled_config("images-vae"))
     choices = settle(config, data_for(config))
     network, optimisation = choices.config.network, choices.config.optimisation
-    assert list(choices.reasons) == ["likelihood", "latents", "copies", "steps"]
+    precision = ["precision"] if multiplies_bfloat16() else []
+    assert list(choices.reasons) == ["likelihood", "latents", "copies", *precision, "steps"]
     likelihood, latents, copies, steps = choices.describe().splitlines()
     assert likelihood.startswith(f"likelihood  {choices.config.objective.likelihood}: ")
     assert latents.startswith(f"latents     {network.latent_dim}: that many principal components explain ")

@@ -14,8 +14,8 @@ from tests.helpers.training_data import data_of, random_images
 from training.config import AugmentationConfig
 from training.fitting.augmentation import augment
 from training.fitting.draws import Draws
+from training.fitting.pair_stages import WholeNetwork
 from training.fitting.ranks import BatchShare
-from training.fitting.stages import WholeNetwork
 from training.fitting.trainer import fit
 
 FLIP, SHIFT = AugmentationConfig(shift=0, flip=True), AugmentationConfig(shift=2, flip=False)

@@ -133,3 +133,20 @@ def test_a_read_only_array_is_used_in_place_without_a_warning() -> None:
 def test_arrays_that_torch_cannot_use_are_copied() -> None:
     assert as_tensor(np.array([1, 2, 300], ">i2")).tolist() == [1, 2, 300]
     assert as_tensor(np.arange(3)[::-1]).tolist() == [2, 1, 0]
+
+
+@pytest.mark.parametrize("rows", [10, 11])
+def test_rows_are_followed_by_a_neighbour(rows: int) -> None:
+    neighbours = np.stack([(np.arange(rows) + 1) % rows, (np.arange(rows) + 2) % rows], 1)
+    batches = Batches(numbered(rows), 4, seed=0, neighbours=neighbours)
+    seen: set[int] = set()
+    for epoch in range(20):
+        batches.set_epoch(epoch)
+        drawn = order(batches)
+        assert len(drawn) == rows
+        distances = {(second - first) % rows for first, second in zip(drawn[::2], drawn[1::2], strict=False)}
+        assert distances <= {1, 2}
+        assert len(set(drawn[::2])) == len(drawn[::2])
+        seen |= distances
+    assert seen == {1, 2}
+    assert order(batches) == order(batches)

@@ -30,8 +30,9 @@ from training.fitting.beginning import (
     save_beginning,
 )
 from training.fitting.draws import Draws
+from training.fitting.pair_stages import plan_stages
 from training.fitting.runs import Run
-from training.fitting.stages import Stage, plan_stages
+from training.fitting.stages import Stage
 from training.fitting.trainer import fit
 from training.networks.base import Example, Network
 from training.networks.build import build_network

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.helpers.configurations import bundled_config, with_objective
+from training.data.dataset import DataSet
 from training.fitting.callbacks import Checkpoint, moving_average
+from training.fitting.trainer import fit
 
 
 def test_the_moving_average_forgets_the_random_start() -> None:
@@ -28,3 +31,11 @@ def test_a_checkpoint_loads_the_state_of_a_moved_folder(tmp_path: Path) -> None:
     moved.load_state_dict(saved)
     assert moved.best_model_path == str(tmp_path / "after" / "best.ckpt")
     assert moved.best_k_models == {str(tmp_path / "after" / "best.ckpt"): 0.5}
+
+
+@pytest.mark.parametrize(("warmup", "epochs"), [(0, 3), (4, 7)])
+def test_patience_begins_after_the_warmup(warmup: int, epochs: int, digits: DataSet, tmp_path: Path) -> None:
+    """With a rate of almost nothing no epoch improves: the first that counts is followed by two of patience."""
+    config = bundled_config("digits-vae", epochs=9, patience=2, learning_rate=1e-30, batch_size=512)
+    run = fit(with_objective(config, warmup_epochs=warmup), digits, tmp_path / "run", accelerator="cpu")
+    assert len(run.record.history["train"]) == epochs

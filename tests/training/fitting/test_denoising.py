@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from app.inputs import VectorInput
 from tests.helpers.configurations import bundled_config, with_objective
 from tests.helpers.training_networks import image_input
 from training.config import Config
 from training.data.dataset import DataSet, Split
-from training.fitting.denoising import DenoiserTraining, plan_denoiser, rows_per_step
+from training.fitting.denoising import DenoiserTraining, plan_denoiser
 from training.fitting.draws import Draws
 from training.fitting.trainer import fit
 from training.networks.build import build_network
@@ -78,16 +77,6 @@ def test_the_steps_decide_the_epochs_and_the_patience(
     assert (stage.plan.steps_per_epoch, stage.plan.epochs) == (steps_per_epoch, epochs)
     assert stage.config.optimisation.patience == patience
     assert stage.config.optimisation.batch_size == min(batch_size, 64)
-
-
-@pytest.mark.parametrize(
-    ("shape", "rows"),
-    [((1, 8, 8), 64), ((1, 28, 28), 20), ((3, 32, 32), 16), ((3, 64, 64), 4), ((1, 256, 256), 2), ((10,), 200)],
-)
-def test_large_images_have_fewer_rows_in_a_step(shape: tuple[int, ...], rows: int) -> None:
-    samples = VectorInput(shape=shape) if len(shape) == 1 else image_input(*shape)
-    assert rows_per_step(samples, 200) == rows
-    assert rows_per_step(samples, 2) == 2
 
 
 def test_few_rows_are_not_passed_more_than_200_times() -> None:

@@ -13,8 +13,8 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from tests.helpers.configurations import bundled_config
 from training.data.dataset import DataSet
 from training.fitting.batches import Batches
+from training.fitting.pair_stages import plan_stages
 from training.fitting.progress import EpochBar
-from training.fitting.stages import plan_stages
 from training.networks.build import build_network
 from training.preprocessing import fit_preprocessing
 

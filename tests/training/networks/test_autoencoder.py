@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from tests.helpers.training_networks import build, example
 from training.fitting.draws import Draws
+from training.networks.objectives import neighbour_nll
 
 
 def test_the_loss_is_the_cross_entropy_of_the_target() -> None:
@@ -26,3 +29,13 @@ def test_sparsity_adds_the_weighted_l1_norm_of_the_latents() -> None:
     torch.testing.assert_close(terms["penalty"], penalty)
     torch.testing.assert_close(terms["reconstruction"], dense.loss(example(x), Draws(0))["loss"])
     torch.testing.assert_close(terms["loss"], terms["reconstruction"] + penalty)
+
+
+def test_pairs_of_neighbours_add_their_weighted_loss() -> None:
+    network = build("ae", neighbours=3.0)
+    x = torch.rand(6, 1, 8, 8)
+    alone, paired = network.loss(example(x), Draws(0)), network.loss(replace(example(x), paired=True), Draws(0))
+    expected = neighbour_nll(network.encode(x)).mean()
+    assert alone.keys() == {"loss"}
+    torch.testing.assert_close(paired["neighbours"], expected)
+    torch.testing.assert_close(paired["loss"], alone["loss"] + 3.0 * expected)

@@ -22,6 +22,7 @@ from training.networks.objectives import (
     kl_to_standard_normal,
     kl_with_free_bits,
     log_prior_ratio,
+    neighbour_nll,
     reparameterise,
     squared_error,
 )
@@ -162,3 +163,23 @@ def test_sparsity_adds_the_l1_norm_of_the_latents() -> None:
     dense, sparse = (Autoencoder(stack, Bernoulli(), weight).loss(example, Draws(0)) for weight in (0.0, 0.1))
     assert sparse["penalty"].item() == pytest.approx(0.1 * (0.75 + 1.0) / 2)
     assert sparse["loss"].item() == pytest.approx(dense["loss"].item() + 0.0875)
+
+
+def test_the_loss_of_neighbours_is_the_probability_of_the_neighbour_among_all_others() -> None:
+    z = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0], [3.0, 0.0], [9.0, 9.0]])
+
+    def closeness(i: int, j: int) -> float:
+        return 1 / (1 + float((z[i] - z[j]).square().sum()))
+
+    expected = [
+        -math.log(closeness(i, j) / sum(closeness(i, other) for other in range(5) if other != i))
+        for i, j in ((0, 1), (1, 0), (2, 3), (3, 2))
+    ]
+    torch.testing.assert_close(neighbour_nll(z), torch.tensor(expected))
+
+
+def test_equal_neighbours_have_a_finite_gradient() -> None:
+    z = torch.zeros(4, 2, requires_grad=True)
+    neighbour_nll(z).sum().backward()
+    assert z.grad is not None
+    assert z.grad.isfinite().all()

@@ -331,3 +331,12 @@ def test_the_shortcut_of_an_export_is_stored_in_half_the_space() -> None:
     assert torch.equal(rounded.shortcut.up_weight, stack.shortcut.up_weight.half().float())
     assert not torch.equal(rounded.shortcut.up_weight, stack.shortcut.up_weight)
     assert torch.equal(rounded.shortcut.up_bias, stack.shortcut.up_bias)
+
+
+def test_the_shortcut_is_exact_where_layers_multiply_in_bfloat16() -> None:
+    network, axes = build("ae", DENSE, VectorInput(shape=(64,))), axes_of(4.0, 2.0, 1.0)
+    stack = placed(network, axes)
+    x = axes.mean + torch.randn(5, 3) @ axes.components
+    with torch.autocast("cpu", torch.bfloat16):
+        restored = stack.up(stack.down(x))
+    torch.testing.assert_close(restored, x, rtol=0, atol=1e-4)

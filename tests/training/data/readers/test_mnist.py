@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
     for part, rows in (("train", 40), ("t10k", 8)):
         images = random.integers(0, 256, (rows, 28, 28), dtype=np.uint8)
         images[0, 0, 0] = 255
-        (tmp_path / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_file(images)))
+        (tmp_path / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_file(images), mtime=0))
         (tmp_path / f"{part}-labels-idx1-ubyte").write_bytes(idx_file(np.arange(rows, dtype=np.uint8) % 10))
     return tmp_path
 
@@ -97,7 +97,7 @@ def test_an_unreachable_mirror_is_reported_in_one_line(tmp_path: Path) -> None:
 def mirror(folder: Path) -> Iterator[tuple[str, list[str]]]:
     """Serve the small files, all gzipped; yield the address and the list of requests."""
     for path in list(folder.glob("*ubyte")):
-        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), mtime=0))
         path.unlink()
     requests: list[str] = []
 

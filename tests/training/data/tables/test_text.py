@@ -25,8 +25,8 @@ WORD = "größe,b\n1,2\n"
         (WORD.encode("utf-16-le"), "text in UTF-16-LE, as its zero bytes tell"),
         (WORD.encode("utf-16-be"), "text in UTF-16-BE, as its zero bytes tell"),
         (WORD.encode("latin-1"), "not UTF-8, so it was read as Windows-1252, which is a guess: see --encoding"),
-        (gzip.compress(WORD.encode()), ""),
-        (gzip.compress(WORD.encode("latin-1")), "not UTF-8, so it was read as Windows-1252, which is a guess: "
+        (gzip.compress(WORD.encode(), mtime=0), ""),
+        (gzip.compress(WORD.encode("latin-1"), mtime=0), "not UTF-8, so it was read as Windows-1252, which is a guess: "
          "see --encoding"),
     ],
 )  # fmt: skip
@@ -57,7 +57,7 @@ def test_a_configured_encoding_is_used_without_a_guess(tmp_path: Path) -> None:
         (b"\0" * 500, None, "line 1: a NUL byte"),
         (b"PK\x03\x04...", None, "expected text, got a ZIP archive or a spreadsheet: save the sheet as CSV"),
         (b"PAR1...", None, r"expected text, got a Parquet file: give it the suffix \.parquet"),
-        (gzip.compress(b"a,b\n")[:-6], None, "cannot be read: Compressed file ended"),
+        (gzip.compress(b"a,b\n", mtime=0)[:-6], None, "cannot be read: Compressed file ended"),
         (b"\x1f\x8b\x08\x00nonsense", None, "cannot be read"),
         (codecs.BOM_UTF16_LE + b"a\0b", None, "not 'utf-16-le'"),
         (codecs.BOM_UTF8 + b"\xff,b\n", None, "not 'utf-8'"),

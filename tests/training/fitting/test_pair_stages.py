@@ -14,7 +14,8 @@ from training.config import Config, NetworkConfig
 from training.data.dataset import DataSet, Split
 from training.errors import InvalidConfiguration
 from training.fitting.draws import Draws
-from training.fitting.stages import Stage, WholeNetwork, plan_stages
+from training.fitting.pair_stages import WholeNetwork, plan_stages
+from training.fitting.stages import Stage
 from training.networks.base import Example
 from training.networks.build import build_network
 from training.preprocessing import fit_preprocessing
