@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from training.exporting.export import export
 from training.fitting.runs import Run
 from training.fitting.trainer import fit
 
-DENOISER_STEPS = 800
+DENOISER_STEPS = 200
+FAMILIES = ["digits-ae", "digits-sdae", "digits-vae"]
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -35,17 +37,34 @@ def digits() -> DataSet:
     return load_data(config.data, None, config.optimisation.seed)
 
 
-@pytest.fixture(scope="session", params=["digits-ae", "digits-sdae", "digits-vae"])
-def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, digits: DataSet) -> Run:
-    """Return a finished run of each family, trained with its bundled configuration, the denoiser for fewer steps."""
-    folder = tmp_path_factory.mktemp("run") / str(request.param)
-    config = load_config(str(request.param))
-    if request.param == "digits-sdae":
-        config = with_objective(config, denoiser_steps=DENOISER_STEPS)
-    return fit(config, digits, folder, accelerator="cpu")
+@pytest.fixture(scope="session")
+def train(tmp_path_factory: pytest.TempPathFactory, digits: DataSet) -> Callable[[str], Run]:
+    """Return a function that trains a bundled configuration at its first call; a denoiser gets fewer steps."""
+
+    def run_of(name: str) -> Run:
+        config = load_config(name)
+        if name == "digits-sdae":
+            config = with_objective(config, denoiser_steps=DENOISER_STEPS)
+        return fit(config, digits, tmp_path_factory.mktemp("run") / name, accelerator="cpu")
+
+    return functools.cache(run_of)
 
 
 @pytest.fixture(scope="session")
-def exported(trained: Run, digits: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def write(
+    tmp_path_factory: pytest.TempPathFactory, train: Callable[[str], Run], digits: DataSet
+) -> Callable[..., Path]:
+    """Return a function that exports the run of a bundled configuration at its first call."""
+    return functools.cache(lambda name: export(train(name), digits, tmp_path_factory.mktemp("models")))
+
+
+@pytest.fixture(params=FAMILIES)
+def trained(request: pytest.FixtureRequest, train: Callable[[str], Run]) -> Run:
+    """Return a finished run of each family."""
+    return train(str(request.param))
+
+
+@pytest.fixture
+def exported(trained: Run, write: Callable[..., Path]) -> Path:
     """Return the folder of the version exported from the run."""
-    return export(trained, digits, tmp_path_factory.mktemp("models"))
+    return write(trained.config.name)

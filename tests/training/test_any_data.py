@@ -79,9 +79,10 @@ CONFIGS: dict[str, dict[str, Any]] = {
             "family": "denoising-autoencoder",
             "amount": [0.0, 0.3],
             "pretraining_epochs": 2,
-            "denoiser_steps": 300,
+            "denoiser_steps": 200,
         },
-        "optimisation": {"epochs": 20, "batch_size": 64, "learning_rate": 0.003, "ema_decay": 0.99},
+        "optimisation": {"epochs": 10, "batch_size": 64, "learning_rate": 0.003, "ema_decay": 0.99},
+        "evaluation": {"noise_amounts": [0.2]},
         "data": {},
     },
 }

@@ -38,7 +38,7 @@ def version(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("iris")
     write_table(folder / "iris.csv")
     places = ["--run-dir", str(folder / "run"), "--models-dir", str(folder / "models")]
-    options = ["--missing", "median", "--one-hot", "--epochs", "60", "--name", "iris", "--accelerator", "cpu"]
+    options = ["--missing", "median", "--one-hot", "--epochs", "20", "--name", "iris", "--accelerator", "cpu"]
     settings = ["--set", "optimisation.ema_decay=0.9", "--set", "optimisation.batch_size=16"]
     assert main(["train", "table-ae", "--data", str(folder / "iris.csv"), *options, *settings, *places]) == 0
     return folder / "models" / "iris" / "1"

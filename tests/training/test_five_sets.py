@@ -88,8 +88,8 @@ SMALL = ("--set", "network.widths=8,16", "--set", "network.hidden=32", "--set", 
 SETS: dict[str, tuple[Callable[[Path], Path], tuple[str, ...]]] = {
     "wines": (write_wines, ("table-ae", "--one-hot", "--missing", "median", "--epochs", "15")),
     "patients": (write_patients, ("table-ae", "--epochs", "8")),
-    "photographs": (write_photographs, ("images-ae", "--image-size", "16", "24", "--epochs", "30", *SMALL)),
-    "waves": (write_waves, ("images-ae", "--epochs", "25", *SMALL)),
+    "photographs": (write_photographs, ("images-ae", "--image-size", "16", "24", "--epochs", "12", *SMALL)),
+    "waves": (write_waves, ("images-ae", "--epochs", "12", *SMALL)),
     "hours": (write_windows, ("table-ae", "--kind", "vector", "--epochs", "12")),
 }
 
