@@ -71,7 +71,7 @@ def _write_model(run: Run, data: DataSet, folder: Path, version: int, tolerance:
     encoder = EncoderGraph(network, run.preprocessing)
     decoder = DecoderGraph(network, run.preprocessing, data.input.value_range)
     samples = repeat_samples(data.test, max(PARITY_BATCHES))
-    denoiser = DenoiserGraph(network.denoiser, run.preprocessing, data.input.value_range) if network.denoiser else None
+    denoiser = DenoiserGraph(network, run.preprocessing, data.input.value_range) if network.denoiser else None
     parity = write_graphs(encoder, decoder, folder, samples, tolerance, denoiser)
     write_golden(encoder, decoder, data.input, folder, denoiser)
     return Manifest(

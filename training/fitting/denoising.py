@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import torch
 from torch import Tensor, nn
 
 from training.choices.budget import denoiser_rows
@@ -40,7 +41,10 @@ class DenoiserTraining(Stage):
         assert denoiser is not None
         interval = 0.0, objective.interval[1]
         noise = TrainingNoise(objective.noise, interval, self.plan.value_range, LEVEL_POWER)
-        return denoiser.loss(noise.add(samples, self.preprocessing, draws), self.preprocessing(samples))
+        noisy = noise.add(samples, self.preprocessing, draws)
+        with torch.no_grad():  # the stack is finished
+            guide = self.network.reconstruct(noisy)
+        return denoiser.loss(noisy, guide, self.preprocessing(samples))
 
 
 def plan_denoiser(

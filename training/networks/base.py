@@ -78,6 +78,11 @@ class Network(nn.Module):
         """Return the mean of p(x|z) at the latents of x."""
         return self.likelihood.mean(self.decode(self.encode(x), labels))
 
+    def denoise(self, x: Tensor) -> Tensor:
+        """Return x without its noise. Shapes: (B, *input_shape) -> (B, *input_shape)."""
+        guide = self.reconstruct(x)
+        return self.denoiser(x, guide) if self.denoiser else guide
+
     def loss(self, example: Example, draws: Draws, beta: float = 1.0) -> dict[str, Tensor]:
         """
         Return the quantity to minimise as `loss`, and its terms by name, each a mean over the batch in nats per sample.

@@ -1,7 +1,8 @@
 """
-The denoiser: a network from noisy to clean samples, beside the stack and without its bottleneck.
+The denoiser: a network from noisy to clean samples, around the bottleneck of the stack.
 
-It predicts the noise and is blind to its level. With all weights zero, it returns its input.
+It predicts the noise and is blind to its level. Beside the noisy sample, it sees the stack's reconstruction of it: what
+is likely as a whole, where the noise leaves no details. With all weights zero, it returns its input.
 
 Sources: Zhang et al., "Beyond a Gaussian Denoiser", arXiv:1608.03981 (prediction of the noise, blind to its level);
 Ronneberger et al., "U-Net", arXiv:1505.04597 (skip connections). Differences: residual blocks without normalisation,
@@ -14,6 +15,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
@@ -34,6 +36,7 @@ class Denoiser(nn.Module):
     x minus the predicted noise.
 
         x       (B, *input_shape)  preprocessed, noisy or clean
+        guide   (B, *input_shape)  the stack's reconstruction of x
         output  (B, *input_shape)  an estimate of the clean samples
     """
 
@@ -41,18 +44,18 @@ class Denoiser(nn.Module):
         super().__init__()
         self.predictor = predictor
 
-    def noise(self, x: Tensor) -> Tensor:
-        """Return the predicted noise. Shapes: (B, *input_shape) -> (B, *input_shape)."""
-        predicted: Tensor = self.predictor(x)
+    def noise(self, x: Tensor, guide: Tensor) -> Tensor:
+        """Return the predicted noise. Shapes: (B, *input_shape) and (B, *input_shape) -> (B, *input_shape)."""
+        predicted: Tensor = self.predictor(x, guide)
         return predicted.float()
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return x without the predicted noise. Shapes: (B, *input_shape) -> (B, *input_shape)."""
-        return x - self.noise(x)
+    def forward(self, x: Tensor, guide: Tensor) -> Tensor:
+        """Return x without the noise. Shapes: (B, *input_shape) and (B, *input_shape) -> (B, *input_shape)."""
+        return x - self.noise(x, guide)
 
-    def loss(self, noisy: Tensor, clean: Tensor) -> dict[str, Tensor]:
+    def loss(self, noisy: Tensor, guide: Tensor, clean: Tensor) -> dict[str, Tensor]:
         """Return the loss, a mean over the batch in nats per sample."""
-        return {"loss": best_variance_nll(self(noisy), clean).mean()}
+        return {"loss": best_variance_nll(self(noisy, guide), clean).mean()}
 
 
 def best_variance_nll(output: Tensor, target: Tensor) -> Tensor:
@@ -78,7 +81,7 @@ class UNet(nn.Module):
     def __init__(self, shape: tuple[int, int, int], widths: Sequence[int]) -> None:
         super().__init__()
         channels, *size = shape
-        self.entry = nn.Conv2d(channels, widths[0], 3, padding=1)
+        self.entry = nn.Conv2d(2 * channels, widths[0], 3, padding=1)
         levels = []
         for width, next_width in pairwise(widths):
             levels.append(Level(width, next_width, (size[0], size[1])))
@@ -92,9 +95,9 @@ class UNet(nn.Module):
         if self.linear:
             start_at_zero(self.linear)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the noise. Shapes: (B, C, H, W) -> (B, C, H, W)."""
-        hidden, skips = self.entry(x), []
+    def forward(self, x: Tensor, guide: Tensor) -> Tensor:
+        """Return the noise. Shapes: (B, C, H, W) and (B, C, H, W) -> (B, C, H, W)."""
+        hidden, skips = self.entry(torch.cat([x, guide], 1)), []
         levels = [level for level in self.levels if isinstance(level, Level)]
         for level in levels:
             skips.append(level.before(hidden))
@@ -123,8 +126,8 @@ class DenseNoise(nn.Module):
 
     def __init__(self, size: int) -> None:
         super().__init__()
-        self.linear = nn.Linear(size, size)
-        self.entry = nn.Linear(size, UNITS)
+        self.linear = nn.Linear(2 * size, size)
+        self.entry = nn.Linear(2 * size, UNITS)
         self.blocks = nn.ModuleList(
             nn.Sequential(nn.SiLU(), nn.Linear(UNITS, UNITS), nn.SiLU(), nn.Linear(UNITS, UNITS))
             for _ in range(DENSE_BLOCKS)
@@ -132,9 +135,9 @@ class DenseNoise(nn.Module):
         self.exit = nn.Linear(UNITS, size)
         start_at_zero(self.linear, self.exit)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the noise. Shapes: (B, *shape) -> (B, *shape)."""
-        flat = x.flatten(1)
+    def forward(self, x: Tensor, guide: Tensor) -> Tensor:
+        """Return the noise. Shapes: (B, *shape) and (B, *shape) -> (B, *shape)."""
+        flat = torch.cat([x.flatten(1), guide.flatten(1)], 1)
         hidden = self.entry(flat.clamp(-MAX_DEVIATION, MAX_DEVIATION))
         for block in self.blocks:
             hidden = hidden + block(hidden)

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from app.inputs import ValueRange
 from training.networks.base import Network
-from training.networks.denoiser import Denoiser
 from training.preprocessing import Preprocessor
 
 OUTPUT_NAMES = {1: ("latents",), 2: ("mu", "logvar")}
@@ -64,16 +63,16 @@ class DenoiserGraph(nn.Module):
     back as they are, to the last digit, even beyond the quantiles that the preprocessing clips to.
     """
 
-    def __init__(self, denoiser: Denoiser, preprocessing: Preprocessor, value_range: ValueRange | None) -> None:
+    def __init__(self, network: Network, preprocessing: Preprocessor, value_range: ValueRange | None) -> None:
         super().__init__()
-        self.denoiser = denoiser
+        self.network = network
         self.preprocessing = preprocessing
         self.value_range = value_range
 
     def forward(self, samples: Tensor) -> Tensor:
         """Return the denoised samples. Shapes: (B, *input_shape) -> (B, *input_shape)."""
         x = self.preprocessing(samples)
-        change = self.preprocessing.inverse(self.denoiser(x)) - self.preprocessing.inverse(x)
+        change = self.preprocessing.inverse(self.network.denoise(x)) - self.preprocessing.inverse(x)
         return clip_to_range(samples + change, self.value_range)
 
 

@@ -79,7 +79,7 @@ def test_the_denoiser_answers_like_torch_removes_noise_and_leaves_clean_samples_
         return
     model, samples = load_version(exported, manifest.name, 1), digits.test.in_users_units()
     with torch.no_grad():
-        expected = 16 * trained.network.denoiser(torch.from_numpy(samples) / 16).clamp(0, 1).numpy()
+        expected = 16 * trained.network.denoise(torch.from_numpy(samples) / 16).clamp(0, 1).numpy()
     np.testing.assert_allclose(model.denoise(samples), expected, atol=0.02)  # weights were rounded to float16
     assert np.square(model.denoise(samples) / 16 - samples / 16).mean() < 0.001
     for level in (0.05, 0.1, 0.25, 0.5):

@@ -52,7 +52,7 @@ def test_levels_reach_from_none_to_the_most_and_small_ones_are_frequent(
     stage, noise = stage_of(config_of(amount=amount), grey(9)), []
     assert stage.network.denoiser is not None
 
-    def loss(noisy: torch.Tensor, clean: torch.Tensor) -> dict[str, torch.Tensor]:
+    def loss(noisy: torch.Tensor, guide: torch.Tensor, clean: torch.Tensor) -> dict[str, torch.Tensor]:
         noise.append((noisy - clean).flatten(1).std(dim=1))
         return {}
 

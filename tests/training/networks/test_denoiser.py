@@ -16,7 +16,7 @@ SHAPES = [(1, 8, 8), (3, 9, 14), (4, 33, 8), (2, 1, 5), (1, 128, 31), (7,), (784
 @pytest.mark.parametrize("shape", SHAPES)
 def test_an_untrained_denoiser_returns_its_input(shape: tuple[int, ...]) -> None:
     x = 5 * torch.randn(3, *shape)
-    assert torch.equal(build_denoiser(shape, (4, 6, 8))(x), x)
+    assert torch.equal(build_denoiser(shape, (4, 6, 8))(x, torch.randn_like(x)), x)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -24,7 +24,7 @@ def test_every_weight_takes_part(shape: tuple[int, ...]) -> None:
     denoiser, x = build_denoiser(shape, (4, 6, 8)), torch.rand(3, *shape)
     for weight in denoiser.parameters():
         torch.nn.init.normal_(weight, std=0.3)
-    denoiser.loss(x, torch.zeros_like(x))["loss"].backward()
+    denoiser.loss(x, torch.rand_like(x), torch.zeros_like(x))["loss"].backward()
     assert all(weight.grad is not None and weight.grad.any() for weight in denoiser.parameters())
 
 
@@ -32,9 +32,9 @@ def test_only_the_linear_part_extrapolates_to_outliers() -> None:
     denoiser = build_denoiser((5,), ())
     for name, weight in denoiser.named_parameters():
         (torch.nn.init.zeros_ if "linear" in name else torch.nn.init.normal_)(weight)
-    near, far = (denoiser.noise(torch.full((1, 5), value)) for value in (3.0, 300.0))
+    near, far, inside = (denoiser.noise(*torch.full((2, 1, 5), value)) for value in (3.0, 300.0, 2.0))
     assert torch.equal(near, far)
-    assert not torch.equal(near, denoiser.noise(torch.full((1, 5), 2.0)))
+    assert not torch.equal(near, inside)
 
 
 def test_details_go_around_the_bottleneck() -> None:
@@ -42,7 +42,16 @@ def test_details_go_around_the_bottleneck() -> None:
     denoiser, x = build_denoiser((1, 20, 20), (4, 6)), torch.rand(2, 1, 20, 20)
     for name, weight in denoiser.named_parameters():
         (torch.nn.init.zeros_ if "enlarge" in name else torch.nn.init.normal_)(weight)
-    assert (denoiser.noise(x)[0] != denoiser.noise(x)[1]).all()
+    first, second = denoiser.noise(x, torch.zeros_like(x))
+    assert (first != second).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (1, 20, 20), (7,)])
+def test_the_reconstruction_of_the_stack_has_its_say(shape: tuple[int, ...]) -> None:
+    denoiser, x, guides = build_denoiser(shape, (4, 6)), torch.rand(1, *shape), torch.rand(2, 1, *shape)
+    for weight in denoiser.parameters():
+        torch.nn.init.normal_(weight)
+    assert (denoiser.noise(x, guides[0]) != denoiser.noise(x, guides[1])).all()
 
 
 def test_the_loss_is_the_density_at_the_variance_that_fits_best() -> None:
@@ -68,5 +77,5 @@ def test_a_denoiser_of_vectors_contains_the_linear_one() -> None:
     denoiser, x = build_denoiser((5,), ()), torch.randn(8, 5)
     matrix = torch.randn(5, 5)
     with torch.no_grad():
-        dict(denoiser.named_parameters())["predictor.linear.weight"].copy_(torch.eye(5) - matrix)
-    torch.testing.assert_close(denoiser(x), x @ matrix.T)
+        dict(denoiser.named_parameters())["predictor.linear.weight"][:, :5].copy_(torch.eye(5) - matrix)
+    torch.testing.assert_close(denoiser(x, torch.randn(8, 5)), x @ matrix.T)

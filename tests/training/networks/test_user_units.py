@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from app.inputs import ImageInput, ValueRange
+from app.inputs import ImageInput, ValueRange, VectorInput
 from app.manifest import Preprocessing
 from tests.helpers.configurations import bundled_config, with_objective
+from tests.helpers.training_networks import build, image_input
+from training.networks.base import Network
 from training.networks.build import build_network
 from training.networks.denoiser import Denoiser, build_denoiser
 from training.networks.likelihoods import Gaussian
@@ -52,19 +54,26 @@ def test_a_conditional_decoder_takes_every_label_in_turn() -> None:
 class ConstantNoise(torch.nn.Module):
     """Predicts noise of 0.1 everywhere, in the network's units."""
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, guide: torch.Tensor) -> torch.Tensor:
         return torch.full_like(x, 0.1)
+
+
+def denoising(denoiser: Denoiser, samples: ImageInput | VectorInput) -> Network:
+    """Return a network with this denoiser."""
+    network = build("sdae", samples=samples)
+    network.denoiser = denoiser
+    return network
 
 
 def test_without_predicted_noise_samples_come_back_to_the_last_digit() -> None:
     """Even where log1p and its inverse round, and beyond the quantiles that the preprocessing clips to."""
     record = Preprocessing(log1p=(True, False), low=(0.0, -1.0), high=(5.0, 1.0), shift=(1.0, 3e5), scale=(0.3, 7.0))
     samples = torch.tensor([[0.1, 0.3], [1e4, -2.0], [700.3, 123.456]])
-    graph = DenoiserGraph(build_denoiser((2,), ()), Preprocessor(record, 1), None)
+    graph = DenoiserGraph(denoising(build_denoiser((2,), ()), VectorInput(shape=(2,))), Preprocessor(record, 1), None)
     assert torch.equal(graph(samples), samples)
 
 
 def test_predicted_noise_is_removed_in_the_users_units_and_the_answer_clipped() -> None:
     samples = torch.tensor([0.0, 0.5, 0.95, 1.0]).view(1, 1, 2, 2).expand(1, 3, 2, 2)
-    graph = DenoiserGraph(Denoiser(ConstantNoise()), preprocessing(), IMAGE.value_range)
+    graph = DenoiserGraph(denoising(Denoiser(ConstantNoise()), image_input(3, 2, 2)), preprocessing(), IMAGE.value_range)
     torch.testing.assert_close(graph(samples)[0, 0].flatten(), torch.tensor([0.0, 0.0, 0.05, 0.1]))
