@@ -75,5 +75,7 @@ def test_without_predicted_noise_samples_come_back_to_the_last_digit() -> None:
 
 def test_predicted_noise_is_removed_in_the_users_units_and_the_answer_clipped() -> None:
     samples = torch.tensor([0.0, 0.5, 0.95, 1.0]).view(1, 1, 2, 2).expand(1, 3, 2, 2)
-    graph = DenoiserGraph(denoising(Denoiser(ConstantNoise()), image_input(3, 2, 2)), preprocessing(), IMAGE.value_range)
+    graph = DenoiserGraph(
+        denoising(Denoiser(ConstantNoise()), image_input(3, 2, 2)), preprocessing(), IMAGE.value_range
+    )
     torch.testing.assert_close(graph(samples)[0, 0].flatten(), torch.tensor([0.0, 0.0, 0.05, 0.1]))
