@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
 
-from app.api.docs.document import build_document
 from app.api.state import CurrentState, State
 from app.engine.catalog import Catalog
 
@@ -36,18 +35,26 @@ REDOC_PAGE = """<!DOCTYPE html>
 </html>
 """
 """A page of our own: FastAPI's loads fonts and the script from other hosts."""
-SWAGGER_PAGE = bytes(
-    get_swagger_ui_html(
-        openapi_url="openapi.json",
-        title="Hourglass",
-        swagger_js_url="docs/assets/swagger-ui-bundle.js",
-        swagger_css_url="docs/assets/swagger-ui.css",
-        swagger_favicon_url="docs/assets/favicon-32x32.png",
-        swagger_ui_parameters={"tryItOutEnabled": True, "defaultModelsExpandDepth": -1, "validatorUrl": None},
-    ).body
-).decode()
 
 
+@cache
+def swagger_page() -> str:
+    """Return FastAPI's page with Swagger UI."""
+    from fastapi.openapi.docs import get_swagger_ui_html  # a start need not wait for what few requests need
+
+    return bytes(
+        get_swagger_ui_html(
+            openapi_url="openapi.json",
+            title="Hourglass",
+            swagger_js_url="docs/assets/swagger-ui-bundle.js",
+            swagger_css_url="docs/assets/swagger-ui.css",
+            swagger_favicon_url="docs/assets/favicon-32x32.png",
+            swagger_ui_parameters={"tryItOutEnabled": True, "defaultModelsExpandDepth": -1, "validatorUrl": None},
+        ).body
+    ).decode()
+
+
+@cache
 def content_policy(page: str) -> dict[str, str]:
     """
     Return the header that lets a browser run only the scripts of a page and of this server.
@@ -65,8 +72,6 @@ def content_policy(page: str) -> dict[str, str]:
     }
 
 
-SWAGGER_POLICY, REDOC_POLICY = content_policy(SWAGGER_PAGE), content_policy(REDOC_PAGE)
-
 router = APIRouter(include_in_schema=False)
 
 
@@ -80,13 +85,13 @@ async def home(state: CurrentState) -> Response:
 @router.get("/docs")
 async def docs() -> Response:
     """Show the document in Swagger UI, with requests to try."""
-    return HTMLResponse(SWAGGER_PAGE, headers=SWAGGER_POLICY)
+    return HTMLResponse(swagger_page(), headers=content_policy(swagger_page()))
 
 
 @router.get("/redoc")
 async def redoc() -> Response:
     """Show the document in Redoc, for reading."""
-    return HTMLResponse(REDOC_PAGE, headers=REDOC_POLICY)
+    return HTMLResponse(REDOC_PAGE, headers=content_policy(REDOC_PAGE))
 
 
 @router.get("/favicon.ico")
@@ -99,6 +104,8 @@ def install(app: FastAPI, state: State, version: str) -> None:
     """Add the OpenAPI document and its pages to the application."""
 
     def build(catalog: Catalog) -> bytes:
+        from app.api.docs.document import build_document  # a start need not wait for it
+
         return bytes(JSONResponse(build_document(app, catalog, version, state.settings)).body)
 
     async def openapi(_: Request) -> Response:

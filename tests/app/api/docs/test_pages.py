@@ -13,7 +13,7 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from app.api.docs import pages
+from app.api.docs import document
 from app.api.state import State
 from app.main import build_app
 from app.settings import Settings
@@ -70,7 +70,7 @@ def test_the_document_is_built_on_a_thread_and_kept(tiny_models: Path, monkeypat
         assert gate.wait(30)
         return {"openapi": "3.1.0"}
 
-    monkeypatch.setattr(pages, "build_document", build)
+    monkeypatch.setattr(document, "build_document", build)
 
     async def scenario() -> None:
         transport = httpx.ASGITransport(build_app(state))
