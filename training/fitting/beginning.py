@@ -31,19 +31,23 @@ MIN_ERROR = 1e-12
 """A squared error that is added to each, so that its logarithm is finite."""
 
 
-def place_shortcut(network: Network, preprocessing: Preprocessor, config: Config, data: DataSet) -> None:
+def place_shortcut(
+    network: Network, preprocessing: Preprocessor, config: Config, data: DataSet, *, whole: bool = False
+) -> None:
     """
     Put a network's shortcut at the principal axes, and the variance of its likelihood at the error that is left.
 
-    The axes are those of the training and the validation part, as a user's PCA would have them: which weights are kept
-    depends on the corrections, and those never see the validation part. The error is of axes of the training part.
+    The axes are those of the training part, so that the validation part tells whether training improves on them. With
+    `whole`, they are those of both parts, as a user's PCA would have them. The error is of the validation part by axes
+    of the training part.
     """
     if not isinstance(network.stack, CorrectingStack):
         return
     count = settled(config.network.latent_dim)
-    held_out = principal_axes([data.train], preprocessing, count, config.augmentation)
-    left = residual(held_out, data.validation, preprocessing)
-    axes = principal_axes([data.train, data.validation], preprocessing, count, config.augmentation)
+    axes = principal_axes([data.train], preprocessing, count, config.augmentation)
+    left = residual(axes, data.validation, preprocessing)
+    if whole:
+        axes = principal_axes([data.train, data.validation], preprocessing, count, config.augmentation)
     axes = replace(axes, residual=left)
     network.stack.shortcut.place(axes)
     if isinstance(network.likelihood, Gaussian):
@@ -86,10 +90,11 @@ def held_out_groups(data: DataSet) -> Batches:
     return Batches(data.validation, -(-len(data.validation) // MAX_GROUPS), None)
 
 
-def keep_best(stage: Stage, validation: Batches, first: Path, best: Path) -> None:
+def keep_best(stage: Stage, validation: Batches, first: Path, best: Path) -> bool:
     """
     Load the weights of the best epoch into a stage, or those before the first step unless training improved on them.
 
+    Return True if training improved on them.
     An improvement must be more than chance: its mean over held-out groups exceeds its standard error. The logarithms
     of squared errors must improve, too, by twice theirs: so neither a few rows far from all others decide alone, nor
     the many that are close.
@@ -101,8 +106,9 @@ def keep_best(stage: Stage, validation: Batches, first: Path, best: Path) -> Non
         if not is_improvement(beginning["criteria"], criteria(stage, validation), stage.criterion.endswith("/mse")):
             log.warning("%s: no epoch improved on the weights before training, which are kept", stage.plan.name)
             stage.load_state_dict(beginning["state_dict"])
-            return
+            return False
     log.info("%s: the weights of epoch %.0f of %d are kept", stage.plan.name, epoch["epoch"], len(stage.history))
+    return True
 
 
 def is_improvement(before: Tensor, after: Tensor, squared: bool) -> bool:

@@ -162,7 +162,8 @@ def _fit_stage(
                 "a smaller optimisation.learning_rate or optimisation.gradient_clip may help (--set)"
             )
     stage.to("cpu")
-    keep_best(stage, held_out_groups(data), first, best)
+    if not keep_best(stage, held_out_groups(data), first, best) and isinstance(stage, WholeNetwork):
+        place_shortcut(stage.network, stage.preprocessing, stage.config, data, whole=True)
     stage.cut_short = not _has_ended(last, plan)
 
 

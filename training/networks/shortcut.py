@@ -28,6 +28,11 @@ from training.networks.stacks import Layer, Stack
 
 UNIT_MARGIN = 0.02
 """Distance from 0 and 1 at which the shortcut's output is clipped before it becomes the logit of a Bernoulli."""
+MAX_DEVIATION = 3.0
+"""
+Standard deviations up to which the layers tell numbers of vectors apart. Training shows them too few outliers to
+correct, and the shortcut is linear at any distance.
+"""
 MIN_NOISE = 1e-12
 """Least variance of the noise, of data that the axes reconstruct exactly."""
 
@@ -142,10 +147,11 @@ class CorrectingStack(Stack):
         self.guides = nn.ModuleList(guides)
         """Each maps its input, at first the shortcut's output, to features of the next smaller size."""
         self.logits = logits
+        self.is_of_vectors = len(shortcut.input_shape) == 1
 
     def down(self, x: Tensor, depth: int | None = None) -> Tensor:
         """Return the output of the outermost `depth` layers, by default the corrected head."""
-        hidden = super().down(x, depth)
+        hidden = super().down(self._seen(x), depth)
         if depth is not None:
             return hidden
         return self.shortcut.down(x) + self.shortcut.head_scale * hidden
@@ -157,7 +163,7 @@ class CorrectingStack(Stack):
         for guide in self.guides:
             features = guide(features)
             views.append(features)
-        hidden = self.layer(len(self) - 1).up(self.shortcut.tail_scale * tail)
+        hidden = self.layer(len(self) - 1).up(self._seen(self.shortcut.tail_scale * tail))
         for index in reversed(range(len(self) - 1)):
             if views:
                 hidden = hidden + views[index]
@@ -166,6 +172,10 @@ class CorrectingStack(Stack):
             linear = linear.clamp(UNIT_MARGIN, 1 - UNIT_MARGIN).logit()
         output: Tensor = linear + hidden
         return output
+
+    def _seen(self, x: Tensor) -> Tensor:
+        """Return numbers as the layers see them: those of vectors, how far from the mean they may lie, are clipped."""
+        return x.clamp(-MAX_DEVIATION, MAX_DEVIATION) if self.is_of_vectors else x
 
     def begin(self) -> None:
         """Set the corrections to zero: the weights of the last layer each way. Layers that were pretrained stay."""
