@@ -340,3 +340,23 @@ def test_the_shortcut_is_exact_where_layers_multiply_in_bfloat16() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         restored = stack.up(stack.down(x))
     torch.testing.assert_close(restored, x, rtol=0, atol=1e-4)
+
+
+def test_layers_do_not_tell_outliers_of_vectors_apart() -> None:
+    network = build("ae", DENSE, VectorInput(shape=(64,)))
+    assert isinstance(network.stack, CorrectingStack)
+    for weight in network.parameters():
+        torch.nn.init.normal_(weight, std=0.1)
+    near, far, inside = (torch.full((1, 64), value) for value in (3.0, 300.0, 2.0))
+    corrections = [network.stack.down(x) - network.stack.shortcut.down(x) for x in (near, far, inside)]
+    torch.testing.assert_close(corrections[0], corrections[1])
+    assert not torch.allclose(corrections[0], corrections[2])
+
+
+def test_layers_see_every_number_of_an_image() -> None:
+    network = build("ae", CONV)
+    assert isinstance(network.stack, CorrectingStack)
+    for weight in network.parameters():
+        torch.nn.init.normal_(weight, std=0.1)
+    near, far = (network.stack.down(torch.full((1, 1, 8, 8), value)) for value in (3.0, 300.0))
+    assert not torch.allclose(near, far)
