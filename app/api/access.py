@@ -24,7 +24,7 @@ def read_policy(settings: Settings) -> Policy:
 
         rate_limits = RateLimits(settings.rate_limit)
     origins, names = _items(settings.cors_origins), _items(settings.allowed_hosts)
-    local = not names and is_loopback(settings.host)
+    local = not names and settings.uds is None and is_loopback(settings.host)
     closed = settings.keys_file is not None
     return Policy(
         keys=KeyFile(settings.keys_file) if settings.keys_file else None,
