@@ -45,8 +45,9 @@ class Variables(EnvSettingsSource):
     def __call__(self) -> dict[str, object]:
         """Return the values of the fields that have a variable."""
         values = super().__call__()
-        if SERVICE_ADDRESS.match(str(values.get("port"))):
-            del values["port"]
+        for name in ("port", "grpc_port"):
+            if SERVICE_ADDRESS.match(str(values.get(name))):
+                del values[name]
         return values
 
 
@@ -59,6 +60,10 @@ class Settings(BaseSettings):
     port: Port = Field(8000, description="Port to listen on; 0: a free one.")
     uds: Path | None = Field(
         None, description="Path of a Unix socket to listen on in place of host and port; none: host and port."
+    )
+    grpc_port: Port | None = Field(
+        None,
+        description="Port of gRPC on the same address, which needs the extra grpc; 0: a free one; none: no gRPC.",
     )
     models_dir: Path = Field(
         default_factory=default_models_dir,

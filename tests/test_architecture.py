@@ -111,6 +111,10 @@ LIBRARIES = {
     },
     "limits": {"app.server.guard.rate_limits"},
     "opentelemetry": {"app.server.traces"},
+    "grpc": {"app.api.v2.grpc"},
+    "grpc_health": {"app.api.v2.grpc"},
+    "grpc_reflection": {"app.api.v2.grpc"},
+    "google.protobuf": {"app.api.v2.grpc"},
     "fastapi": {"app.api", "app.main"},
     "starlette": {"app.api", "app.server"},
 }

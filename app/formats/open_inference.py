@@ -20,6 +20,8 @@ from app.formats.json_errors import describe
 from app.formats.tensors import (
     BYTES,
     DTYPES,
+    Blobs,
+    Source,
     Tensor,
     elements_from_bytes,
     elements_from_json,
@@ -50,27 +52,6 @@ class InferenceRequest(NamedTuple):
     id: str | None = None
 
 
-class Blobs:
-    """The bytes after the JSON, read in the order of the inputs."""
-
-    def __init__(self, content: bytes, start: int) -> None:
-        self._content = content
-        self._at = start
-
-    def take(self, size: int, name: str) -> bytes:
-        """Return a copy of the next bytes, which aligns the numbers in memory. Raises MalformedBody."""
-        available = len(self._content) - self._at
-        if size > available:
-            raise MalformedBody(f"{name}: expected {size} bytes after the JSON, got {available}")
-        self._at += size
-        return self._content[self._at - size : self._at]
-
-    def require_end(self) -> None:
-        """Raise MalformedBody if bytes remain that belong to no input."""
-        if available := len(self._content) - self._at:
-            raise MalformedBody(f"expected nothing after the last input, got {available} bytes")
-
-
 def read_request(content: bytes, header_length: int | None) -> InferenceRequest:
     """
     Read a request: only JSON, or `header_length` bytes of JSON and then the binary tensors that it describes.
@@ -83,16 +64,27 @@ def read_request(content: bytes, header_length: int | None) -> InferenceRequest:
     document = read_document(content, "data") if header_length is None else load(content[:end], EXAMPLE)
     if not isinstance(document, dict):
         raise MalformedBody(f"expected an object such as {EXAMPLE}, got {describe(document)}")
-    parameters = dict(_read_member(document, "parameters", dict, {}, "the request"))
-    binary = _flag(parameters.pop("binary_data_output", False), "binary_data_output")
     blobs = Blobs(content, end)
+    request = read_described(document, blobs, binary=False)
+    if header_length is not None:
+        blobs.require_end()
+    return request
+
+
+def read_described(document: Mapping[str, Any], blobs: Source, *, binary: bool) -> InferenceRequest:
+    """
+    Read a request from its JSON object and the bytes of its binary tensors, which are taken in the order of the inputs.
+
+    Outputs come as bytes if `binary` is set, unless the request says otherwise. Raises the errors of `read_request`.
+    """
+    parameters = dict(_read_member(document, "parameters", dict, {}, "the request"))
+    binary = _flag(parameters.pop("binary_data_output", binary), "binary_data_output")
     inputs: dict[str, Tensor] = {}
     for item in _objects(document, "inputs"):
         tensor = _read_tensor(item, blobs)
         if tensor.name in inputs:
             raise InvalidInput(f"inputs: {tensor.name!r} is given twice")
         inputs[tensor.name] = tensor
-    blobs.require_end()
     return InferenceRequest(
         inputs,
         parameters,
@@ -115,7 +107,7 @@ def read_raw(content: bytes, name: str, datatype: str, row_shape: tuple[int, ...
     return InferenceRequest({name: tensor}, {}, None, binary=True)
 
 
-def _read_tensor(document: Mapping[str, Any], blobs: Blobs) -> Tensor:
+def _read_tensor(document: Mapping[str, Any], blobs: Source) -> Tensor:
     """Read an input from its JSON object and, if it is binary, from `blobs`. Raises the errors of `read_request`."""
     name = _read_member(document, "name", str, None, "an input")
     if not name:

@@ -1,5 +1,5 @@
 """
 Processes, from the bound socket to the exit.
 
-Its modules are run, listener, unix_socket, server, signals, watchdog, supervisor and worker.
+Its modules are run, listener, unix_socket, grpc_port, server, signals, watchdog, supervisor and worker.
 """

@@ -145,6 +145,8 @@ class Server(UvicornServer):
             await super().startup(sockets)
         except OSError as error:
             raise listen_error(self._settings.host, self._settings.port, error) from error
+        for companion in self._lifecycle.companions:
+            await companion.start(self.server_state.tasks)
         self._on_start()
 
     async def on_tick(self, counter: int) -> bool:
@@ -166,10 +168,14 @@ class Server(UvicornServer):
         logging.getLogger("uvicorn.error").info("Shutting down")
         if not self.should_exit:
             self.end()
+        for companion in self._lifecycle.companions:
+            companion.stop_listening()
         await self._stop_listening(sockets or [])
         await self._answer(monotonic() + self._settings.shutdown_seconds)
         if self.server_state.connections or self.server_state.tasks:
             await self._cut_off()
+        for companion in self._lifecycle.companions:
+            await companion.close()
         self._watchdog.arm(CLEAN_UP_SECONDS)
         await self.lifespan.shutdown()
         self._watchdog.disarm()

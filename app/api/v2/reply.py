@@ -24,7 +24,7 @@ Outputs = list[tuple[str, Array, bool]]
 
 
 async def render(
-    result: Result, entry: Entry, query: Query, inputs: tuple[Array, ...], encoding: str | None, state: State
+    result: Result, entry: Entry, query: Query, inputs: tuple[Array, ...], state: State, encoding: str | None
 ) -> tuple[Headers, bytes]:
     """
     Return the headers and the body of an answer.

@@ -22,7 +22,8 @@ from app.errors import (
     ServiceError,
 )
 from app.formats import json_body
-from app.formats.open_inference import Blobs, read_raw, read_request, write_answer
+from app.formats.open_inference import read_raw, read_request, write_answer
+from app.formats.tensors import Blobs
 from tests.helpers.inference import NUMPY_TYPES, assert_refused, binary_input, json_input, only_input, read
 
 
