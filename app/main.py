@@ -73,15 +73,11 @@ def build_app(state: State) -> Gate:
     v2.install(app, infer)
     app.include_router(health.router)
     pages.install(app, state, installed_version())
-    gate = partial(
-        Gate,
-        translate=problems.translate,
-        lifecycle=state.lifecycle,
-        metrics=state.metrics,
-        request_log=request_log,
-        budget=state.budget,
-        traces=traces,
-    )
+    shared = (problems.translate, state.lifecycle, state.metrics, request_log, state.budget, traces)
+
+    def gate(app: Guard) -> Gate:
+        return Gate(app, *shared)
+
     policy = read_policy(state.settings)
     if state.settings.grpc_port is not None:
         add_grpc(state, policy, gate)

@@ -276,7 +276,7 @@ def test_another_client_may_send_the_bodies(address: str) -> None:
 
 def test_the_program_of_the_guide_gives_its_output() -> None:
     guide = (ROOT / "docs/guides/open-inference-protocol.md").read_text()
-    (program,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    program, _ = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
     with serving(models_dir=str(ROOT / "models")) as (_, url, _):
         program = program.replace("127.0.0.1:8000", url.removeprefix("http://"))
         ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)

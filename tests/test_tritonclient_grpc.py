@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import queue
+import re
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,7 @@ from tests.helpers import tiny
 from tests.helpers.images import encoded
 from tests.helpers.rpc import serving_grpc
 
+ROOT = Path(__file__).parent.parent
 SAMPLES = np.array([[0.25, 0.75, 0.5, 0], [1, 1, 1, 1]], np.float32)
 LATENTS = np.array([[1, 0.5], [2, 2]], np.float32)
 HALVES = np.array([[0.5, 0.5, 0.25, 0.25], [1, 1, 1, 1]], np.float32).reshape(2, 1, 2, 2)
@@ -289,3 +293,12 @@ def test_compressed_messages_are_read(address: str, algorithm: str) -> None:
     with tritonclient.grpc.InferenceServerClient(address) as client:
         result = client.infer("tiny-ae.encode", [sent("samples", SAMPLES)], compression_algorithm=algorithm)
     np.testing.assert_array_equal(result.as_numpy("latents"), LATENTS)
+
+
+def test_the_program_of_the_guide_gives_its_output() -> None:
+    guide = (ROOT / "docs/guides/open-inference-protocol.md").read_text()
+    _, program = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    with serving_grpc(models_dir=str(ROOT / "models")) as server:
+        program = program.replace("127.0.0.1:8001", server.address)
+        ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert ended.stdout.splitlines() == re.findall(r"^print\(.*\)  # (.*)$", program, re.MULTILINE)
