@@ -19,6 +19,7 @@ from app.api.state import State
 from app.api.v1 import routes as v1
 from app.api.v2 import routes as v2
 from app.api.v2.infer import InferEndpoint
+from app.api.v2.shared_memory import routes as shared_memory
 from app.distribution import installed_version
 from app.engine.process import limit_heap, return_memory
 from app.logs import flush_log, installed_writer, line_writer
@@ -71,6 +72,7 @@ def build_app(state: State) -> Gate:
     problems.install(app)
     v1.install(app, tasks)
     v2.install(app, infer)
+    shared_memory.install(app)
     app.include_router(health.router)
     pages.install(app, state, installed_version())
     shared = (problems.translate, state.lifecycle, state.metrics, request_log, state.budget, traces)

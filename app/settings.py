@@ -76,6 +76,11 @@ class Settings(BaseSettings):
     control: bool = Field(
         False, description="Let clients load and unload models with /v2; false: 403 `refused`. Needs one worker."
     )
+    shared_memory: bool = Field(
+        False,
+        description="Let clients of /v2 on this machine send tensors in shared memory; false: 403 `refused`. "
+        "Needs one worker.",
+    )
     workers: Annotated[int, Field(ge=1, le=256)] = Field(1, description="Server processes; each loads all models.")
     threads: Annotated[int, Field(ge=0, le=256)] = Field(
         0, description="Concurrent model runs per process; 0: the cores of the container, divided by the workers."

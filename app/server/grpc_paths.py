@@ -16,6 +16,8 @@ GRPC_READING = frozenset(
         "ModelConfig",
         "ModelStatistics",
         "RepositoryIndex",
+        "SystemSharedMemoryStatus",
+        "CudaSharedMemoryStatus",
     )
 )
 """Methods that every key may call."""

@@ -19,9 +19,11 @@ from app.api.v2.answer import answer_query
 from app.api.v2.models import Entries, Entry
 from app.api.v2.query import Query, read_query
 from app.api.v2.reply import HEADER_LENGTH, answer_encoding, render
+from app.api.v2.shared_memory.reading import shared_reader
 from app.engine.offload import LoopLimit
 from app.errors import MalformedBody
 from app.formats.open_inference import read_raw, read_request
+from app.formats.shared_memory import REGION
 from app.server.gate import EXCHANGE, Exchange
 from app.times import now
 
@@ -68,6 +70,7 @@ def _reading(
 ) -> tuple[int, int, Callable[[], Query]]:
     """Return the size of the work of reading a body, its limit on the event loop, and the function that reads."""
     size, encoding, header_length = len(content), headers.get(b"content-encoding"), None
+    read_shared = shared_reader(state) if state.regions.offered else None
     if HEADER_LENGTH in headers:
         length = headers[HEADER_LENGTH]
         header_length = int(length) if length.isdigit() and len(length) <= MAX_LENGTH_DIGITS else _refuse(length)
@@ -76,11 +79,13 @@ def _reading(
         row_shape = expected.shape[1:]
         parse = partial(read_raw, name=expected.name, datatype=expected.datatype, row_shape=row_shape)
     else:
-        parse = partial(read_request, header_length=header_length)
+        parse = partial(read_request, header_length=header_length, read_shared=read_shared)
     if encoding is not None:
         read = partial(read_decompressed, content, encoding, state, partial(read_query, entry, parse))
         return size, LoopLimit.DECOMPRESS_BYTES, read
     call = partial(read_query, entry, parse, content)
+    if read_shared is not None and REGION.encode() in content[:header_length]:
+        return 1, 0, call  # the size of the tensors is not known
     if size > LoopLimit.READ_BINARY_BYTES:
         return size, LoopLimit.READ_BINARY_BYTES, call
     return size if header_length is None else header_length, LoopLimit.READ_JSON_BYTES, call

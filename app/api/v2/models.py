@@ -20,13 +20,15 @@ from app.manifest import Manifest
 from app.tasks import TASKS, Task
 
 EXTENSIONS = ("binary_tensor_data", "model_repository", "model_configuration", "statistics", "parameters")
+SHARED_MEMORY_EXTENSION = "system_shared_memory"
 LATEST = "latest"
 """May stand for the number of the largest version."""
 
 
-def server_metadata() -> dict[str, Any]:
+def server_metadata(state: State) -> dict[str, Any]:
     """Return the server's name and version, and the extensions of the protocol that it supports."""
-    return {"name": "hourglass", "version": installed_version(), "extensions": list(EXTENSIONS)}
+    extensions = [*EXTENSIONS, SHARED_MEMORY_EXTENSION] if state.regions.offered else [*EXTENSIONS]
+    return {"name": "hourglass", "version": installed_version(), "extensions": extensions}
 
 
 class TensorDescription(NamedTuple):

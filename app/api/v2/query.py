@@ -11,6 +11,7 @@ from app.arrays import Array
 from app.errors import MAX_REPEATED_CHARACTERS, InvalidInput
 from app.formats.levels import numbers_from_levels
 from app.formats.open_inference import InferenceRequest
+from app.formats.shared_memory import Form
 from app.formats.tensors import LEVELS, Tensor
 from app.options import Options
 
@@ -22,8 +23,8 @@ class Query(NamedTuple):
 
     id: str | None
     """The request's id in the protocol, which the answer repeats."""
-    outputs: Mapping[str, bool]
-    """The wanted outputs in order, each True if it shall come as bytes."""
+    outputs: Mapping[str, Form]
+    """The wanted outputs in order, each with its form."""
     options: Options
     timeout: float | None
     """The time limit in seconds."""
@@ -52,8 +53,8 @@ def read_query(entry: Entry, parse: Callable[[Content], InferenceRequest], conte
     return Query(request.id, outputs, options, timeout, (entry.served.checks[name](rows),))
 
 
-def wanted_outputs(entry: Entry, request: InferenceRequest) -> Mapping[str, bool]:
-    """Return the wanted outputs, in the request's order, each True if it shall come as bytes. Raises InvalidInput."""
+def wanted_outputs(entry: Entry, request: InferenceRequest) -> Mapping[str, Form]:
+    """Return the wanted outputs, in the request's order, each with its form. Raises InvalidInput."""
     if request.outputs is None:
         return dict.fromkeys(entry.output_names, request.binary)
     for name in request.outputs:

@@ -91,9 +91,9 @@ def documented(operation: str, summary: str, *statuses: int, answers: dict[int |
 
 @router.get("", **documented("get_server_metadata", "Get server metadata"))
 @router.get("/", include_in_schema=False)
-async def get_server_metadata() -> ServerMetadata:
+async def get_server_metadata(state: CurrentState) -> ServerMetadata:
     """Return the server's name and version, and the extensions of the protocol that it supports."""
-    return ServerMetadata(**server_metadata())
+    return ServerMetadata(**server_metadata(state))
 
 
 @router.get("/health/live", **documented("get_server_live", "Check liveness"))

@@ -206,7 +206,7 @@ def test_raw_bytes_are_rows_of_one_input() -> None:
 )
 def test_answers_hold_their_numbers(array: npt.NDArray[np.float32], binary: bool) -> None:
     other = np.array([0.5, -1], np.float32)
-    content, length = write_answer({"model_name": "m", "id": "7"}, [("z", array.T, binary), ("e", other, False)])
+    content, length = write_answer({"model_name": "m", "id": "7"}, [("z", array.T, binary), ("e", other, False)], print)
     document = json.loads(content[:length])
     assert (document["model_name"], document["id"]) == ("m", "7")
     first, second = document["outputs"]

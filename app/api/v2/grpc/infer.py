@@ -13,7 +13,9 @@ from app.api.v2.grpc import open_inference_pb2 as pb
 from app.api.v2.grpc.messages import parse_message, read_message, render_message
 from app.api.v2.models import Entries
 from app.api.v2.query import read_query
+from app.api.v2.shared_memory.reading import shared_reader
 from app.engine.offload import LoopLimit
+from app.formats.shared_memory import REGION
 from app.server.gate import Exchange
 from app.times import now
 
@@ -36,8 +38,9 @@ class InferMethod:
         exchange.model, exchange.task = entry.served.manifest, entry.task_name
         requests = entry.served.requests[entry.task_name]
         try:
-            read = partial(read_query, entry, read_message, message)
-            query = await state.offload.run(*_reading_size(message), read)
+            read_shared = shared_reader(state) if state.regions.offered else None
+            read = partial(read_query, entry, partial(read_message, read_shared=read_shared), message)
+            query = await state.offload.run(*_reading_size(message, read_shared is not None), read)
             del message, read
             answer = await answer_query(query, entry, exchange, state, render_message)
             times.encoded = now()
@@ -49,7 +52,9 @@ class InferMethod:
         await exchange.respond([], answer)
 
 
-def _reading_size(message: pb.ModelInferRequest) -> tuple[int, int]:
+def _reading_size(message: pb.ModelInferRequest, may_share: bool) -> tuple[int, int]:
     """Return the size of the work of reading a message, and its limit on the event loop."""
+    if may_share and any(REGION in item.parameters for item in message.inputs):
+        return 1, 0  # the size of the tensors is not known
     limit = LoopLimit.READ_BINARY_BYTES if message.raw_input_contents else LoopLimit.READ_TYPED_BYTES
     return message.ByteSize(), limit

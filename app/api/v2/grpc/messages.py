@@ -23,6 +23,7 @@ from app.arrays import Array
 from app.engine.offload import LoopLimit
 from app.errors import MAX_REPEATED_CHARACTERS, InvalidInput, MalformedBody, NotNumbers
 from app.formats.open_inference import MAX_TENSORS, InferenceRequest, read_described
+from app.formats.shared_memory import REGION, Form, ReadShared, Span, WriteShared, write_span
 from app.formats.tensors import BYTES, DTYPES
 from app.tasks import Result
 
@@ -60,29 +61,33 @@ def parse_message(kind: Any, content: bytes) -> Any:
         raise MalformedBody(f"expected a {kind.DESCRIPTOR.name}, got {len(content)} bytes that hold none") from error
 
 
-def read_message(message: pb.ModelInferRequest) -> InferenceRequest:
+def read_message(message: pb.ModelInferRequest, read_shared: ReadShared | None = None) -> InferenceRequest:
     """Return the request of a message. Raises what `read_request` raises for a request of HTTP."""
     items = message.inputs
     if len(items) > MAX_TENSORS:
         raise MalformedBody(f"inputs: expected at most {MAX_TENSORS}, got {len(items)}")
+    own = [item for item in items if not (item.parameters and REGION in item.parameters)]
     contents = list(message.raw_input_contents)
-    typed = len(items) > 0 and not contents
+    typed = len(own) > 0 and not contents
     if typed:
-        contents = [typed_bytes(item) for item in items]
-    elif len(contents) != len(items):
-        raise MalformedBody(f"raw_input_contents: expected one for each of {len(items)} inputs, got {len(contents)}")
+        contents = [typed_bytes(item) for item in own]
+    elif len(contents) != len(own):
+        raise MalformedBody(f"raw_input_contents: expected one for each of {len(own)} inputs, got {len(contents)}")
+    sizes = iter(map(len, contents))
     document = {
         "id": message.id or None,
         "parameters": read_parameters(message.parameters),
-        "inputs": [_describe(item, content, typed) for item, content in zip(items, contents, strict=True)],
+        "inputs": [_describe(item, sizes, typed) for item in items],
         "outputs": [
             {"name": output.name, "parameters": read_parameters(output.parameters)} for output in message.outputs
         ],
     }
-    request = read_described(document, Contents(iter(contents)), binary=not typed)
-    if request.outputs is not None:  # they come all raw or all typed: a client finds them by their places
-        return request._replace(outputs=dict.fromkeys(request.outputs, request.binary))
-    return request
+    request = read_described(document, Contents(iter(contents)), read_shared, binary=not typed)
+    if request.outputs is None:
+        return request
+    # They come all raw or all typed, except those in shared memory: a client finds them by their places.
+    forms = {name: form if isinstance(form, Span) else request.binary for name, form in request.outputs.items()}
+    return request._replace(outputs=forms)
 
 
 def read_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,12 +110,14 @@ def typed_bytes(item: Any) -> bytes:
         raise NotNumbers(f"{name}: expected numbers that {datatype} can hold, got others") from error
 
 
-def _describe(item: Any, content: bytes, typed: bool) -> dict[str, Any]:
+def _describe(item: Any, sizes: Iterator[int], typed: bool) -> dict[str, Any]:
     """Return an input as /v2 describes it in JSON. Raises MalformedBody if it has two contents."""
-    if not typed and item.HasField("contents"):
-        raise MalformedBody(f"{item.name[:MAX_REPEATED_CHARACTERS]}: expected raw or typed contents, got both")
     parameters = read_parameters(item.parameters)
-    parameters["binary_data_size"] = len(content)
+    shared = REGION in parameters
+    if (shared or not typed) and item.HasField("contents"):
+        raise MalformedBody(f"{item.name[:MAX_REPEATED_CHARACTERS]}: expected raw or typed contents, got both")
+    if not shared:
+        parameters["binary_data_size"] = next(sizes)
     return {"name": item.name, "datatype": item.datatype, "shape": list(item.shape), "parameters": parameters}
 
 
@@ -119,24 +126,31 @@ async def render_message(result: Result, entry: Entry, query: Query, inputs: tup
     arrays = {entry.task.gives: result.array, **result.extras}
     for name in entry.task.echoes:
         arrays.setdefault(name, *inputs)
-    outputs = [(name, arrays[name], raw) for name, raw in query.outputs.items()]
-    write = partial(write_message, entry, query.id, result.seed, outputs)
-    raw = all(query.outputs.values())
-    limit = LoopLimit.WRITE_BINARY_NUMBERS if raw else LoopLimit.WRITE_JSON_NUMBERS
+    outputs = [(name, arrays[name], form) for name, form in query.outputs.items()]
+    write = partial(write_message, entry, query.id, result.seed, outputs, state.regions.write)
+    limit = LoopLimit.WRITE_BINARY_NUMBERS if all(query.outputs.values()) else LoopLimit.WRITE_JSON_NUMBERS
     return await state.offload.run(sum([array.size for _, array, _ in outputs]), limit, write)
 
 
-def write_message(entry: Entry, id_: str | None, seed: int | None, outputs: list[tuple[str, Array, bool]]) -> bytes:
-    """Return the bytes of an answer: the name and the numbers of each output, and True if they come raw."""
+def write_message(
+    entry: Entry, id_: str | None, seed: int | None, outputs: list[tuple[str, Array, Form]], write_shared: WriteShared
+) -> bytes:
+    """Return the bytes of an answer, with the name, the numbers and the form of each output."""
     message = pb.ModelInferResponse(model_name=entry.name, model_version=entry.version, id=id_ or "")
     if seed is not None:
         message.parameters["seed"].int64_param = seed
-    for name, values, raw in outputs:
+    raws = any(form is True for _, _, form in outputs)
+    for name, values, form in outputs:
         output = message.outputs.add(name=name, datatype="FP32", shape=values.shape)
-        numbers = np.ascontiguousarray(values, "<f4")
-        if raw:
-            message.raw_output_contents.append(numbers.tobytes())
+        if isinstance(form, Span):
+            for parameter, value in write_span(values, form, write_shared).items():
+                choice = "string_param" if isinstance(value, str) else "int64_param"
+                setattr(output.parameters[parameter], choice, value)
+            if raws:  # keeps the places of the others
+                message.raw_output_contents.append(b"")
+        elif form:
+            message.raw_output_contents.append(np.ascontiguousarray(values, "<f4").tobytes())
         else:
-            output.contents.fp32_contents.extend(numbers.reshape(-1).tolist())
+            output.contents.fp32_contents.extend(values.reshape(-1).tolist())
     content: bytes = message.SerializeToString()
     return content

@@ -14,6 +14,7 @@ from app.api.v2.grpc import open_inference_pb2 as pb
 from app.api.v2.grpc.health import check_health, list_health
 from app.api.v2.grpc.infer import InferMethod
 from app.api.v2.grpc.messages import parse_message
+from app.api.v2.grpc.regions import refuse_cuda, region_status, register_region, unregister_region
 from app.api.v2.models import Entries, Entry, server_metadata
 from app.api.v2.repository import check_load_parameters, controllable, index, model_name
 from app.errors import Refused, ShuttingDown, UnknownModel, UnknownVersion
@@ -91,9 +92,9 @@ async def model_ready(request: pb.ModelReadyRequest, state: State) -> pb.ModelRe
     return pb.ModelReadyResponse(ready=True)
 
 
-async def describe_server(_request: pb.ServerMetadataRequest, _state: State) -> pb.ServerMetadataResponse:
+async def describe_server(_request: pb.ServerMetadataRequest, state: State) -> pb.ServerMetadataResponse:
     """Return the server's name and version, and the extensions that it supports."""
-    return pb.ServerMetadataResponse(**server_metadata())
+    return pb.ServerMetadataResponse(**server_metadata(state))
 
 
 async def model_metadata(request: pb.ModelMetadataRequest, state: State) -> Any:
@@ -151,6 +152,12 @@ METHODS = {
     SERVICE + "RepositoryIndex": Method(pb.RepositoryIndexRequest, repository_index),
     SERVICE + "RepositoryModelLoad": Method(pb.RepositoryModelLoadRequest, load_model),
     SERVICE + "RepositoryModelUnload": Method(pb.RepositoryModelUnloadRequest, unload_model),
+    SERVICE + "SystemSharedMemoryStatus": Method(pb.SystemSharedMemoryStatusRequest, region_status),
+    SERVICE + "SystemSharedMemoryRegister": Method(pb.SystemSharedMemoryRegisterRequest, register_region),
+    SERVICE + "SystemSharedMemoryUnregister": Method(pb.SystemSharedMemoryUnregisterRequest, unregister_region),
+    SERVICE + "CudaSharedMemoryStatus": Method(pb.CudaSharedMemoryStatusRequest, refuse_cuda),
+    SERVICE + "CudaSharedMemoryRegister": Method(pb.CudaSharedMemoryRegisterRequest, refuse_cuda),
+    SERVICE + "CudaSharedMemoryUnregister": Method(pb.CudaSharedMemoryUnregisterRequest, refuse_cuda),
     HEALTH_SERVICE + "Check": Method(*check_health),
     HEALTH_SERVICE + "List": Method(*list_health),
 }

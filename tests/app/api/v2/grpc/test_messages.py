@@ -12,6 +12,7 @@ from app.api.v2.grpc import open_inference_pb2 as pb
 from app.api.v2.grpc.messages import parse_message, read_message, write_message
 from app.api.v2.models import Entries, Entry
 from app.errors import EmptyBatch, InvalidInput, MalformedBody, NotNumbers, Refused, ServiceError
+from app.formats.shared_memory import Span
 
 Input = pb.ModelInferRequest.InferInputTensor
 
@@ -90,7 +91,7 @@ def test_raw_numbers_are_read_where_they_are() -> None:
         (pb.ModelInferRequest(raw_input_contents=[b"1"]), MalformedBody, "expected one for each of 0 inputs"),
         (pb.ModelInferRequest(inputs=[Input(name="x")] * 65), MalformedBody, "expected at most 64, got 65"),
         (
-            raw(bytes(8), parameters={"shared_memory_region": pb.InferParameter(string_param="a")}),
+            raw(parameters={"shared_memory_region": pb.InferParameter(string_param="a")}),
             Refused,
             "shared_memory_region is not offered",
         ),
@@ -146,18 +147,34 @@ def test_a_request_without_inputs_gets_raw_outputs() -> None:
     assert read_message(pb.ModelInferRequest()).binary is True
 
 
+def refuse(*_: object) -> None:
+    """Stand in for shared memory that is not used."""
+    raise AssertionError
+
+
 def test_results_are_written_raw_or_typed(entry: Entry) -> None:
     numbers = np.array([[1, 2], [3, 4]], np.float32)
-    message = pb.ModelInferResponse.FromString(write_message(entry, "seven", 5, [("samples", numbers, True)]))
+    message = pb.ModelInferResponse.FromString(write_message(entry, "seven", 5, [("samples", numbers, True)], refuse))
     assert (message.model_name, message.model_version, message.id) == ("tiny-ae.reconstruct", "2", "seven")
     assert message.parameters["seed"].int64_param == 5
     assert message.outputs[0].shape == [2, 2]
     assert list(message.raw_output_contents) == [np.array([1, 2, 3, 4], "<f4").tobytes()]
     assert not message.outputs[0].HasField("contents")
-    message = pb.ModelInferResponse.FromString(write_message(entry, None, None, [("samples", numbers, False)]))
+    message = pb.ModelInferResponse.FromString(write_message(entry, None, None, [("samples", numbers, False)], refuse))
     assert list(message.outputs[0].contents.fp32_contents) == [1, 2, 3, 4]
     assert list(message.raw_output_contents) == []
     assert (message.id, dict(message.parameters)) == ("", {})
+
+
+def test_outputs_in_shared_memory_keep_the_places_of_the_others(entry: Entry) -> None:
+    numbers, written = np.array([1, 2], np.float32), []
+    outputs: list[Any] = [("samples", numbers, Span("region", 8, 64)), ("errors", numbers, True)]
+    content = write_message(entry, None, None, outputs, lambda *place: written.append(place))
+    message = pb.ModelInferResponse.FromString(content)
+    assert written == [(Span("region", 8, 64), numbers.tobytes())]
+    assert list(message.raw_output_contents) == [b"", numbers.tobytes()]
+    assert message.outputs[0].parameters["shared_memory_region"].string_param == "region"
+    assert message.outputs[0].parameters["shared_memory_byte_size"].int64_param == 8
 
 
 def test_bytes_that_are_no_message_are_named() -> None:
