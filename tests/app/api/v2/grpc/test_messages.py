@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies
 
 from app.api.state import State
 from app.api.v2.grpc import open_inference_pb2 as pb
@@ -180,3 +182,15 @@ def test_outputs_in_shared_memory_keep_the_places_of_the_others(entry: Entry) ->
 def test_bytes_that_are_no_message_are_named() -> None:
     with pytest.raises(MalformedBody, match="expected a ModelInferRequest, got 3 bytes"):
         parse_message(pb.ModelInferRequest, b"\xff\xff\xff")
+
+
+VALID = raw(
+    np.array([0.25, 4], "<f4").tobytes(),
+    parameters={"shared_memory_offset": pb.InferParameter(int64_param=3)},
+).SerializeToString()
+
+
+@given(strategies.binary(max_size=200), strategies.integers(0, len(VALID)), strategies.integers(0, len(VALID)))
+def test_any_bytes_are_a_request_or_an_error_for_the_client(noise: bytes, start: int, end: int) -> None:
+    with suppress(ServiceError):
+        read_message(parse_message(pb.ModelInferRequest, VALID[:start] + noise + VALID[end:]))
