@@ -14,13 +14,13 @@ import pytest
 from app.errors import InvalidSharedMemory, MalformedBody, Overloaded, Refused
 from app.formats.shared_memory import FOLDER, Regions, Span, read_span, write_span
 
-CONTENT = bytes(range(64))
+CONTENT = bytes(range(96))
 
 
 @pytest.fixture
 def memory() -> Iterator[SharedMemory]:
-    """Make shared memory of 64 bytes."""
-    memory = SharedMemory(create=True, size=64)
+    """Make shared memory of 96 bytes."""
+    memory = SharedMemory(create=True, size=96)
     (FOLDER / memory.name).write_bytes(CONTENT)
     yield memory
     memory.close()
@@ -29,9 +29,9 @@ def memory() -> Iterator[SharedMemory]:
 
 @pytest.fixture
 def regions(memory: SharedMemory) -> Iterator[Regions]:
-    """Register the second half of the memory."""
+    """Register a part in the middle of the memory."""
     regions = Regions()
-    regions.register("half", f"/{memory.name}", 32, 32)
+    regions.register("part", f"/{memory.name}", 32, 32)
     yield regions
     regions.close()
 
@@ -52,14 +52,14 @@ def open_file_count() -> int:
 
 
 def test_bytes_are_read_and_written_from_the_region_on(regions: Regions, memory: SharedMemory) -> None:
-    assert read(regions, "half", 0, 32) == CONTENT[32:]
-    assert read(regions, "half", 30, 2) == CONTENT[62:]
-    assert read(regions, "half", 32, 0) == b""
-    regions.write(Span("half", 4, 8), b"written")
+    assert read(regions, "part", 0, 32) == CONTENT[32:64]
+    assert read(regions, "part", 30, 2) == CONTENT[62:64]
+    assert read(regions, "part", 32, 0) == b""
+    regions.write(Span("part", 4, 8), b"written")
     assert content(memory) == CONTENT[:36] + b"written" + CONTENT[43:]
 
 
-@pytest.mark.parametrize("span", [("half", 1, 32), ("half", 33, 0), ("half", -1, 4), ("half", 0, -1), ("none", 0, 1)])
+@pytest.mark.parametrize("span", [("part", 1, 32), ("part", 33, 0), ("part", -1, 4), ("part", 0, -1), ("none", 0, 1)])
 def test_bytes_beyond_the_region_are_refused(
     regions: Regions, memory: SharedMemory, span: tuple[str, int, int]
 ) -> None:
@@ -72,14 +72,14 @@ def test_bytes_beyond_the_region_are_refused(
 
 def test_more_bytes_than_there_is_room_for_are_not_written(regions: Regions, memory: SharedMemory) -> None:
     with pytest.raises(InvalidSharedMemory, match="expected room for 5 bytes, got 4"):
-        regions.write(Span("half", 0, 4), b"12345")
+        regions.write(Span("part", 0, 4), b"12345")
     assert content(memory) == CONTENT
 
 
 def test_a_file_that_was_shortened_is_an_error(regions: Regions, memory: SharedMemory) -> None:
     os.truncate(FOLDER / memory.name, 40)
-    assert read(regions, "half", 0, 8) == CONTENT[32:40]
-    for access in (lambda: read(regions, "half", 0, 9), lambda: regions.write(Span("half", 0, 9), bytes(9))):
+    assert read(regions, "part", 0, 8) == CONTENT[32:40]
+    for access in (lambda: read(regions, "part", 0, 9), lambda: regions.write(Span("part", 0, 9), bytes(9))):
         with pytest.raises(InvalidSharedMemory, match="expected at least 41 bytes of shared memory, got 40"):
             access()
     assert (FOLDER / memory.name).stat().st_size == 40
@@ -87,7 +87,7 @@ def test_a_file_that_was_shortened_is_an_error(regions: Regions, memory: SharedM
 
 def test_a_file_that_was_removed_stays_until_its_region_is_forgotten(regions: Regions, memory: SharedMemory) -> None:
     (FOLDER / memory.name).rename(FOLDER / f"{memory.name}-moved")
-    assert read(regions, "half", 0, 32) == CONTENT[32:]
+    assert read(regions, "part", 0, 32) == CONTENT[32:64]
     (FOLDER / f"{memory.name}-moved").rename(FOLDER / memory.name)
 
 
@@ -115,7 +115,7 @@ def test_only_regular_files_are_opened(tmp_path: Path) -> None:
             (FOLDER / name).unlink(missing_ok=True)
 
 
-@pytest.mark.parametrize(("offset", "size"), [(0, 65), (64, 1), (-1, 4), (0, 0), (2**63, 2**63)])
+@pytest.mark.parametrize(("offset", "size"), [(0, 97), (96, 1), (-1, 4), (0, 0), (2**63, 2**63)])
 def test_a_region_lies_within_its_file(memory: SharedMemory, offset: int, size: int) -> None:
     regions = Regions()
     with pytest.raises(InvalidSharedMemory):
@@ -125,17 +125,17 @@ def test_a_region_lies_within_its_file(memory: SharedMemory, offset: int, size: 
 
 def test_a_name_is_registered_once_and_can_be_forgotten(regions: Regions, memory: SharedMemory) -> None:
     with pytest.raises(InvalidSharedMemory, match="registered already"):
-        regions.register("half", memory.name, 0, 1)
+        regions.register("part", memory.name, 0, 1)
     with pytest.raises(InvalidSharedMemory, match="1 to 250 characters"):
         regions.register("", memory.name, 0, 1)
     regions.register("other", memory.name, 0, 64)
-    assert [region.name for region in regions.status()] == ["half", "other"]
+    assert [region.name for region in regions.status()] == ["part", "other"]
     assert regions.status("other") == [("other", memory.name, 0, 64)]
     open_files = open_file_count()
-    regions.unregister("half")
-    regions.unregister("half")
-    with pytest.raises(InvalidSharedMemory, match="region 'half': no region of this name is registered"):
-        regions.status("half")
+    regions.unregister("part")
+    regions.unregister("part")
+    with pytest.raises(InvalidSharedMemory, match="region 'part': no region of this name is registered"):
+        regions.status("part")
     regions.unregister()
     assert regions.status() == []
     assert open_file_count() == open_files - 2
@@ -146,7 +146,7 @@ def test_bytes_are_counted_before_they_are_read(regions: Regions) -> None:
         raise Overloaded(f"{count} more do not fit")
 
     with pytest.raises(Overloaded, match="16 more"):
-        regions.read(Span("half", 0, 16), refuse)
+        regions.read(Span("part", 0, 16), refuse)
 
 
 def test_without_shared_memory_everything_is_refused(memory: SharedMemory) -> None:
@@ -163,9 +163,9 @@ def test_without_shared_memory_everything_is_refused(memory: SharedMemory) -> No
 
 
 def test_the_parameters_of_a_tensor_are_its_place() -> None:
-    parameters = {"shared_memory_region": "half", "shared_memory_byte_size": 16}
-    assert read_span(parameters, "samples", True) == Span("half", 0, 16)
-    assert read_span({**parameters, "shared_memory_offset": 8}, "samples", True) == Span("half", 8, 16)
+    parameters = {"shared_memory_region": "part", "shared_memory_byte_size": 16}
+    assert read_span(parameters, "samples", True) == Span("part", 0, 16)
+    assert read_span({**parameters, "shared_memory_offset": 8}, "samples", True) == Span("part", 8, 16)
     with pytest.raises(Refused, match="samples: expected tensors in the body; shared_memory_region is not offered"):
         read_span(parameters, "samples", False)
 
@@ -183,15 +183,15 @@ def test_the_parameters_of_a_tensor_are_its_place() -> None:
     ],
 )
 def test_parameters_without_a_place_are_named(change: dict[str, object]) -> None:
-    parameters = {"shared_memory_region": "half", "shared_memory_byte_size": 16, **change}
+    parameters = {"shared_memory_region": "part", "shared_memory_byte_size": 16, **change}
     with pytest.raises(MalformedBody, match="samples: expected a shared_memory_region"):
         read_span(parameters, "samples", True)
 
 
 def test_numbers_are_written_as_bytes(regions: Regions, memory: SharedMemory) -> None:
     numbers = np.array([[1, 2], [3, 4]], np.float32).T
-    assert write_span(numbers, Span("half", 8, 16), regions.write) == {
-        "shared_memory_region": "half",
+    assert write_span(numbers, Span("part", 8, 16), regions.write) == {
+        "shared_memory_region": "part",
         "shared_memory_offset": 8,
         "shared_memory_byte_size": 16,
     }

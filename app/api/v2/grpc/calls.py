@@ -18,15 +18,30 @@ import orjson
 import structlog
 from starlette.types import ASGIApp, Message, Scope
 
-from app.api.v2.grpc.statuses import grpc_code
-
 log = structlog.get_logger(__name__)
 
 HOP_HEADERS = frozenset({b"connection", b"content-length", b"content-type", b"x-content-type-options"})
 """Headers of answers that mean nothing in gRPC. The others become trailing metadata."""
+FRAMING = frozenset({"content-length", "content-encoding", "transfer-encoding"})
+"""Metadata that would describe the body of a request of HTTP, and describes nothing in gRPC."""
 ERROR_CODE = "error-code"
 """The trailing metadata with the code of an error, such as `unknown-model`."""
 BUG = "the server failed; its log says why"
+
+CODES = {
+    401: grpc.StatusCode.UNAUTHENTICATED,
+    403: grpc.StatusCode.PERMISSION_DENIED,
+    404: grpc.StatusCode.NOT_FOUND,
+    408: grpc.StatusCode.DEADLINE_EXCEEDED,
+    409: grpc.StatusCode.FAILED_PRECONDITION,
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    501: grpc.StatusCode.UNIMPLEMENTED,
+    503: grpc.StatusCode.UNAVAILABLE,
+    504: grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+"""Other statuses are INVALID_ARGUMENT below 500, else INTERNAL."""
+NOT_OFFERED = "refused"
+"""The error of a function that the server does not offer: gRPC has a code of its own for it."""
 
 Metadata = tuple[tuple[str, str], ...]
 
@@ -95,6 +110,13 @@ class Calls:
         raise AssertionError("abort raises")
 
 
+def grpc_code(status: int, error_code: str) -> grpc.StatusCode:
+    """Return the code of an error with a status of HTTP and a code of `app.errors`."""
+    if error_code == NOT_OFFERED:
+        return grpc.StatusCode.UNIMPLEMENTED
+    return CODES.get(status, grpc.StatusCode.INVALID_ARGUMENT if status < 500 else grpc.StatusCode.INTERNAL)
+
+
 def call_scope(path: str, context: Any, scheme: str) -> Scope:
     """Return the scope of a call."""
     metadata = context.invocation_metadata() or ()
@@ -108,7 +130,11 @@ def call_scope(path: str, context: Any, scheme: str) -> Scope:
         "raw_path": path.encode(),
         "query_string": b"",
         "root_path": "",
-        "headers": [(name.encode(), value.encode("latin-1")) for name, value in metadata if isinstance(value, str)],
+        "headers": [
+            (name.encode(), value.encode("latin-1"))
+            for name, value in metadata
+            if isinstance(value, str) and name not in FRAMING
+        ],
         "client": client_address(context.peer()),
         "server": None,
     }

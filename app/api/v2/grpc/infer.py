@@ -10,12 +10,14 @@ from app.api.request_body import read_body
 from app.api.state import State
 from app.api.v2.answer import answer_query
 from app.api.v2.grpc import open_inference_pb2 as pb
+from app.api.v2.grpc.gathering import Gathering
 from app.api.v2.grpc.messages import parse_message, read_message, render_message
 from app.api.v2.models import Entries
 from app.api.v2.query import read_query
 from app.api.v2.shared_memory.reading import shared_reader
 from app.engine.offload import LoopLimit
 from app.formats.shared_memory import REGION
+from app.server.budget import UNCOUNTED_BYTES
 from app.server.gate import Exchange
 from app.times import now
 
@@ -25,11 +27,14 @@ class InferMethod:
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self._gathering = Gathering()
 
     async def __call__(self, exchange: Exchange, receive: Receive) -> None:
         """Answer a request. Errors are raised for the gate."""
         state, times, exchange.task = self._state, exchange.times, ""
         content = await read_body(receive, exchange, state)
+        if len(content) <= UNCOUNTED_BYTES:  # a larger one fills much of a run by itself
+            await self._gathering.join()
         exchange.bytes_in, times.received = len(content), now()
         parse = partial(parse_message, pb.ModelInferRequest, content)
         message = await state.offload.run(len(content), LoopLimit.READ_BINARY_BYTES, parse)

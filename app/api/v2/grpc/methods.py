@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from google.protobuf.json_format import ParseDict
 from starlette.types import Receive, Scope, Send
@@ -14,9 +14,9 @@ from app.api.v2.grpc import open_inference_pb2 as pb
 from app.api.v2.grpc.health import check_health, list_health
 from app.api.v2.grpc.infer import InferMethod
 from app.api.v2.grpc.messages import parse_message
-from app.api.v2.grpc.regions import refuse_cuda, region_status, register_region, unregister_region
 from app.api.v2.models import Entries, Entry, server_metadata
 from app.api.v2.repository import check_load_parameters, controllable, index, model_name
+from app.api.v2.shared_memory.routes import CUDA_REFUSAL
 from app.errors import Refused, ShuttingDown, UnknownModel, UnknownVersion
 from app.server.gate import EXCHANGE, RETRY, Exchange
 from app.server.grpc_paths import HEALTH_SERVICE, SERVICE
@@ -138,6 +138,30 @@ async def unload_model(request: pb.RepositoryModelUnloadRequest, state: State) -
     name = request.model_name or request.repository_name
     await reloader.unload_model(model_name(name, state.catalog))
     return pb.RepositoryModelUnloadResponse(model_name=name, isUnloaded=True)
+
+
+async def region_status(request: pb.SystemSharedMemoryStatusRequest, state: State) -> Any:
+    """Return the status of a region, or of all."""
+    regions = {region.name: region._asdict() for region in state.regions.status(request.name)}
+    status = pb.SystemSharedMemoryStatusResponse.RegionStatus
+    return pb.SystemSharedMemoryStatusResponse(regions={name: status(**region) for name, region in regions.items()})
+
+
+async def register_region(request: pb.SystemSharedMemoryRegisterRequest, state: State) -> Any:
+    """Register a part of a file in /dev/shm."""
+    state.regions.register(request.name, request.key, request.offset, request.byte_size)
+    return pb.SystemSharedMemoryRegisterResponse()
+
+
+async def unregister_region(request: pb.SystemSharedMemoryUnregisterRequest, state: State) -> Any:
+    """Forget a region, or all."""
+    state.regions.unregister(request.name)
+    return pb.SystemSharedMemoryUnregisterResponse()
+
+
+async def refuse_cuda(_request: object, _state: State) -> NoReturn:
+    """Refuse what models on the CPU cannot use."""
+    raise Refused(CUDA_REFUSAL)
 
 
 INFER, STREAM = SERVICE + "ModelInfer", SERVICE + "ModelStreamInfer"

@@ -11,10 +11,11 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.testing import capture_logs
 
-from app.api.v2.grpc.calls import Calls, client_address
+from app import errors
+from app.api.v2.grpc.calls import Calls, client_address, grpc_code
 from app.api.v2.grpc.server import Handlers
-from app.errors import WrongShape
 from app.server.problems import problem_application
+from app.server.refusals import RequestTimeout
 
 PATH = "/test.Service/Method"
 
@@ -51,7 +52,7 @@ def test_an_application_gets_the_message_and_the_metadata() -> None:
         await send({"type": "http.response.body", "body": b"ans", "more_body": True})
         await send({"type": "http.response.body", "body": b"wer"})
 
-    answer, trailing = ask(app, (("x-api-key", "secret"), ("picture-bin", b"\x00")), tasks)
+    answer, trailing = ask(app, (("x-api-key", "secret"), ("picture-bin", b"\x00"), ("content-length", "5")), tasks)
     assert (answer, trailing) == (b"answer", {"x-request-id": "seven"})
     assert tasks == set()
     (scope,) = scopes
@@ -59,11 +60,11 @@ def test_an_application_gets_the_message_and_the_metadata() -> None:
     assert scope["client"][0] == "127.0.0.1"
     headers = dict(scope["headers"])
     assert headers[b"x-api-key"] == b"secret"
-    assert b"picture-bin" not in headers
+    assert not {b"picture-bin", b"content-length"} & headers.keys()
 
 
 def test_a_problem_document_becomes_a_code_a_detail_and_metadata() -> None:
-    app = problem_application(WrongShape("expected rows", headers={"Retry-After": "1"}), b"id-1")
+    app = problem_application(errors.WrongShape("expected rows", headers={"Retry-After": "1"}), b"id-1")
     with pytest.raises(grpc.RpcError) as caught:
         ask(app)
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
@@ -95,3 +96,26 @@ def test_the_text_of_a_bug_stays_in_the_log() -> None:
 )
 def test_the_address_of_a_client_is_read(peer: str, address: tuple[str, int] | None) -> None:
     assert client_address(peer) == address
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.MalformedBody, grpc.StatusCode.INVALID_ARGUMENT),
+        (errors.Unauthorized, grpc.StatusCode.UNAUTHENTICATED),
+        (errors.Forbidden, grpc.StatusCode.PERMISSION_DENIED),
+        (errors.Refused, grpc.StatusCode.UNIMPLEMENTED),
+        (errors.UnknownModel, grpc.StatusCode.NOT_FOUND),
+        (errors.LoadFailed, grpc.StatusCode.FAILED_PRECONDITION),
+        (RequestTimeout, grpc.StatusCode.DEADLINE_EXCEEDED),
+        (errors.TooManyRows, grpc.StatusCode.INVALID_ARGUMENT),
+        (errors.OutOfRange, grpc.StatusCode.INVALID_ARGUMENT),
+        (errors.TooManyRequests, grpc.StatusCode.RESOURCE_EXHAUSTED),
+        (errors.InternalError, grpc.StatusCode.INTERNAL),
+        (errors.Overloaded, grpc.StatusCode.UNAVAILABLE),
+        (errors.ShuttingDown, grpc.StatusCode.UNAVAILABLE),
+        (errors.Expired, grpc.StatusCode.DEADLINE_EXCEEDED),
+    ],
+)
+def test_an_error_has_its_code(error: type[errors.ServiceError], code: grpc.StatusCode) -> None:
+    assert grpc_code(error.status, error.code) is code

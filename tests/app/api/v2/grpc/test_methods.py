@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from multiprocessing.shared_memory import SharedMemory
+from pathlib import Path
 
 import pytest
 from google.protobuf.json_format import MessageToDict
@@ -18,11 +21,16 @@ from app.api.v2.grpc.methods import (
     model_metadata,
     model_ready,
     model_statistics,
+    refuse_cuda,
+    region_status,
+    register_region,
     repository_index,
     server_live,
+    unregister_region,
 )
-from app.errors import Refused, UnknownVersion
+from app.errors import InvalidSharedMemory, Refused, UnknownVersion
 from app.server.grpc_paths import GRPC_CONTROL, GRPC_PROBES, GRPC_READING
+from app.settings import Settings
 
 
 def test_every_path_that_the_guard_knows_is_a_method() -> None:
@@ -80,3 +88,38 @@ def test_the_index_is_that_of_http(client: TestClient, tiny_state: State) -> Non
 def test_models_are_not_loaded_without_control(tiny_state: State) -> None:
     with pytest.raises(Refused, match="HOURGLASS_CONTROL is not set"):
         asyncio.run(load_model(pb.RepositoryModelLoadRequest(model_name="tiny-ae"), tiny_state))
+
+
+@pytest.fixture(scope="module")
+def sharing(tiny_models: Path) -> Iterator[State]:
+    """Load the tiny models, with shared memory."""
+    state = State.load(Settings(models_dir=tiny_models, shared_memory=True))
+    yield state
+    state.close()
+
+
+def test_regions_are_registered_listed_and_forgotten(sharing: State) -> None:
+    memory = SharedMemory(create=True, size=64)
+    try:
+        register = pb.SystemSharedMemoryRegisterRequest(name="half", key=memory.name, offset=32, byte_size=32)
+        asyncio.run(register_region(register, sharing))
+        for request in (pb.SystemSharedMemoryStatusRequest(), pb.SystemSharedMemoryStatusRequest(name="half")):
+            (region,) = asyncio.run(region_status(request, sharing)).regions.values()
+            assert (region.name, region.key, region.offset, region.byte_size) == ("half", memory.name, 32, 32)
+        with pytest.raises(InvalidSharedMemory, match="registered already"):
+            asyncio.run(register_region(register, sharing))
+        asyncio.run(unregister_region(pb.SystemSharedMemoryUnregisterRequest(name="half"), sharing))
+        assert not asyncio.run(region_status(pb.SystemSharedMemoryStatusRequest(), sharing)).regions
+    finally:
+        memory.close()
+        memory.unlink()
+
+
+def test_without_shared_memory_the_reason_is_named(tiny_state: State) -> None:
+    with pytest.raises(Refused, match="HOURGLASS_SHARED_MEMORY is not set"):
+        asyncio.run(region_status(pb.SystemSharedMemoryStatusRequest(), tiny_state))
+
+
+def test_cuda_is_refused(sharing: State) -> None:
+    with pytest.raises(Refused, match="models run on the CPU"):
+        asyncio.run(refuse_cuda(pb.CudaSharedMemoryStatusRequest(), sharing))
