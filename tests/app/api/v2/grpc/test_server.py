@@ -138,6 +138,16 @@ def test_reflection_names_the_services_and_their_files(opened: grpc.Channel) -> 
     assert all(len(answer.file_descriptor_response.file_descriptor_proto) == 1 for answer in files)
 
 
+def test_a_call_belongs_to_the_trace_of_its_client(tiny_models: Path) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    with serving_grpc(models_dir=str(tiny_models), traces="true") as server, channel(server.address) as opened:
+        metadata = (("traceparent", f"00-{trace}-b7ad6b7169203331-01"),)
+        stub = opened.unary_unary(SERVICE + "ModelInfer")
+        _, answered = stub.with_call(ENCODE.SerializeToString(), metadata=metadata, timeout=30)
+        assert dict(answered.trailing_metadata())["traceresponse"].startswith(f"00-{trace}-")
+    assert any(f'"trace_id":"{trace}"' in line for line in server.lines)
+
+
 def test_large_metadata_is_refused(tiny_models: Path) -> None:
     with serving_grpc(models_dir=str(tiny_models), max_head_bytes="4096") as server, channel(server.address) as opened:
         code, _ = code_of(lambda: call(opened, "ModelInfer", ENCODE, (("x-large", "x" * 10_000),)))
