@@ -73,6 +73,16 @@ image-sizes: $(VENV)/.dev ## print the size of the image IMAGE by layer and by c
 lock: $(VENV)/.dev ## write the hashed requirements of the image after a change of constraints.txt
 	$(BIN)/python -m docker.lock
 
+STUBS := app/api/v2/grpc
+.PHONY: stubs
+stubs: ## write the messages of gRPC after a change of their .proto file
+	$(PYTHON) -m venv .stubs
+	.stubs/bin/python -m pip install --disable-pip-version-check --quiet grpcio-tools==1.85.1
+	.stubs/bin/python -m grpc_tools.protoc -I $(STUBS) --python_out=$(STUBS) --pyi_out=$(STUBS) open_inference.proto
+	@# A pool of its own: tritonclient's messages have the same names, and one pool cannot hold both.
+	sed -i.orig 's/_descriptor_pool\.Default()/_descriptor_pool.DescriptorPool()/' $(STUBS)/open_inference_pb2.py
+	rm -rf .stubs $(STUBS)/open_inference_pb2.py.orig
+
 .PHONY: test-docker
 test-docker: $(VENV)/.dev ## test the image named by IMAGE on the local Docker engine
 	HOURGLASS_IMAGE=$(IMAGE) $(BIN)/python -m pytest docker
@@ -89,7 +99,7 @@ bench: $(VENV)/.dev $(RIVALS:%=.bench/%/.installed) ## compare the server with o
 
 .PHONY: clean
 clean: ## delete everything that was installed or built, except models and runs
-	rm -rf $(VENV) .bench .system build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*
+	rm -rf $(VENV) .bench .stubs .system build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*
 	find app training tests bench docker examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

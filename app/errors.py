@@ -19,7 +19,7 @@ Every error for a client or an operator, as one tree.
         ├── 414  TargetTooLong
         ├── 415  UnsupportedMedia, UnsupportedEncoding
         ├── 421  MisdirectedRequest
-        ├── 422  InvalidParameter
+        ├── 422  InvalidParameter, InvalidSharedMemory
         ├── 422  InvalidInput ── NotNumbers, RaggedRows, EmptyBatch, WrongShape, NotFinite, OutOfRange, InvalidImage
         ├── 429  TooManyRequests
         ├── 431  HeadTooLarge
@@ -199,6 +199,10 @@ class OutOfRange(InvalidInput, code="out-of-range"):
 
 class InvalidImage(InvalidInput, code="invalid-image"):
     """The image cannot be decoded, or the model does not accept images."""
+
+
+class InvalidSharedMemory(ServiceError, status=422, code="invalid-shared-memory"):
+    """The region of shared memory is not registered, is too small, or cannot be opened."""
 
 
 class InvalidParameter(ServiceError, status=422, code="invalid-parameter"):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from app.api import health, problems
-from app.api.access import guarded
+from app.api.access import grpc_policy, read_policy
 from app.api.docs import pages
 from app.api.shortcut import Shortcut
 from app.api.state import State
 from app.api.v1 import routes as v1
 from app.api.v2 import routes as v2
 from app.api.v2.infer import InferEndpoint
+from app.api.v2.shared_memory import routes as shared_memory
 from app.distribution import installed_version
 from app.engine.process import limit_heap, return_memory
 from app.logs import flush_log, installed_writer, line_writer
 from app.server.connection import Connection
 from app.server.counters import Counters, inherited_folder
 from app.server.gate import Gate
+from app.server.guard.guard import Guard, Policy
 from app.server.limits import WATCH, ConnectionLimits, ConnectionWatch
 from app.server.metrics import Metrics
 from app.server.refusals import Refusal
@@ -64,7 +66,29 @@ def build_app(state: State) -> Gate:
     request_log = RequestLog(write_line) if write_line else None
     record = partial(record_refusal, state.metrics, request_log)
 
-    app = FastAPI(
+    app = new_fastapi(lifespan)
+    app.state.hourglass = state
+    tasks, infer = v1.task_endpoints(state), InferEndpoint(state)
+    problems.install(app)
+    v1.install(app, tasks)
+    v2.install(app, infer)
+    shared_memory.install(app)
+    app.include_router(health.router)
+    pages.install(app, state, installed_version())
+    shared = (problems.translate, state.lifecycle, state.metrics, request_log, state.budget, traces)
+
+    def gate(app: Guard) -> Gate:
+        return Gate(app, *shared)
+
+    policy = read_policy(state.settings)
+    if state.settings.grpc_port is not None:
+        add_grpc(state, policy, gate)
+    return gate(Guard(Shortcut(app, tasks, infer), policy))
+
+
+def new_fastapi(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[dict[str, object]]]) -> FastAPI:
+    """Return FastAPI without what it would add by itself."""
+    return FastAPI(
         title="Hourglass",
         lifespan=lifespan,
         docs_url=None,
@@ -74,15 +98,16 @@ def build_app(state: State) -> Gate:
         # the gate has the spans: those of FastAPI would be a second one for each request, and none for the tasks
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    app.state.hourglass = state
-    tasks, infer = v1.task_endpoints(state), InferEndpoint(state)
-    problems.install(app)
-    v1.install(app, tasks)
-    v2.install(app, infer)
-    app.include_router(health.router)
-    pages.install(app, state, installed_version())
-    guarded_app = guarded(Shortcut(app, tasks, infer), state.settings)
-    return Gate(guarded_app, problems.translate, state.lifecycle, state.metrics, request_log, state.budget, traces)
+
+
+def add_grpc(state: State, policy: Policy, gate: Callable[[Guard], Gate]) -> None:
+    """Let a process listen for gRPC, too, behind a gate of its own with the same metrics, log and budget."""
+    from app.api.v2.grpc.methods import Methods  # these need the packages of the extra
+    from app.api.v2.grpc.server import GrpcServer
+
+    methods = Methods(state)
+    app = gate(Guard(methods, grpc_policy(policy)))
+    state.lifecycle.companions.append(GrpcServer(app, methods.refuse, state))
 
 
 def counted_traces(state: State) -> Traces | None:

@@ -7,10 +7,11 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.distribution import bundled_models
+from app.setting_types import HostNames, Origins, Port, RateLimits, RootPath, Seconds
 
 PREFIX = "HOURGLASS_"
 TRAINING_VARIABLES = {"HOURGLASS_DATA_DIR", "HOURGLASS_CACHE_DIR"}
@@ -24,33 +25,6 @@ MODELS = Path("models")
 VERSION = re.compile(r"[^.].*/[1-9][0-9]{0,8}")
 """The folder of a version in a model repository, `<name>/<version>`."""
 MEBIBYTE = 1024 * 1024
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-def _items_like(item: str, separator: str, expected: str) -> AfterValidator:
-    """Return a check that a text is empty, or has items of a form between separators."""
-    pattern = re.compile(rf"({item})({separator} *({item}))*")
-
-    def check(text: str) -> str:
-        if text and not pattern.fullmatch(text):
-            raise ValueError(f"expected {expected}")
-        return text
-
-    return AfterValidator(check)
-
-
-RateLimits = Annotated[
-    str, _items_like(r"[1-9][0-9]{0,8}/(second|minute|hour|day)", ";", "100/second or 100/second;5000/hour")
-]
-Origins = Annotated[
-    str, _items_like(r"\*|https?://[^,/\s]+", ",", "origins without a path, such as https://app.example.com")
-]
-HostNames = Annotated[
-    str, _items_like(r"\*|(\*\.)?[A-Za-z0-9._-]+", ",", "names without a port, such as api.example.com")
-]
-RootPath = Annotated[
-    str, _items_like(r"(/[A-Za-z0-9._~-]+)+", "(?!)", "a path such as /hourglass, without / at its end")
-]
 
 
 def default_models_dir() -> Path:
@@ -71,8 +45,9 @@ class Variables(EnvSettingsSource):
     def __call__(self) -> dict[str, object]:
         """Return the values of the fields that have a variable."""
         values = super().__call__()
-        if SERVICE_ADDRESS.match(str(values.get("port"))):
-            del values["port"]
+        for name in ("port", "grpc_port"):
+            if SERVICE_ADDRESS.match(str(values.get(name))):
+                del values[name]
         return values
 
 
@@ -82,7 +57,14 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
     host: str = Field("127.0.0.1", description="Address to listen on; the image sets 0.0.0.0.")
-    port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on; 0: a free one.")
+    port: Port = Field(8000, description="Port to listen on; 0: a free one.")
+    uds: Path | None = Field(
+        None, description="Path of a Unix socket to listen on in place of host and port; none: host and port."
+    )
+    grpc_port: Port | None = Field(
+        None,
+        description="Port of gRPC on the same address, which needs the extra grpc; 0: a free one; none: no gRPC.",
+    )
     models_dir: Path = Field(
         default_factory=default_models_dir,
         description="Model repository: a folder with `<name>/<version>/`. By default `models` in the working folder, "
@@ -93,6 +75,11 @@ class Settings(BaseSettings):
     )
     control: bool = Field(
         False, description="Let clients load and unload models with /v2; false: 403 `refused`. Needs one worker."
+    )
+    shared_memory: bool = Field(
+        False,
+        description="Let clients of /v2 on this machine send tensors in shared memory; false: 403 `refused`. "
+        "Needs one worker.",
     )
     workers: Annotated[int, Field(ge=1, le=256)] = Field(1, description="Server processes; each loads all models.")
     threads: Annotated[int, Field(ge=0, le=256)] = Field(

@@ -15,11 +15,13 @@ from collections.abc import Iterator
 LISTENING = "0A"
 """The state of a socket that accepts connections. Source: Linux, include/net/tcp_states.h"""
 SECONDS = 1.0
+ACCEPTS = "00010000"
+"""The flag of a Unix socket that accepts connections. Source: Linux, include/uapi/linux/net.h, __SO_ACCEPTCON"""
 REQUEST = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nUser-Agent: healthcheck\r\nConnection: close\r\n\r\n"
 READY = b"HTTP/1.1 200 "
 
 Address = tuple[socket.AddressFamily, str, int]
-"""A family, a host and a port."""
+"""A family, a host and a port; of a Unix socket, its path and 0."""
 
 
 def parse_address(family: socket.AddressFamily, text: str) -> Address:
@@ -36,7 +38,7 @@ def parse_address(family: socket.AddressFamily, text: str) -> Address:
 
 
 def listening_sockets(processes: str) -> dict[str, Address]:
-    """Return the address of each TCP socket that listens in this container, by its inode."""
+    """Return the address of each socket that listens in this container, by its inode."""
     found = {}
     for name, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
         try:
@@ -47,7 +49,18 @@ def listening_sockets(processes: str) -> dict[str, Address]:
         for fields in map(str.split, lines):
             if fields[3] == LISTENING:
                 found[fields[9]] = parse_address(family, fields[1])
-    return found
+    return found | listening_unix_sockets(processes)
+
+
+def listening_unix_sockets(processes: str) -> dict[str, Address]:
+    """Return the address of each Unix socket that listens on a path, by its inode."""
+    try:
+        with open(f"{processes}/self/net/unix") as file:
+            lines = [line.rstrip("\n").split(maxsplit=7) for line in file.readlines()[1:]]
+    except OSError:
+        return {}
+    listening = [fields for fields in lines if len(fields) == 8 and fields[3] == ACCEPTS]
+    return {fields[6]: (socket.AF_UNIX, fields[7], 0) for fields in listening if not fields[7].startswith("@")}
 
 
 def servers(processes: str) -> Iterator[Address]:
@@ -77,7 +90,7 @@ def ask(address: Address, *, tls: bool) -> bytes:
     family, host, port = address
     with socket.socket(family) as plain:
         plain.settimeout(SECONDS)
-        plain.connect((host, port))
+        plain.connect(host if family == socket.AF_UNIX else (host, port))
         if not tls:
             plain.sendall(REQUEST)
             return plain.recv(100)
@@ -94,7 +107,7 @@ def problem(processes: str = "/proc") -> str:
     """Return why the server is not ready, or nothing if it is."""
     reason = "no process listens"
     for address in servers(processes):
-        place = f"{address[1]} port {address[2]}"
+        place = f"{address[1]} port {address[2]}" if address[2] else address[1]
         for tls in (False, True):
             try:
                 answer = ask(address, tls=tls)

@@ -112,12 +112,12 @@ REFUSED: list[tuple[str, tuple[Any, ...], str]] = [
     ("update_trace_settings", (), "nothing is here"),
     ("get_log_settings", (), "nothing is here"),
     ("update_log_settings", ({},), "nothing is here"),
-    ("get_system_shared_memory_status", (), "nothing is here"),
-    ("register_system_shared_memory", ("region", "/key", 8), "nothing is here"),
-    ("unregister_system_shared_memory", (), "nothing is here"),
-    ("get_cuda_shared_memory_status", (), "nothing is here"),
-    ("register_cuda_shared_memory", ("region", b"handle", 0, 8), "nothing is here"),
-    ("unregister_cuda_shared_memory", (), "nothing is here"),
+    ("get_system_shared_memory_status", (), "HOURGLASS_SHARED_MEMORY is not set"),
+    ("register_system_shared_memory", ("region", "/key", 8), "HOURGLASS_SHARED_MEMORY is not set"),
+    ("unregister_system_shared_memory", (), "HOURGLASS_SHARED_MEMORY is not set"),
+    ("get_cuda_shared_memory_status", (), "models run on the CPU"),
+    ("register_cuda_shared_memory", ("region", b"handle", 0, 8), "models run on the CPU"),
+    ("unregister_cuda_shared_memory", (), "models run on the CPU"),
     ("get_model_metadata", ("nobody",), "there is no model 'nobody'"),
     ("get_model_config", ("tiny-ae.encode", "9"), "has no version '9'"),
     ("get_inference_statistics", ("nobody",), "there is no model 'nobody'"),
@@ -276,7 +276,7 @@ def test_another_client_may_send_the_bodies(address: str) -> None:
 
 def test_the_program_of_the_guide_gives_its_output() -> None:
     guide = (ROOT / "docs/guides/open-inference-protocol.md").read_text()
-    (program,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    program, _ = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
     with serving(models_dir=str(ROOT / "models")) as (_, url, _):
         program = program.replace("127.0.0.1:8000", url.removeprefix("http://"))
         ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)

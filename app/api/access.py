@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from starlette.types import ASGIApp
+from dataclasses import replace
 
 from app.server.guard.cors import Cors
-from app.server.guard.guard import Guard, Policy
+from app.server.guard.guard import Policy
 from app.server.guard.hosts import AllowedHosts, is_loopback
 from app.server.guard.keys import KeyFile
 from app.settings import Settings
-
-
-def guarded(app: ASGIApp, settings: Settings) -> Guard:
-    """Return the application behind a guard with the policy of the settings. Raises StartupError."""
-    return Guard(app, read_policy(settings))
 
 
 def read_policy(settings: Settings) -> Policy:
@@ -24,7 +19,7 @@ def read_policy(settings: Settings) -> Policy:
 
         rate_limits = RateLimits(settings.rate_limit)
     origins, names = _items(settings.cors_origins), _items(settings.allowed_hosts)
-    local = not names and is_loopback(settings.host)
+    local = not names and settings.uds is None and is_loopback(settings.host)
     closed = settings.keys_file is not None
     return Policy(
         keys=KeyFile(settings.keys_file) if settings.keys_file else None,
@@ -35,6 +30,11 @@ def read_policy(settings: Settings) -> Policy:
         open_docs=not closed if settings.open_docs is None else settings.open_docs,
         open_metrics=not closed if settings.open_metrics is None else settings.open_metrics,
     )
+
+
+def grpc_policy(policy: Policy) -> Policy:
+    """Return the policy for gRPC: without the rules about pages in browsers, which cannot speak it."""
+    return replace(policy, hosts=None, cors=None, root_path="")
 
 
 def _items(text: str) -> list[str]:

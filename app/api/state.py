@@ -16,6 +16,7 @@ from app.engine.offload import Offload
 from app.engine.process import available_cores, return_memory
 from app.engine.reload import RepositoryReader
 from app.engine.served import RowLimits, ServedModel
+from app.formats.shared_memory import Regions
 from app.server.budget import Budget
 from app.server.lifecycle import Lifecycle
 from app.server.metrics import Metrics
@@ -38,6 +39,8 @@ class State:
         """The number of models that run at once."""
         self.lifecycle = Lifecycle()
         self.budget = Budget(settings.max_held_bytes, return_memory)
+        self.regions = Regions(shared_memory_refusal(settings))
+        """The regions of shared memory that clients have registered."""
         self.reloader: Reloader | None = None
         """None if the models are not those of a repository."""
         queue_seconds, run_seconds = settings.queue_seconds or math.inf, settings.run_seconds or math.inf
@@ -102,6 +105,7 @@ class State:
             self.reloader.close()
         self._batcher.close()
         self.offload.close()
+        self.regions.close()
 
     def _serve_model(self, autoencoder: Autoencoder) -> ServedModel:
         tasks = supported_tasks(autoencoder.manifest)
@@ -114,6 +118,15 @@ class State:
         """Yield the name, version and family of each served version."""
         for model in self.catalog.all_versions():
             yield model.manifest.name, str(model.manifest.version), model.manifest.family
+
+
+def shared_memory_refusal(settings: Settings) -> str | None:
+    """Return the reason why clients may not use shared memory, if so."""
+    if not settings.shared_memory:
+        return "shared memory is not offered here: HOURGLASS_SHARED_MEMORY is not set"
+    if settings.workers > 1:
+        return "this request would reach one of several workers: shared memory needs HOURGLASS_WORKERS=1"
+    return None
 
 
 def current_state(request: Request) -> State:

@@ -39,6 +39,8 @@ class LoopLimit:
 
     READ_JSON_BYTES = 512 * KIBI
     READ_BINARY_BYTES = 4 * MEBI
+    READ_TYPED_BYTES = 64 * KIBI
+    """Bytes of numbers in messages of gRPC, each of which becomes a Python object for a moment."""
     READ_IMAGE_SIZE = 16 * KIBI
     """Bytes of a PNG file, or its pixels if there are more of them."""
     DECOMPRESS_BYTES = KIBI

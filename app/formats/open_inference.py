@@ -17,9 +17,12 @@ from app.errors import MAX_REPEATED_CHARACTERS, EmptyBatch, InvalidInput, Malfor
 from app.formats.json_answer import write_object
 from app.formats.json_body import load, read_document
 from app.formats.json_errors import describe
+from app.formats.shared_memory import SHARED_MEMORY, Form, ReadShared, Span, WriteShared, read_span, write_span
 from app.formats.tensors import (
     BYTES,
     DTYPES,
+    Blobs,
+    Source,
     Tensor,
     elements_from_bytes,
     elements_from_json,
@@ -33,7 +36,7 @@ MAX_TENSORS = 64
 """Inputs, or outputs, of a request. No model here has more than two."""
 MAX_DIMENSIONS = 8
 MAX_DIMENSION = 2**31 - 1
-UNSUPPORTED_PARAMETERS = ("shared_memory_region", "shared_memory_offset", "shared_memory_byte_size", "classification")
+UNSUPPORTED_PARAMETERS = ("classification",)
 """Parameters of a tensor that request something other than its numbers."""
 EXAMPLE = '{"inputs": [{"name": "samples", "shape": [1, 784], "datatype": "FP32", "data": [0, 0.5]}]}'
 
@@ -43,39 +46,19 @@ class InferenceRequest(NamedTuple):
 
     inputs: dict[str, Tensor]
     parameters: dict[str, Any]
-    outputs: dict[str, bool] | None
-    """The wanted outputs by name, True if as bytes. None: all."""
+    outputs: dict[str, Form] | None
+    """The wanted outputs by name. None: all."""
     binary: bool = False
     """True if outputs come as bytes by default."""
     id: str | None = None
 
 
-class Blobs:
-    """The bytes after the JSON, read in the order of the inputs."""
-
-    def __init__(self, content: bytes, start: int) -> None:
-        self._content = content
-        self._at = start
-
-    def take(self, size: int, name: str) -> bytes:
-        """Return a copy of the next bytes, which aligns the numbers in memory. Raises MalformedBody."""
-        available = len(self._content) - self._at
-        if size > available:
-            raise MalformedBody(f"{name}: expected {size} bytes after the JSON, got {available}")
-        self._at += size
-        return self._content[self._at - size : self._at]
-
-    def require_end(self) -> None:
-        """Raise MalformedBody if bytes remain that belong to no input."""
-        if available := len(self._content) - self._at:
-            raise MalformedBody(f"expected nothing after the last input, got {available} bytes")
-
-
-def read_request(content: bytes, header_length: int | None) -> InferenceRequest:
+def read_request(content: bytes, header_length: int | None, read_shared: ReadShared | None = None) -> InferenceRequest:
     """
     Read a request: only JSON, or `header_length` bytes of JSON and then the binary tensors that it describes.
 
-    Raises MalformedBody, NotFinite, NotNumbers, RaggedRows, EmptyBatch, InvalidInput or Refused.
+    `read_shared` returns tensors in shared memory, if that is offered. Raises MalformedBody, NotFinite, NotNumbers,
+    RaggedRows, EmptyBatch, InvalidInput or Refused.
     """
     end = len(content) if header_length is None else header_length
     if end > len(content):
@@ -83,20 +66,33 @@ def read_request(content: bytes, header_length: int | None) -> InferenceRequest:
     document = read_document(content, "data") if header_length is None else load(content[:end], EXAMPLE)
     if not isinstance(document, dict):
         raise MalformedBody(f"expected an object such as {EXAMPLE}, got {describe(document)}")
-    parameters = dict(_read_member(document, "parameters", dict, {}, "the request"))
-    binary = _flag(parameters.pop("binary_data_output", False), "binary_data_output")
     blobs = Blobs(content, end)
+    request = read_described(document, blobs, read_shared, binary=False)
+    if header_length is not None:
+        blobs.require_end()
+    return request
+
+
+def read_described(
+    document: Mapping[str, Any], blobs: Source, read_shared: ReadShared | None, *, binary: bool
+) -> InferenceRequest:
+    """
+    Read a request from its JSON object and the bytes of its binary tensors, which are taken in the order of the inputs.
+
+    Outputs come as bytes if `binary` is set, unless the request says otherwise. Raises the errors of `read_request`.
+    """
+    parameters = dict(_read_member(document, "parameters", dict, {}, "the request"))
+    binary = _flag(parameters.pop("binary_data_output", binary), "binary_data_output")
     inputs: dict[str, Tensor] = {}
     for item in _objects(document, "inputs"):
-        tensor = _read_tensor(item, blobs)
+        tensor = _read_tensor(item, blobs, read_shared)
         if tensor.name in inputs:
             raise InvalidInput(f"inputs: {tensor.name!r} is given twice")
         inputs[tensor.name] = tensor
-    blobs.require_end()
     return InferenceRequest(
         inputs,
         parameters,
-        _read_outputs(document, binary),
+        _read_outputs(document, binary, shared=read_shared is not None),
         binary,
         _read_member(document, "id", str, None, "the request"),
     )
@@ -115,7 +111,7 @@ def read_raw(content: bytes, name: str, datatype: str, row_shape: tuple[int, ...
     return InferenceRequest({name: tensor}, {}, None, binary=True)
 
 
-def _read_tensor(document: Mapping[str, Any], blobs: Blobs) -> Tensor:
+def _read_tensor(document: Mapping[str, Any], blobs: Source, read_shared: ReadShared | None) -> Tensor:
     """Read an input from its JSON object and, if it is binary, from `blobs`. Raises the errors of `read_request`."""
     name = _read_member(document, "name", str, None, "an input")
     if not name:
@@ -126,17 +122,21 @@ def _read_tensor(document: Mapping[str, Any], blobs: Blobs) -> Tensor:
         raise InvalidInput(f"{name}: expected a datatype of {', '.join([*DTYPES, BYTES])}, got {datatype[:20]!r}")
     parameters = _tensor_parameters(document, name)
     size, data = parameters.get("binary_data_size"), document.get("data")
-    if (size is None) == (data is None):
+    span = None if parameters.keys().isdisjoint(SHARED_MEMORY) else read_span(parameters, name, read_shared is not None)
+    if (size is not None) + (data is not None) + (span is not None) != 1:
         raise MalformedBody(f"{name}: expected either data or the parameter binary_data_size")
     if isinstance(data, str):  # one element, as TorchServe takes it
         data = [data]
     shape = _check_shape(document.get("shape"), name, data)
-    if size is None:
+    if data is not None:
         parse = elements_from_json if datatype == BYTES else numbers_from_json
         return Tensor(name, datatype, shape, parse(data, name, datatype, shape))
-    if type(size) is not int or size < 0:
+    if span is not None and read_shared is not None:
+        blob = read_shared(span)
+    elif type(size) is not int or size < 0:
         raise MalformedBody(f"{name}: expected binary_data_size to be a whole number from 0, got {size!r:.60}")
-    blob = blobs.take(size, name)
+    else:
+        blob = blobs.take(size, name)
     if datatype == BYTES:
         return Tensor(name, datatype, shape, elements_from_bytes(blob, name, shape))
     return Tensor(name, datatype, shape, numbers_from_bytes(blob, name, datatype, shape))
@@ -170,16 +170,20 @@ def _count_rows(data: list[Any] | Rows, row_shape: list[Any]) -> int:
     return rows if not rest and len(sizes) == len(row_shape) else -1
 
 
-def write_answer(members: Mapping[str, Any], outputs: Sequence[tuple[str, Rows, bool]]) -> tuple[bytes, int | None]:
+def write_answer(
+    members: Mapping[str, Any], outputs: Sequence[tuple[str, Rows, Form]], write_shared: WriteShared
+) -> tuple[bytes, int | None]:
     """
     Return an answer, and the length of its JSON if binary tensors follow, else None.
 
-    `outputs` holds the name of each, its float32 numbers, and True if they come as bytes. `members` join the JSON.
+    `outputs` holds the name of each, its float32 numbers, and their form. `members` join the JSON.
     """
     tensors, blobs = [], []
-    for name, values, binary in outputs:
+    for name, values, form in outputs:
         tensor: dict[str, Any] = {"name": name, "shape": values.shape, "datatype": "FP32"}
-        if binary:
+        if isinstance(form, Span):
+            tensor["parameters"] = write_span(values, form, write_shared)
+        elif form:
             blob = np.ascontiguousarray(values, "<f4").tobytes()
             tensor["parameters"] = {"binary_data_size": len(blob)}
             blobs.append(blob)
@@ -190,14 +194,17 @@ def write_answer(members: Mapping[str, Any], outputs: Sequence[tuple[str, Rows, 
     return b"".join([header, *blobs]), len(header) if blobs else None
 
 
-def _read_outputs(document: Mapping[str, Any], binary: bool) -> dict[str, bool] | None:
-    outputs: dict[str, bool] = {}
+def _read_outputs(document: Mapping[str, Any], binary: bool, *, shared: bool) -> dict[str, Form] | None:
+    outputs: dict[str, Form] = {}
     for item in _objects(document, "outputs"):
         name = _read_member(item, "name", str, "", "an output")
         if name in outputs:
             raise InvalidInput(f"outputs: {name[:MAX_REPEATED_CHARACTERS]!r} is given twice")
         parameters = _tensor_parameters(item, name)
-        outputs[name] = _flag(parameters.get("binary_data", binary), f"{name}: binary_data")
+        if parameters.keys().isdisjoint(SHARED_MEMORY):
+            outputs[name] = _flag(parameters.get("binary_data", binary), f"{name}: binary_data")
+        else:
+            outputs[name] = read_span(parameters, name, shared)
     return outputs or None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -46,6 +46,34 @@ class Tensor(NamedTuple):
             raise NotNumbers(f"{self.name}: expected a datatype of numbers, got {BYTES}")
         with np.errstate(over="ignore"):  # too large becomes infinite, which the engine refuses
             return self.values.astype(np.float32, copy=False)
+
+
+class Source(Protocol):
+    """The bytes of binary tensors, in the order of the inputs."""
+
+    def take(self, size: int, name: str) -> bytes:
+        """Return the next bytes."""
+
+
+class Blobs:
+    """The bytes after the JSON, read in the order of the inputs."""
+
+    def __init__(self, content: bytes, start: int) -> None:
+        self._content = content
+        self._at = start
+
+    def take(self, size: int, name: str) -> bytes:
+        """Return a copy of the next bytes, which aligns the numbers in memory. Raises MalformedBody."""
+        available = len(self._content) - self._at
+        if size > available:
+            raise MalformedBody(f"{name}: expected {size} bytes after the JSON, got {available}")
+        self._at += size
+        return self._content[self._at - size : self._at]
+
+    def require_end(self) -> None:
+        """Raise MalformedBody if bytes remain that belong to no input."""
+        if available := len(self._content) - self._at:
+            raise MalformedBody(f"expected nothing after the last input, got {available} bytes")
 
 
 def numbers_from_bytes(blob: bytes, name: str, datatype: str, shape: tuple[int, ...]) -> Rows:

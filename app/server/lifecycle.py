@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from typing import Protocol
+
+
+class Companion(Protocol):
+    """Another listener of the process, beside uvicorn's: it starts, stops listening and ends with it."""
+
+    async def start(self, tasks: set[asyncio.Task[None]]) -> None:
+        """Listen. The tasks of its requests are among `tasks`, until they end. Raises StartupError."""
+
+    def stop_listening(self) -> None:
+        """Take no new requests; those in `tasks` go on."""
+
+    async def close(self) -> None:
+        """End: no request is left."""
 
 
 class Lifecycle:
@@ -20,6 +35,8 @@ class Lifecycle:
         self.draining = False
         self.on_reload: Callable[[], None] | None = None
         """Called after SIGHUP, on the event loop's thread."""
+        self.companions: list[Companion] = []
+        """The other listeners of the process."""
         self.cut_off = False
         """True once the time of accepted requests is over: those that are cancelled now get an error."""
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.types import Scope
 
+from app.server.grpc_paths import GRPC_PROBES
 from app.server.metrics import UNKNOWN
 from app.server.refusals import Refusal
 
 if TYPE_CHECKING:
     from app.server.gate import Exchange
 
-PROBES = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready", "/metrics"})
+PROBES = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready", "/metrics"}) | GRPC_PROBES
 """Routes whose requests have a line only if they fail."""
 MAX_METHOD_CHARACTERS = 20
 MAX_PATH_CHARACTERS = 100

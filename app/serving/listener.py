@@ -34,7 +34,7 @@ DROP_NEW_CONNECTIONS = (
 """A classic BPF program: operation, jump if true, jump if false, operand. Source: Linux, networking/filter.rst."""
 
 
-def bind(host: str, port: int) -> list[socket.socket]:
+def bind(host: str, port: int, setting: str = "HOURGLASS_PORT") -> list[socket.socket]:
     """
     Return a socket for each address of the host, bound but not listening: connections are refused until then.
 
@@ -57,7 +57,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
     except OSError as error:
         for listener in listeners:
             listener.close()
-        raise listen_error(host, port, error) from error
+        raise listen_error(host, port, error, setting) from error
     return listeners
 
 
@@ -74,10 +74,10 @@ def _bind_one(family: int, address: tuple[object, ...]) -> socket.socket:
     return listener
 
 
-def listen_error(host: str, port: int, error: OSError) -> StartupError:
+def listen_error(host: str, port: int, error: OSError, setting: str = "HOURGLASS_PORT") -> StartupError:
     """Return the error of an address on which the server cannot listen."""
     reason = error.strerror or str(error)
-    return StartupError(f"cannot listen on {host} port {port}: {reason}; HOURGLASS_HOST and HOURGLASS_PORT set both")
+    return StartupError(f"cannot listen on {host} port {port}: {reason}; HOURGLASS_HOST and {setting} set both")
 
 
 def url(scheme: str, host: str, listeners: Sequence[socket.socket]) -> str:

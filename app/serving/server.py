@@ -27,7 +27,7 @@ from app.main import PROTOCOL
 from app.server.connection import Connection
 from app.server.gate import Gate
 from app.server.lifecycle import Lifecycle
-from app.serving.listener import HANDSHAKE_SECONDS, is_readable, listen_error, refuse_new_connections
+from app.serving.listener import HANDSHAKE_SECONDS, is_readable, listen_error
 from app.serving.watchdog import Watchdog
 from app.settings import Settings
 
@@ -48,10 +48,15 @@ def create_server(
     app: Gate,
     settings: Settings,
     *,
-    supervised: bool,
     on_start: Callable[[], None],
+    refuse: Callable[[], None] | None,
 ) -> Server:
-    """Return the server of an application. `on_start` is called once it listens."""
+    """
+    Return the server of an application.
+
+    `on_start` is called once it listens, and `refuse` when it shall get no new connections; without it, the server is
+    one of several with a supervisor.
+    """
     config = uvicorn.Config(
         app,
         http=PROTOCOL,
@@ -64,7 +69,7 @@ def create_server(
         access_log=False,  # app.server.request_log writes a better line
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
-    return Server(config, app.lifecycle, settings, supervised, on_start)
+    return Server(config, app.lifecycle, settings, on_start, refuse)
 
 
 class Server(UvicornServer):
@@ -80,14 +85,15 @@ class Server(UvicornServer):
         config: uvicorn.Config,
         lifecycle: Lifecycle,
         settings: Settings,
-        supervised: bool,
         on_start: Callable[[], None],
+        refuse: Callable[[], None] | None,
     ) -> None:
         super().__init__(config)
         self._on_start = on_start
         self._lifecycle = lifecycle
         self._settings = settings
-        self._supervised = supervised
+        self._refuse = refuse
+        """Called to refuse new connections; None if the supervisor does that."""
         self._drain_end: float | None = None
         self._reload_asked = False
         self._drain_logged = False
@@ -111,7 +117,7 @@ class Server(UvicornServer):
         """Begin the drain, or end it. With `force`, a third call cuts off what is not answered yet."""
         if self._drain_end is None:
             self.drain(self._settings.drain_seconds)
-        elif self._supervised:
+        elif self._refuse is None:
             return  # a signal to the whole group; the supervisor decides
         elif self.should_exit:
             self.force_exit = self.force_exit or force
@@ -139,6 +145,8 @@ class Server(UvicornServer):
             await super().startup(sockets)
         except OSError as error:
             raise listen_error(self._settings.host, self._settings.port, error) from error
+        for companion in self._lifecycle.companions:
+            await companion.start(self.server_state.tasks)
         self._on_start()
 
     async def on_tick(self, counter: int) -> bool:
@@ -160,17 +168,21 @@ class Server(UvicornServer):
         logging.getLogger("uvicorn.error").info("Shutting down")
         if not self.should_exit:
             self.end()
+        for companion in self._lifecycle.companions:
+            companion.stop_listening()
         await self._stop_listening(sockets or [])
         await self._answer(monotonic() + self._settings.shutdown_seconds)
         if self.server_state.connections or self.server_state.tasks:
             await self._cut_off()
+        for companion in self._lifecycle.companions:
+            await companion.close()
         self._watchdog.arm(CLEAN_UP_SECONDS)
         await self.lifespan.shutdown()
         self._watchdog.disarm()
 
     async def _stop_listening(self, listeners: list[socket.socket]) -> None:
-        if not self._supervised:
-            refuse_new_connections(listeners)
+        if self._refuse is not None:
+            self._refuse()
             await asyncio.sleep(HANDSHAKE_SECONDS)
         end = monotonic() + BACKLOG_SECONDS
         while any(is_readable(listener) for listener in listeners) and monotonic() < end:

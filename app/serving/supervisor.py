@@ -24,7 +24,7 @@ from typing import TypeAlias
 import structlog
 
 from app.errors import StartupError
-from app.serving.listener import HANDSHAKE_SECONDS, refuse_new_connections
+from app.serving.listener import HANDSHAKE_SECONDS
 from app.serving.signals import END_SIGNALS, SIGNALS
 from app.settings import Settings
 
@@ -88,17 +88,23 @@ class Supervisor:
     Starts workers and keeps their number.
 
     `announce` is called once the first worker listens. At the first signal all workers drain. At the end of the drain,
-    or at the second signal, new connections are refused for all of them at once, the supervisor closes its own copy of
-    the sockets, and the workers end.
+    or at the second signal, `refuse` refuses new connections for all of them at once, the supervisor closes its own
+    copy of the sockets, and the workers end.
     """
 
     def __init__(
-        self, settings: Settings, listeners: list[socket.socket], work: Work, announce: Callable[[], None]
+        self,
+        settings: Settings,
+        listeners: list[socket.socket],
+        work: Work,
+        announce: Callable[[], None],
+        refuse: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._listeners = listeners
         self._work = work
         self._announce = announce
+        self._refuse = refuse
         self._workers: list[Worker] = []
         self._announced = False
         self._failures = 0
@@ -207,7 +213,7 @@ class Supervisor:
         """Let the workers accept what the kernel has accepted, and end."""
         if self._kill_time is not None:
             return
-        refuse_new_connections(self._listeners)
+        self._refuse()
         sleep(HANDSHAKE_SECONDS)
         for listener in self._listeners:
             listener.close()

@@ -74,7 +74,7 @@ def run_worker(settings: Settings, listeners: list[socket.socket], pipe: Connect
     configure_logging(settings.log_level)
     try:
         app = create_process(settings)
-        server = create_server(app, settings, supervised=True, on_start=lambda: supervision.send(b"started"))
+        server = create_server(app, settings, on_start=lambda: supervision.send(b"started"), refuse=None)
         supervision.server = signals.server = server
         server.run(listeners)
     except HourglassError as error:

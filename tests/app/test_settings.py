@@ -58,6 +58,7 @@ KUBERNETES = {
     "HOURGLASS_PORT_53_UDP_PROTO": "udp",
     "HOURGLASS_CANARY_SERVICE_HOST": "10.0.0.2",
     "HOURGLASS_CANARY_PORT": "tcp://[fd00::1]:8000",
+    "HOURGLASS_GRPC_PORT": "tcp://10.0.0.1:8001",
 }
 
 
@@ -65,7 +66,7 @@ def test_variables_of_kubernetes_services_are_passed_over(monkeypatch: pytest.Mo
     for name, value in KUBERNETES.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("HOURGLASS_SERVICE", "x")
-    assert Settings().port == 8000
+    assert (Settings().port, Settings().grpc_port) == (8000, None)
     assert unknown_variables() == ["HOURGLASS_SERVICE"]
 
 

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -101,6 +102,23 @@ def test_only_sockets_that_listen_are_asked(ready: Server, processes: Path) -> N
         for name in ("tcp", "tcp6"):
             (processes / "self" / "net" / name).write_text(Path("/proc/self/net", name).read_text())
         assert {port for _, _, port in servers(str(processes))} == {ready.port}
+
+
+def test_a_server_on_a_unix_socket_is_found(processes: Path) -> None:
+    with TemporaryDirectory() as folder:
+        server = Server(b"HTTP/1.1 200 OK\r\n\r\n")
+        server.listener.close()
+        path = f"{folder}/hour glass.sock"
+        server.listener = socket.socket(socket.AF_UNIX)
+        server.listener.bind(path)
+        server.listener.listen()
+        server.start()
+        heading, *lines = Path("/proc/self/net/unix").read_text().splitlines()
+        listed = [line for line in lines if line.endswith((path, "@abstract"))]
+        (processes / "self" / "net" / "unix").write_text("\n".join([heading, *listed]) + "\n")
+        assert list(servers(str(processes))) == [(socket.AF_UNIX, path, 0)]
+        assert problem(str(processes)) == ""
+        server.listener.close()
 
 
 def test_a_server_on_ipv6_is_found(processes: Path) -> None:

@@ -8,11 +8,21 @@ from collections import Counter
 from contextlib import suppress
 
 PROBE = b"GET /livez HTTP/1.1\r\nHost: test\r\n\r\n"
+UNIX_SOCKET = "unix socket "
 READY = b"GET /readyz HTTP/1.1\r\nHost: test\r\n\r\n"
 
 
 def connect(address: str, seconds: float = 30) -> socket.socket:
-    """Return a connection to a server whose address is a URL."""
+    """Return a connection to a server whose address is a URL, or `unix socket PATH`."""
+    if address.startswith(UNIX_SOCKET):
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(seconds)
+        try:
+            connection.connect(address.removeprefix(UNIX_SOCKET))
+        except OSError:
+            connection.close()
+            raise
+        return connection
     host, port = address.removeprefix("http://").split(":")
     return socket.create_connection((host, int(port)), seconds)
 

@@ -59,7 +59,7 @@ def listening(
     try:
         for line in process.stderr:
             lines.append(line)
-            if found := re.search(r"Uvicorn running on (https?://[\d.]+:\d+)", line):
+            if found := re.search(r"Uvicorn running on (https?://[\d.]+:\d+|unix socket \S+)", line):
                 address = found.group(1)
                 break
         else:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.helpers.process import serving
 from tests.helpers.programs import program
+from tests.helpers.rpc import serving_grpc
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -37,6 +38,15 @@ def test_kserves_client_gets_latents_and_reads_the_reason_of_a_refusal(address: 
     lines = run(program("kserve"), str(EXAMPLES / "kserve_client.py"), address).splitlines()
     assert lines[0] == BLACK
     assert lines[1].startswith("refused: samples: expected shape [rows, 1, 28, 28]")
+
+
+@pytest.mark.needs("kserve")
+def test_kserves_client_for_grpc_gets_latents_raw_and_typed() -> None:
+    with serving_grpc(models_dir=str(ROOT / "models")) as server:
+        lines = run(program("kserve"), str(EXAMPLES / "kserve_grpc_client.py"), server.address).splitlines()
+    assert lines[:2] == ["live, ready: True True", "model ready: True False"]
+    assert lines[2:4] == [BLACK] * 2
+    assert lines[4].startswith("refused: INVALID_ARGUMENT samples: expected shape [rows, 1, 28, 28]")
 
 
 @pytest.mark.needs("mlserver")

@@ -101,6 +101,7 @@ DETAILS = {
     "not-finite": "samples: expected finite numbers, got NaN or Infinity, which JSON does not have",
     "out-of-range": "samples: expected numbers from 0 to 1, got 0.0 to 255.0",
     "invalid-image": "expected a PNG image, but it cannot be decoded",
+    "invalid-shared-memory": "region 'samples': no region of this name is registered",
     "invalid-parameter": "query parameter 'count': Input should be greater than or equal to 1, got '0'",
     "overloaded": "16384 rows are waiting and at most 16384 may; send the request again later",
     "shutting-down": "the server ends; send the request again",
@@ -146,7 +147,8 @@ TASK_CODES = (
 )
 ROW_CODES = ("unsupported-media-type", "not-numbers", "ragged-rows", "empty-batch", "wrong-shape")
 SAMPLE_CODES = ("too-many-pixels", "too-many-parts", "out-of-range", "invalid-image")
-INFER_CODES = {*MODEL_CODES, *VERSION_CODES, *TASK_CODES, *ROW_CODES, *SAMPLE_CODES, "refused", "internal-error"} - {
+MEMORY_CODES = ("invalid-shared-memory", "refused", "internal-error")
+INFER_CODES = {*MODEL_CODES, *VERSION_CODES, *TASK_CODES, *ROW_CODES, *SAMPLE_CODES, *MEMORY_CODES} - {
     "unsupported-task",
     "unsupported-media-type",
     "not-acceptable",

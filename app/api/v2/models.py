@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from app.api.state import State
 from app.arrays import ARRAYS
+from app.distribution import installed_version
 from app.engine.catalog import Catalog
 from app.engine.served import ServedModel
 from app.engine.statistics import RunStatistics, Total
@@ -18,8 +19,16 @@ from app.errors import MAX_REPEATED_CHARACTERS, UnknownModel, UnknownVersion
 from app.manifest import Manifest
 from app.tasks import TASKS, Task
 
+EXTENSIONS = ("binary_tensor_data", "model_repository", "model_configuration", "statistics", "parameters")
+SHARED_MEMORY_EXTENSION = "system_shared_memory"
 LATEST = "latest"
 """May stand for the number of the largest version."""
+
+
+def server_metadata(state: State) -> dict[str, Any]:
+    """Return the server's name and version, and the extensions of the protocol that it supports."""
+    extensions = [*EXTENSIONS, SHARED_MEMORY_EXTENSION] if state.regions.offered else [*EXTENSIONS]
+    return {"name": "hourglass", "version": installed_version(), "extensions": extensions}
 
 
 class TensorDescription(NamedTuple):

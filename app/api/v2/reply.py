@@ -14,17 +14,18 @@ from app.arrays import Array
 from app.engine.offload import LoopLimit
 from app.formats.compression import ENCODINGS, compress
 from app.formats.open_inference import write_answer
+from app.formats.shared_memory import Form, WriteShared
 from app.server.gate import Headers
 from app.tasks import Result
 
 HEADER_LENGTH = b"inference-header-content-length"
 
-Outputs = list[tuple[str, Array, bool]]
-"""Name and array of each output, and whether it comes as bytes."""
+Outputs = list[tuple[str, Array, Form]]
+"""Name, array and form of each output."""
 
 
 async def render(
-    result: Result, entry: Entry, query: Query, inputs: tuple[Array, ...], encoding: str | None, state: State
+    result: Result, entry: Entry, query: Query, inputs: tuple[Array, ...], state: State, encoding: str | None
 ) -> tuple[Headers, bytes]:
     """
     Return the headers and the body of an answer.
@@ -41,7 +42,7 @@ async def render(
         head["id"] = query.id
     if result.seed is not None:
         head["parameters"] = {"seed": result.seed}
-    write = partial(_write, head, outputs, encoding)
+    write = partial(_write, head, outputs, encoding, state.regions.write)
     size, limit = _loop_size(outputs, encoding)
     return write() if size <= limit else await state.offload.run_on_thread(write)
 
@@ -67,8 +68,10 @@ def _loop_size(outputs: Outputs, encoding: str | None) -> tuple[int, int]:
     return sum([array.size for _, array, binary in outputs if not binary]), LoopLimit.WRITE_JSON_NUMBERS
 
 
-def _write(head: Mapping[str, Any], outputs: Outputs, encoding: str | None) -> tuple[Headers, bytes]:
-    content, header_length = write_answer(head, outputs)
+def _write(
+    head: Mapping[str, Any], outputs: Outputs, encoding: str | None, write_shared: WriteShared
+) -> tuple[Headers, bytes]:
+    content, header_length = write_answer(head, outputs, write_shared)
     headers = [(b"content-type", (JSON if header_length is None else OCTETS).encode())]
     if header_length is not None:  # its presence tells clients that bytes follow the JSON
         headers.append((HEADER_LENGTH, b"%d" % header_length))

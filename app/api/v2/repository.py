@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from app.api.reloader import Reloader
 from app.api.state import State
 from app.api.v2.models import Entries
@@ -41,7 +43,12 @@ def check_load_request(content: bytes) -> None:
     body = load(content, "{}") if content.strip() else {}
     if not isinstance(body, dict) or not isinstance(body.get("parameters", {}), dict):
         raise MalformedBody(f"expected an object or no body, got {content[:60]!r}")
-    if names := body.get("parameters", {}).keys() - {"unload_dependents"}:
+    check_load_parameters(body.get("parameters", {}))
+
+
+def check_load_parameters(parameters: Iterable[str]) -> None:
+    """Raise Refused if one of the parameters is a configuration or a file."""
+    if names := {*parameters} - {"unload_dependents"}:
         raise Refused(f"models are loaded from the repository as they are: got {', '.join(sorted(names))[:60]!r}")
 
 

@@ -17,7 +17,7 @@ from app.api.reloader import Reloader
 from app.api.request_body import read_plain_body
 from app.api.state import CurrentState
 from app.api.v2.infer import INFER_PATHS, InferEndpoint
-from app.api.v2.models import Entries, Entry
+from app.api.v2.models import Entries, Entry, server_metadata
 from app.api.v2.repository import check_load_request, controllable, index, model_name, read_index_request
 from app.api.v2.schemas import (
     IndexEntry,
@@ -31,10 +31,8 @@ from app.api.v2.schemas import (
     ServerMetadata,
     Statistics,
 )
-from app.distribution import installed_version
 from app.server.gate import EXCHANGE
 
-EXTENSIONS = ["binary_tensor_data", "model_repository", "model_configuration", "statistics", "parameters"]
 TAG = "open inference protocol"
 
 router = APIRouter(prefix="/v2", tags=[TAG])
@@ -93,9 +91,9 @@ def documented(operation: str, summary: str, *statuses: int, answers: dict[int |
 
 @router.get("", **documented("get_server_metadata", "Get server metadata"))
 @router.get("/", include_in_schema=False)
-async def server_metadata() -> ServerMetadata:
+async def get_server_metadata(state: CurrentState) -> ServerMetadata:
     """Return the server's name and version, and the extensions of the protocol that it supports."""
-    return ServerMetadata(name="hourglass", version=installed_version(), extensions=EXTENSIONS)
+    return ServerMetadata(**server_metadata(state))
 
 
 @router.get("/health/live", **documented("get_server_live", "Check liveness"))

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.errors import Forbidden, NotFound, Unauthorized
 from app.server.gate import EXCHANGE, Exchange
+from app.server.grpc_paths import GRPC_CONTROL, GRPC_PROBES, GRPC_READING
 from app.server.guard.cors import PREFLIGHT_HEADERS, Cors
 from app.server.guard.hosts import AllowedHosts
 from app.server.guard.keys import Key, KeyFile, KeyScope
@@ -23,15 +24,15 @@ from app.server.guard.keys import Key, KeyFile, KeyScope
 if TYPE_CHECKING:
     from app.server.guard.rate_limits import RateLimits
 
-HEALTH = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"})
+HEALTH = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"}) | GRPC_PROBES
 """Paths that are always open, without a limit and for every host: probes have neither a key nor a name."""
 METRICS = "/metrics"
 DOCS = frozenset({"", "/", "/docs", "/redoc", "/openapi.json", "/favicon.ico"})
 DOCS_ASSETS = ("/docs/assets/", "/redoc/assets/")
 CONTROL = "/v2/repository/models/"
 """The beginning of the paths that load and unload models."""
-INDEX = "/v2/repository/index"
-"""A path for POST that only lists."""
+READING = GRPC_READING | {"/v2/repository/index"}
+"""Paths for POST that only read."""
 CHALLENGE = 'Bearer realm="hourglass"'
 
 
@@ -170,9 +171,9 @@ def authenticate(keys: KeyFile, headers: Mapping[bytes, bytes]) -> Key:
 
 def required_scope(method: str, path: str) -> KeyScope | None:
     """Return the scope that a request needs, or None if every key may send it: requests that only read."""
-    if path.startswith(CONTROL):
+    if path.startswith(CONTROL) or path in GRPC_CONTROL:
         return "control"
-    return "inference" if method == "POST" and path != INDEX else None
+    return "inference" if method == "POST" and path not in READING else None
 
 
 def check_scope(key: Key, scope: KeyScope | None) -> None:

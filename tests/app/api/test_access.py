@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from app.api.access import read_policy
+from app.api.access import grpc_policy, read_policy
 from app.errors import MisdirectedRequest, StartupError
 from app.server.guard.keys import key_line
 from app.settings import Settings
@@ -99,3 +99,18 @@ def test_limits_and_origins_are_read() -> None:
 def test_an_impossible_setting_is_refused_in_words(setting: str, value: str) -> None:
     with pytest.raises(ValidationError, match="expected "):
         Settings(**{setting: value})  # type: ignore[arg-type]
+
+
+def test_grpc_has_the_keys_and_the_rate_limits_of_http(keys_file: Path) -> None:
+    settings = Settings(keys_file=keys_file, rate_limit="1/hour", allowed_hosts="a.example", root_path="/a")
+    policy = read_policy(settings)
+    grpc = grpc_policy(policy)
+    assert grpc.keys is policy.keys
+    assert grpc.rate_limits is policy.rate_limits
+    assert (grpc.hosts, grpc.cors, grpc.root_path) == (None, None, "")
+
+
+def test_every_host_is_allowed_on_a_unix_socket() -> None:
+    assert read_policy(Settings()).hosts is not None
+    assert read_policy(Settings(uds=Path("socket"))).hosts is None
+    assert read_policy(Settings(uds=Path("socket"), allowed_hosts="a.example")).hosts is not None

@@ -22,7 +22,8 @@ from app.errors import (
     ServiceError,
 )
 from app.formats import json_body
-from app.formats.open_inference import Blobs, read_raw, read_request, write_answer
+from app.formats.open_inference import read_raw, read_request, write_answer
+from app.formats.tensors import Blobs
 from tests.helpers.inference import NUMPY_TYPES, assert_refused, binary_input, json_input, only_input, read
 
 
@@ -205,7 +206,7 @@ def test_raw_bytes_are_rows_of_one_input() -> None:
 )
 def test_answers_hold_their_numbers(array: npt.NDArray[np.float32], binary: bool) -> None:
     other = np.array([0.5, -1], np.float32)
-    content, length = write_answer({"model_name": "m", "id": "7"}, [("z", array.T, binary), ("e", other, False)])
+    content, length = write_answer({"model_name": "m", "id": "7"}, [("z", array.T, binary), ("e", other, False)], print)
     document = json.loads(content[:length])
     assert (document["model_name"], document["id"]) == ("m", "7")
     first, second = document["outputs"]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import ssl
-import subprocess
 import time
 from pathlib import Path
 
@@ -14,23 +12,13 @@ import pytest
 
 from app.errors import StartupError
 from app.server.tls import check_certificate
+from tests.helpers.certificates import OPENSSL, make_certificate
 from tests.helpers.metrics import parse
 from tests.helpers.process import run, serving
 
-OPENSSL = shutil.which("openssl")
 BODY = {"samples": [[0.25, 0.75, 0.5, 0]]}
 
 pytestmark = pytest.mark.skipif(OPENSSL is None, reason="no openssl here")
-
-
-def make_certificate(folder: Path, *options: str) -> tuple[Path, Path]:
-    """Write a certificate of 127.0.0.1 that signs itself, and its key."""
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    command = [str(OPENSSL), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-days", "2"]
-    command += ["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1", *(options or ["-nodes"])]
-    command += ["-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(command, check=True, capture_output=True)
-    return certificate, key
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.server.budget import Budget
 from app.server.gate import EXCHANGE, Gate
+from app.server.grpc_paths import GRPC_CONTROL, GRPC_PROBES, GRPC_READING, SERVICE
 from app.server.guard.cors import Cors
-from app.server.guard.guard import Guard, Policy
+from app.server.guard.guard import Guard, Policy, required_scope
 from app.server.guard.hosts import AllowedHosts
 from app.server.guard.keys import KeyFile, key_line
 from app.server.guard.rate_limits import RateLimits
@@ -25,6 +26,7 @@ LOAD = ("POST", "/v2/repository/models/tiny/load")
 LIST = ("GET", "/v1/models")
 INDEX = ("POST", "/v2/repository/index")
 OPEN = [("GET", path) for path in ("/livez", "/readyz", "/v2/health/live", "/v2/health/ready")]
+OPEN += [("POST", path) for path in sorted(GRPC_PROBES)]
 DOCS = [("GET", path) for path in ("/", "/docs", "/redoc", "/openapi.json", "/favicon.ico", "/docs/assets/x.js")]
 METRICS = ("GET", "/metrics")
 
@@ -151,6 +153,12 @@ def test_inference_and_control_are_apart(
         if status == 403:
             assert answer.problem["code"] == "forbidden"
             assert 'error="insufficient_scope", scope="' in answer.headers["www-authenticate"]
+
+
+def test_methods_of_grpc_need_the_scopes_of_their_routes() -> None:
+    assert required_scope("POST", SERVICE + "ModelInfer") == "inference"
+    assert {required_scope("POST", path) for path in GRPC_READING} == {None}
+    assert {required_scope("POST", path) for path in GRPC_CONTROL} == {"control"}
 
 
 @pytest.mark.parametrize(("method", "path"), OPEN)
