@@ -50,9 +50,7 @@ def fit_prior(folder: Path, draft: Manifest, data: DataSet, config: PriorConfig,
     log.info("fitting the prior")
     subject = Subject.of(Autoencoder.open(folder, draft, threads=available_cores()), data, seed)
     train = draw_codes(subject, data.train, config.rows, seed)
-    held_out = draw_codes(
-        subject, data.validation, config.rows, seed + 1
-    )  # with the same noise, it would not be held out
+    held_out = draw_codes(subject, data.validation, config.rows, seed + 1)  # other noise: the same is not held out
     choice = choose_prior(train, held_out, len(draft.labels), config, seed)
     if is_variational and config.kind == "auto" and not choice.is_better:
         log.info("the prior stays N(0, I): %s", describe_gain(choice))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from app.manifest import Family
 from tests.helpers import tiny
 from tests.helpers.tiny import LABELS
 from tests.helpers.training_evaluation import tiny_images
+from training.__main__ import main
 from training.config import EvaluationConfig
 from training.data.dataset import DataSet
 from training.errors import DataError
@@ -113,3 +115,18 @@ def test_samples_are_measured_only_if_that_is_asked(tmp_path: Path) -> None:
     plain, more = (evaluate(model, data, EvaluationConfig(), samples=samples) for samples in (False, True))
     assert len(more) == len(plain) + 2
     assert not any("frechet" in name for measurement in plain for name in measurement.values)
+
+
+def test_the_command_measures_samples_beside_the_training_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny.write_version(tmp_path / "models", kind=tiny.TABLE, prior=True)
+    for name in ("train", "test"):
+        rows = np.random.default_rng(len(name)).normal(size=(40, 4))
+        np.savetxt(tmp_path / f"{name}.csv", rows, delimiter=",", header="a,b,c,d", comments="")
+    options = ["--models-dir", str(tmp_path / "models"), "--test", str(tmp_path / "test.csv"), "--samples"]
+    assert main(["evaluate", "tiny", *options, "--data", str(tmp_path / "train.csv")]) == 0
+    metrics = json.loads(capsys.readouterr().out)["metrics"]
+    assert ["prior_frechet" in metric["values"] for metric in metrics].count(True) == 2
+    assert main(["evaluate", "tiny", *options]) == 1
+    assert "--samples compares with training rows, which are not at hand" in capsys.readouterr().err
