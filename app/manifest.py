@@ -14,9 +14,12 @@ from pydantic import Field, field_validator, model_validator
 
 from app.files import hash_file, read_file
 from app.inputs import Contract, Dimension, ModelInput
+from app.priors import FittedPrior
 
 MANIFEST, MAX_MANIFEST_BYTES = "model.json", 1024 * 1024
-ENCODER, DECODER, DENOISER, GOLDEN = "encoder.onnx", "decoder.onnx", "denoiser.onnx", "golden.npz"
+ENCODER, DECODER, GOLDEN = "encoder.onnx", "decoder.onnx", "golden.npz"
+DENOISER, PRIOR = "denoiser.onnx", "prior.onnx"
+"""Graphs that only some versions have."""
 CARD, FIGURES, LATENT_MAP = "card.md", "figures", "latent_map.npz"
 
 TaskName = Literal["encode", "decode", "reconstruct", "denoise", "generate", "interpolate"]
@@ -47,7 +50,7 @@ class GaussianLatent(Contract):
     kind: Literal["gaussian"] = "gaussian"
     dimension: Dimension
     prior: Literal["standard-normal"] = "standard-normal"
-    """The distribution that `generate` draws from."""
+    """The prior of training; `generate` draws from it unless the version has a `prior.onnx`."""
 
 
 class BernoulliLikelihood(Contract):
@@ -139,6 +142,8 @@ class Manifest(Contract):
     """True if the encoder of a conditional model takes an index of a label, too, beside the samples."""
     likelihood: Annotated[BernoulliLikelihood | GaussianLikelihood, Field(discriminator="kind")] | None = None
     """The likelihood that training maximised; None if it is unknown."""
+    prior: FittedPrior | None = None
+    """The prior that was fitted to the latents of training rows; None: `generate` draws from `latent.prior`, if any."""
     preprocessing: Preprocessing | None = None
     """Part of the graphs, and repeated here so that errors can be measured in the units of training."""
     files: dict[FilePath, FileDigest]
@@ -161,13 +166,25 @@ class Manifest(Contract):
     def _is_complete(self) -> Self:
         if self.encoder_takes_labels and not self.labels:
             raise ValueError("encoder_takes_labels: the model has no labels")
-        if "generate" in self.tasks and self.latent.kind != "gaussian":
-            raise ValueError("the task 'generate' needs a latent space with a prior (kind 'gaussian')")
+        if "generate" in self.tasks and self.latent.kind != "gaussian" and not self.has_prior:
+            raise ValueError(f"the task 'generate' needs a latent space with a prior (kind 'gaussian'), or {PRIOR}")
         if missing := [name for name in (ENCODER, DECODER, GOLDEN) if name not in self.files]:
             raise ValueError(f"files: {missing[0]} is missing")
         if self.has_denoiser and ("denoise" not in self.tasks or self.labels):
             raise ValueError(f"files: {DENOISER} belongs to a model that has the task 'denoise' and no labels")
+        self._check_prior()
         return self
+
+    def _check_prior(self) -> None:
+        if self.has_prior != (self.prior is not None):
+            raise ValueError(f"{PRIOR} must be in files if, and only if, the manifest has the member 'prior'")
+        if self.prior is None:
+            return
+        if self.format == 1 or "generate" not in self.tasks:
+            raise ValueError("a manifest with the member 'prior' has format 2 and the task 'generate'")
+        if len(self.prior.components) != max(1, len(self.labels)):
+            count = f"{len(self.labels)} labels" if self.labels else "a model without labels"
+            raise ValueError(f"prior.components: {len(self.prior.components)} numbers for {count}")
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -188,6 +205,16 @@ class Manifest(Contract):
     def has_denoiser(self) -> bool:
         """True if a graph of its own does the task denoise, in place of the encoder and the decoder."""
         return DENOISER in self.files
+
+    @property
+    def has_prior(self) -> bool:
+        """True if a graph of its own makes the latents that `generate` decodes."""
+        return PRIOR in self.files
+
+    @property
+    def noise_dim(self) -> int:
+        """The number of standard normal numbers that a generated sample is made of."""
+        return self.prior.noise_dimension if self.prior else self.latent_dim
 
     @property
     def input_size(self) -> int:

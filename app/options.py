@@ -169,7 +169,7 @@ class GenerateOptions(DecodeOptions):
     )
     seed: Seed = None
     temperature: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = Field(
-        1.0, description="Factor on the prior's standard deviation: below 1, more typical samples."
+        1.0, description="Factor on the noise that the prior makes latents of: below 1, more typical samples."
     )
 
     @property

@@ -140,7 +140,8 @@ async def generate(model: ServedModel, options: GenerateOptions) -> Result:
     """
     Generate samples.
 
-    New samples are decoded from draws of the model's prior.
+    New samples are decoded from draws of the model's prior: the version's `prior.onnx`, which was fitted to the latents
+    of training data, or else the standard normal distribution of a variational model.
     """
     model.check_row_count(options.count)
     seed = chosen_seed(options.seed)
@@ -177,7 +178,7 @@ TASKS: dict[str, Task] = {
         extras=("noisy",),
         echoes=("noisy",),
     ),
-    "generate": Task(generate, GenerateOptions, takes=None, gives="samples", runs=("decode",)),
+    "generate": Task(generate, GenerateOptions, takes=None, gives="samples", runs=("generate",)),
     "interpolate": Task(interpolate, InterpolateOptions, takes="samples", gives="samples", runs=("decode",), rows=2),
 }
 """Every task, by its name in paths, in manifests and in the models of /v2."""

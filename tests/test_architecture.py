@@ -14,7 +14,8 @@ ROOT = Path(__file__).parent.parent
 ALLOWED = {
     "app.files": set(),
     "app.inputs": set(),
-    "app.manifest": {"app.inputs", "app.files"},
+    "app.priors": {"app.inputs"},
+    "app.manifest": {"app.inputs", "app.priors", "app.files"},
     "app.places": {"app.files", "app.manifest", "app.inputs"},
     "app.errors": set(),
     "app.distribution": set(),
@@ -94,6 +95,7 @@ ALLOWED = {
         "app.arrays",
         "app.manifest",
         "app.inputs",
+        "app.priors",
         "app.errors",
         "torch",
         "onnx",
@@ -105,6 +107,7 @@ LIBRARIES = {
     "onnxruntime": {
         "app.engine.session",
         "app.engine.autoencoder",
+        "app.engine.prior",
         "app.engine.run_limit",
         "app.importing",
         "training",

@@ -10,6 +10,7 @@ from app.distribution import installed_version
 from training.commands import evaluate_command, export_command, train_command
 from training.comparing.commands import compare_command, list_command
 from training.config import OptimisationConfig, bundled_configs
+from training.priors.commands import prior_command
 from training.table_options import add_table_options
 
 DESCRIPTION = "Train, evaluate and export autoencoders. Progress goes to stderr, the result to stdout."
@@ -27,6 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
     export.set_defaults(command=export_command)
     export.add_argument("run_dir", metavar="RUN", type=Path, help="the run's folder")
     _add_shared_options(export)
+    _add_prior_options(commands.add_parser("prior", help="add a prior to a version, so that it generates"))
     _add_compare_options(commands.add_parser("compare", help="train several configurations on the same rows"))
     _add_list_options(commands.add_parser("list", help="compare all versions of the repository"))
     return parser
@@ -117,7 +119,23 @@ def _add_evaluate_options(evaluate: argparse.ArgumentParser) -> None:
     evaluate.add_argument(
         "--noise-amounts", nargs="+", type=float, metavar="AMOUNT", help="amounts of each kind of noise"
     )
+    evaluate.add_argument("--samples", action="store_true", help="also measure generated samples, beside training rows")
     evaluate.add_argument("--report", type=Path, metavar="DIR", help="also draw the figures, into DIR/figures")
+
+
+def _add_prior_options(prior: argparse.ArgumentParser) -> None:
+    prior.set_defaults(command=prior_command)
+    prior.add_argument("model", metavar="MODEL", help="NAME, NAME/VERSION, or a version's folder")
+    prior.add_argument(
+        "--data", metavar="PATH", help="data to fit it on, in place of those that the model was trained on"
+    )
+    prior.add_argument("--label", metavar="COLUMN", help="the labels of a conditional model")
+    prior.add_argument(
+        "--kind", choices=["auto", "gmm", "normal"], help="auto: a mixture, unless N(0, I) fits a variational model"
+    )
+    prior.add_argument("--components", type=int, metavar="K", help="Gaussians in the mixture (default: by the data)")
+    prior.add_argument("--covariance", choices=["auto", "full", "diagonal"], help="of each Gaussian (default: auto)")
+    _add_shared_options(prior)
 
 
 def _add_data_option(parser: argparse.ArgumentParser) -> None:

@@ -115,6 +115,7 @@ def evaluate_command(options: argparse.Namespace) -> int:
         training=chosen.training,
         pca=stored_principal_components(folder),
         separation=chosen.separation,
+        samples=options.samples,
     )
     print_table(model.manifest, report.measurements, len(chosen.data.test))
     if options.report:

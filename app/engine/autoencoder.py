@@ -19,10 +19,10 @@ from app.engine.checks import (
     row_checks,
 )
 from app.engine.corruption import Noise, corrupt
-from app.engine.run_limit import CURRENT_RUN
-from app.engine.session import TensorSpec, check_signature, open_session
+from app.engine.prior import Prior
+from app.engine.session import TensorSpec, check_signature, open_session, run_graph
 from app.errors import InvalidParameter, UnsupportedTask, WrongShape
-from app.manifest import DECODER, DENOISER, ENCODER, Manifest, TaskName
+from app.manifest import DECODER, DENOISER, ENCODER, PRIOR, Manifest, TaskName
 
 MAX_RUN_ROWS = 256
 """The most rows of one run of a graph: this bounds the memory that a large request takes."""
@@ -56,7 +56,7 @@ class Reconstruction:
 
 class Autoencoder:
     """
-    An encoder and a decoder that belong together, and the graph that denoises, if the version has one.
+    An encoder and a decoder that belong together, and the graphs that denoise and draw, if the version has them.
 
         samples  (B, *manifest.input_shape)  float32, in the manifest's range
         latents  (B, manifest.latent_dim)    float32
@@ -76,11 +76,13 @@ class Autoencoder:
         encoder: onnxruntime.InferenceSession,
         decoder: onnxruntime.InferenceSession,
         denoiser: onnxruntime.InferenceSession | None = None,
+        prior: onnxruntime.InferenceSession | None = None,
     ) -> None:
         self.manifest = manifest
         self._encoder = encoder
         self._decoder = decoder
         self._denoiser = denoiser
+        self.prior = Prior(manifest, prior)
         self._encoder_outputs = manifest.encoder_outputs
         checks = row_checks(manifest)
         self._check_samples, self._check_latents = checks["samples"], checks["latents"]
@@ -99,8 +101,11 @@ class Autoencoder:
     @classmethod
     def open(cls, folder: Path, manifest: Manifest, threads: int = 1) -> Autoencoder:
         """Open the model in a version's folder. Raises InvalidModel. The repository checks the files' checksums."""
-        names = (ENCODER, DECODER, DENOISER) if manifest.has_denoiser else (ENCODER, DECODER)
-        return cls(manifest, *(open_session(folder / name, threads) for name in names))
+        encoder, decoder = (open_session(folder / name, threads) for name in (ENCODER, DECODER))
+        optional = (
+            open_session(folder / name, threads) if name in manifest.files else None for name in (DENOISER, PRIOR)
+        )
+        return cls(manifest, encoder, decoder, *optional)
 
     def run_encoder(self, samples: Samples, labels: Labels | None = None) -> tuple[Latents, ...]:
         """Return all outputs of the encoder: latents, or mu and logvar."""
@@ -126,6 +131,10 @@ class Autoencoder:
         if self._denoiser is None:
             return self.run_round_trip(samples, labels)
         return (self._run(self._denoiser, ("denoised",), {"samples": samples})[0],)
+
+    def run_generation(self, noise: Array, labels: Labels | None = None) -> tuple[Samples]:
+        """Return the decoded latents that the prior makes of standard normal noise."""
+        return self.run_decoder(self.prior.run(noise, labels), labels)
 
     def run_reconstruction(self, samples: Samples, labels: Labels | None = None) -> tuple[Samples, Array]:
         """Return samples that were encoded and decoded, and the mean squared error of each."""
@@ -174,17 +183,13 @@ class Autoencoder:
 
     def generate(self, count: int, seed: int, temperature: float = 1.0, label: str | None = None) -> Samples:
         """
-        Decode draws from the prior, whose standard deviation is multiplied by the temperature.
+        Decode draws from the prior, whose noise is multiplied by the temperature.
 
-        A seed draws the same latents under every label. Raises UnsupportedTask unless the model has a prior.
+        A larger count leaves the first samples as they were. Raises UnsupportedTask unless the model has a prior.
         """
         self._require("generate")
-        return self.decode(self.draw_latents(count, seed, temperature), label)
-
-    def draw_latents(self, count: int, seed: int, temperature: float = 1.0) -> Latents:
-        """Draw latents from the prior. A larger count leaves the first draws as they were."""
-        noise = np.random.default_rng(seed).standard_normal((count, self.manifest.latent_dim), dtype=np.float32)
-        return np.float32(temperature) * noise
+        labels = label_rows(self.manifest, label, count)
+        return self.run_generation(self.prior.noise(count, seed, temperature), labels)[0]
 
     def interpolate(self, samples: Samples, steps: int, label: str | None = None) -> Samples:
         """
@@ -233,13 +238,7 @@ class Autoencoder:
     def _run(
         self, session: onnxruntime.InferenceSession, outputs: Sequence[str], inputs: Mapping[str, Rows]
     ) -> tuple[Array, ...]:
-        """Return the outputs for all rows, computed in as many runs as they need."""
-        count, size, options = len(next(iter(inputs.values()))), self.rows_per_run, CURRENT_RUN.options
-        if count <= size:
-            return tuple(map(check_finite, outputs, session.run(outputs, inputs, options)))
-        chunks = [{name: array[at : at + size] for name, array in inputs.items()} for at in range(0, count, size)]
-        parts = [session.run(outputs, chunk, options) for chunk in chunks]
-        return tuple(map(check_finite, outputs, map(np.concatenate, zip(*parts, strict=True))))
+        return run_graph(session, outputs, inputs, self.rows_per_run)
 
 
 def straight_line(ends: Latents, steps: int) -> Latents:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.lib import format as npy
 
-from app.arrays import Array, Rows
+from app.arrays import Array, Latents, Rows
 from app.engine.autoencoder import Autoencoder
+from app.engine.checks import check_labels
 from app.errors import InvalidModel, ServiceError
-from app.manifest import GOLDEN, Manifest
+from app.manifest import GOLDEN, PRIOR, Manifest
 
 TOLERANCE = 1e-3
 """
@@ -48,11 +50,17 @@ def golden_samples(shape: tuple[int, ...]) -> Array:
 
 
 def golden_shapes(manifest: Manifest) -> dict[str, tuple[int, ...]]:
-    """Return the shape of one row of each golden array, by name: `labels` and `denoised` only if the model has them."""
+    """
+    Return the shape of one row of each golden array, by name.
+
+    There are `labels` only if the model has them, `denoised` only with a denoiser, and `noise` and `draws`, the latents
+    made of it, only with a prior.
+    """
     latents = dict.fromkeys(manifest.encoder_outputs, (manifest.latent_dim,))
     labels: dict[str, tuple[int, ...]] = {"labels": ()} if manifest.labels else {}
     outputs = dict.fromkeys(("reconstructions", *(["denoised"] if manifest.has_denoiser else [])), manifest.input_shape)
-    return {"samples": manifest.input_shape, **latents, **outputs, **labels}
+    noise = {"noise": (manifest.noise_dim,), "draws": (manifest.latent_dim,)} if manifest.has_prior else {}
+    return {"samples": manifest.input_shape, **latents, **outputs, **labels, **noise}
 
 
 def read_golden(folder: Path, manifest: Manifest) -> dict[str, Rows]:
@@ -103,6 +111,8 @@ def check_golden(model: Autoencoder, folder: Path) -> None:
         outputs = {names[0]: posterior.mu, "reconstructions": reconstructions}
         if model.manifest.has_denoiser:
             outputs["denoised"] = model.denoise(golden["samples"])
+        if model.manifest.has_prior:
+            outputs["draws"] = draw_golden(model, golden)
     except ServiceError as error:
         raise InvalidModel(f"{GOLDEN}: {error}") from error
     if posterior.logvar is not None:
@@ -110,3 +120,20 @@ def check_golden(model: Autoencoder, folder: Path) -> None:
     for name, output in outputs.items():
         if output.shape != golden[name].shape or not np.allclose(output, golden[name], TOLERANCE, TOLERANCE):
             raise InvalidModel(f"{GOLDEN}: {name} differ from those that were stored when the version was written")
+
+
+def draw_golden(model: Autoencoder, golden: Mapping[str, Rows]) -> Latents:
+    """
+    Return the latents that the prior makes of the golden noise, whose samples must be finite.
+
+    Raises InvalidModel if rows in reverse order give other latents: the graph is random, or its rows depend on each
+    other.
+    """
+    noise = golden["noise"].astype(np.float32)
+    labels = check_labels(model.manifest, golden.get("labels"), len(noise))
+    draws = model.prior.run(noise, labels)
+    reverse = model.prior.run(noise[::-1].copy(), None if labels is None else labels[::-1].copy())[::-1]
+    if not np.allclose(draws, reverse, TOLERANCE, TOLERANCE):
+        raise InvalidModel(f"{PRIOR}: the same noise gives other latents in another order of its rows")
+    model.decode_rows(draws, labels)
+    return draws

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal, TypeAlias, TypeVar
+from typing import Literal, TypeAlias, TypeVar, get_args
 
 import structlog
 from pydantic import ValidationError
@@ -42,8 +42,7 @@ def load_version(folder: Path, name: str, version: int, threads: int = 1) -> Aut
     except OSError as error:
         raise InvalidModel(f"{MANIFEST} {read_problem(error)}") from error
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise InvalidModel(f"{MANIFEST}: {problems}") from error
+        raise InvalidModel(f"{MANIFEST}: {_describe(error)}") from error
     if (manifest.name, manifest.version) != (name, version):
         raise InvalidModel(f"{MANIFEST} is of {manifest.name} version {manifest.version}, but lies in {name}/{version}")
     check_files(folder, manifest)
@@ -60,6 +59,15 @@ def load_version(folder: Path, name: str, version: int, threads: int = 1) -> Aut
     finally:
         limit.close()
     return model
+
+
+def _describe(error: ValidationError) -> str:
+    """Return the problems of a manifest; if its format is unknown, only that, since its members may be unknown too."""
+    for problem in error.errors():
+        if problem["loc"] == ("format",):
+            known = " and ".join(map(str, get_args(Manifest.model_fields["format"].annotation)))
+            return f"format: this server reads formats {known}, and not {problem['input']!r}; a newer one may"
+    return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
 
 
 def check_files(folder: Path, manifest: Manifest) -> None:

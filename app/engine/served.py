@@ -26,7 +26,7 @@ from app.engine.corruption import Noise
 from app.engine.offload import LoopLimit, Offload
 from app.engine.queue import Queue
 from app.engine.run_time import RunTime, measure
-from app.engine.statistics import RequestStatistics, RunStatistics
+from app.engine.statistics import RequestStatistics
 from app.errors import InvalidParameter, TooManyRows
 from app.inputs import ImageInput
 from app.manifest import Manifest
@@ -36,7 +36,7 @@ Drawn = TypeVar("Drawn")
 UNCOUNTED_NUMBERS = 4096
 """Numbers of a small request: with its answer in JSON they take 64 KiB."""
 
-QueueName = Literal["mean", "posterior", "decode", "denoise", "reconstruct"]
+QueueName = Literal["mean", "posterior", "decode", "denoise", "generate", "reconstruct"]
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,7 @@ class ServedModel:
         """The most rows of a request or an answer."""
         self.uncounted_rows = UNCOUNTED_NUMBERS // max(self.manifest.input_size, self.manifest.latent_dim)
         """The rows of a request and an answer that are too small to be counted among the bytes that are held."""
-        encoder, decoder, denoiser = measure_graphs(autoencoder)
-        both, rows = encoder + decoder, autoencoder.rows_per_run
+        (encoder, decoder, denoiser, generation), rows = measure_graphs(autoencoder), autoencoder.rows_per_run
         self._offload = offload
         self.level_unit = level_unit(self.manifest)
         """The number that a level of a uint8 array stands for; None if such arrays hold numbers."""
@@ -87,15 +86,21 @@ class ServedModel:
         self._posterior = Queue(batcher, autoencoder.run_encoder, encoder, rows)
         self._decode = Queue(batcher, autoencoder.run_decoder, decoder, rows)
         self._denoise = Queue(batcher, autoencoder.run_denoiser, denoiser, rows)
-        self._reconstruct = Queue(batcher, autoencoder.run_reconstruction, both, rows)
-        self.runs: dict[QueueName, RunStatistics] = {
-            "mean": self._mean.statistics,
-            "posterior": self._posterior.statistics,
-            "decode": self._decode.statistics,
-            "denoise": self._denoise.statistics,
-            "reconstruct": self._reconstruct.statistics,
+        self._generate = Queue(batcher, autoencoder.run_generation, generation, rows)
+        self._reconstruct = Queue(batcher, autoencoder.run_reconstruction, encoder + decoder, rows)
+        queues: dict[QueueName, Queue] = {
+            "mean": self._mean,
+            "posterior": self._posterior,
+            "decode": self._decode,
+            "denoise": self._denoise,
+            "generate": self._generate,
+            "reconstruct": self._reconstruct,
         }
+        self.runs = {name: queue.statistics for name, queue in queues.items()}
         """The runs of each queue, which several tasks may use."""
+        self._report_runs(batcher)
+
+    def _report_runs(self, batcher: Batcher) -> None:
         if batcher.on_run is not None:
             for runs in self.runs.values():
                 runs.on_run = partial(batcher.on_run, self.manifest.name)
@@ -141,9 +146,10 @@ class ServedModel:
 
     async def generate(self, count: int, seed: int, temperature: float = 1.0, label: str | None = None) -> Samples:
         """Decode draws from the prior; see `Autoencoder.generate`."""
-        draw = self.autoencoder.draw_latents
-        latents = await self._draw(count * self.manifest.latent_dim, lambda: draw(count, seed, temperature))
-        return await self.decode(self.autoencoder.check_latents(latents), label)
+        labels = self._labels(label, count)
+        draw = partial(self.autoencoder.prior.noise, count, seed, temperature)
+        noise = await self._draw(count * self.manifest.noise_dim, draw)
+        return (await self._generate.run(noise, *labels))[0]
 
     async def interpolate(self, samples: Samples, steps: int, label: str | None = None) -> Samples:
         """Decode the straight line between the latents of two samples; see `Autoencoder.interpolate`."""
@@ -167,27 +173,30 @@ class ServedModel:
         return await self._offload.run(count, LoopLimit.DRAW_NUMBERS, draw)
 
 
-def measure_graphs(model: Autoencoder) -> tuple[RunTime, RunTime, RunTime]:
+def measure_graphs(model: Autoencoder) -> tuple[RunTime, RunTime, RunTime, RunTime]:
     """
-    Measure the encoder, the decoder and denoising, at the middle of the value range and of the latent space.
+    Measure the encoder, the decoder, denoising and generation, at the middle of the value range and of the prior.
 
-    Without a graph of its own, denoising takes the time of the encoder and the decoder.
+    Without a graph of its own, denoising takes the time of the encoder and the decoder, and generation the decoder's.
     """
-    value_range = model.manifest.input.value_range
+    manifest, value_range = model.manifest, model.manifest.input.value_range
     middle = value_range.low + value_range.span / 2 if value_range else 0.0
 
     def samples(rows: int) -> Samples:
-        return np.full((rows, *model.manifest.input_shape), middle, np.float32)
+        return np.full((rows, *manifest.input_shape), middle, np.float32)
+
+    def labels(rows: int, there: bool = bool(manifest.labels)) -> Labels | None:
+        return np.zeros(rows, np.int64) if there else None
 
     def encode(rows: int) -> object:
-        labels = np.zeros(rows, np.int64) if model.manifest.encoder_takes_labels else None
-        return model.run_encoder(samples(rows), labels)
+        return model.run_encoder(samples(rows), labels(rows, manifest.encoder_takes_labels))
 
     def decode(rows: int) -> object:
-        labels = np.zeros(rows, np.int64) if model.manifest.labels else None
-        return model.run_decoder(np.zeros((rows, model.manifest.latent_dim), np.float32), labels)
+        return model.run_decoder(np.zeros((rows, manifest.latent_dim), np.float32), labels(rows))
+
+    def generate(rows: int) -> object:
+        return model.run_generation(np.zeros((rows, manifest.noise_dim), np.float32), labels(rows))
 
     encoder, decoder = measure(encode), measure(decode)
-    if not model.manifest.has_denoiser:
-        return encoder, decoder, encoder + decoder
-    return encoder, decoder, measure(lambda rows: model.run_denoiser(samples(rows)))
+    denoiser = measure(lambda rows: model.run_denoiser(samples(rows))) if manifest.has_denoiser else encoder + decoder
+    return encoder, decoder, denoiser, measure(generate) if manifest.has_prior else decoder

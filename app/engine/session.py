@@ -1,14 +1,18 @@
-"""onnxruntime sessions: how a graph is opened, and the check that it takes and gives the expected tensors."""
+"""onnxruntime sessions: how a graph is opened, checked for the tensors that it takes and gives, and run."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import onnxruntime
 
+from app.arrays import Array, Rows
+from app.engine.checks import check_finite
+from app.engine.run_limit import CURRENT_RUN
 from app.errors import InvalidModel
 
 
@@ -62,3 +66,16 @@ def check_signature(
 def _describe(node: Any) -> str:
     """Describe a node of a graph as `TensorSpec.__str__` does, even if its type is one that TensorSpec cannot hold."""
     return f"{node.name} {node.type.removeprefix('tensor(').removesuffix(')')} {list(node.shape[1:])}"
+
+
+def run_graph(
+    session: onnxruntime.InferenceSession, outputs: Sequence[str], inputs: Mapping[str, Rows], rows_per_run: int
+) -> tuple[Array, ...]:
+    """Return the outputs for all rows, computed in as many runs as they need. Raises NotFinite."""
+    count, options = len(next(iter(inputs.values()))), CURRENT_RUN.options
+    if count <= rows_per_run:
+        return tuple(map(check_finite, outputs, session.run(outputs, inputs, options)))
+    starts = range(0, count, rows_per_run)
+    chunks = [{name: array[at : at + rows_per_run] for name, array in inputs.items()} for at in starts]
+    parts = [session.run(outputs, chunk, options) for chunk in chunks]
+    return tuple(map(check_finite, outputs, map(np.concatenate, zip(*parts, strict=True))))

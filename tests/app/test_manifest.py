@@ -69,6 +69,25 @@ def test_a_denoiser_belongs_to_a_model_that_denoises_without_labels(
         tiny.write_version(tmp_path, "wrong", family=family, labels=labels, denoiser=True)
 
 
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"format": 1}, "has format 2 and the task 'generate'"),
+        ({"tasks": ["encode", "decode"]}, "has format 2 and the task 'generate'"),
+        ({"prior": None}, "prior.onnx must be in files if, and only if, the manifest has the member 'prior'"),
+        ({"labels": ["a", "b"]}, "prior.components: 1 numbers for 2 labels"),
+        ({"prior": {**tiny.fitted_prior(2).model_dump()}}, "prior.components: 2 numbers for a model without labels"),
+        ({"prior": {**tiny.fitted_prior().model_dump(), "kind": "flow"}}, "Input should be 'gmm'"),
+    ],
+)
+def test_a_prior_is_described_by_a_manifest_of_format_2(tmp_path: Path, change: dict[str, Any], complaint: str) -> None:
+    manifest = Manifest.read(tiny.write_version(tmp_path, prior=True))
+    assert (manifest.format, manifest.noise_dim, "generate" in manifest.tasks) == (2, 3, True)
+    with pytest.raises(ValidationError) as caught:
+        Manifest.model_validate({**manifest.model_dump(mode="json"), **change})
+    assert complaint in str(caught.value)
+
+
 @pytest.mark.parametrize("labels", [[], ["0", "1"]])
 def test_labels_keep_their_order(document: dict[str, Any], labels: list[str]) -> None:
     assert Manifest.model_validate({**document, "labels": labels}).labels == tuple(labels)

@@ -6,6 +6,7 @@ Real ONNX models whose results can be computed by hand.
 
 They take images with one channel and two rows, [a, b] and [c, d], or a table with four columns; a table's decoder does
 not clip. A conditional decoder adds a quarter of the label's index to every p/2 and q/2. A denoiser halves the numbers.
+A prior takes [r, s, t] and gives [1 + s/4, 1 + t/4]; a conditional one adds the label's index to both.
 
 A mirror has any shape, and its latents are the sample itself. It serves tests of files and limits.
 """
@@ -26,12 +27,15 @@ from app.manifest import (
     ENCODER,
     FAMILY_TASKS,
     GOLDEN,
+    PRIOR,
     DeterministicLatent,
     Family,
     FileDigest,
     GaussianLatent,
     Manifest,
+    TaskName,
 )
+from app.priors import FittedPrior
 
 POOL = np.array([[1, 0], [1, 0], [0, 1], [0, 1]], np.float32)
 LOGVAR = math.log(0.25)
@@ -49,6 +53,7 @@ def write_version(
     golden_offset: float = 0.0,
     labels: tuple[str, ...] = (),
     denoiser: bool = False,
+    prior: bool = False,
 ) -> Path:
     """Write a complete version of a tiny model. An offset makes its golden samples wrong by that much."""
     folder = root / name / str(version)
@@ -64,7 +69,13 @@ def write_version(
     indices = {"labels": np.array([0, 0, 1])} if labels else {}
     if labels:
         halves[2] += np.float32(0.25)
-    denoised = {}
+    denoised, drawn = {}, {}
+    if prior:
+        onnx.save(prior_graph(bool(labels)), folder / PRIOR)
+        drawn["noise"] = np.array([[9, 0, 0], [-9, 4, -4], [0, 2, 1]], np.float32)
+        drawn["draws"] = np.array([[1, 1], [2, 0], [1.5, 1.25]], np.float32) + np.float32(golden_offset)
+        if labels:
+            drawn["draws"][2] += 1
     if denoiser:
         onnx.save(denoiser_graph(shape), folder / DENOISER)
         denoised["denoised"] = (samples / 2 + np.float32(golden_offset)).reshape(-1, *shape)
@@ -76,6 +87,7 @@ def write_version(
         **heads,
         **indices,
         **denoised,
+        **drawn,
     )
     write_manifest(folder, name, version, family, kind, labels)
     return folder
@@ -110,21 +122,65 @@ def write_manifest(
 ) -> None:
     """Write the manifest of the files that are in the folder now."""
     variational = family == "variational-autoencoder"
+    files = {
+        file: FileDigest.of(folder / file)
+        for file in (ENCODER, DECODER, DENOISER, PRIOR, GOLDEN)
+        if (folder / file).exists()
+    }
+    generate: tuple[TaskName, ...] = ("generate",) if PRIOR in files and not variational else ()
     Manifest(
         name=name,
         version=version,
         description="Sums of pairs.",
         family=family,
-        tasks=FAMILY_TASKS[family],
+        tasks=(*FAMILY_TASKS[family], *generate),
         input=kind,
         latent=GaussianLatent(dimension=dimension) if variational else DeterministicLatent(dimension=dimension),
         labels=labels,
-        files={
-            file: FileDigest.of(folder / file)
-            for file in (ENCODER, DECODER, DENOISER, GOLDEN)
-            if (folder / file).exists()
-        },
+        prior=fitted_prior(len(labels)) if PRIOR in files else None,
+        files=files,
     ).write(folder)
+
+
+def fitted_prior(labels: int = 0) -> FittedPrior:
+    """Describe the tiny prior, as if it had been fitted."""
+    return FittedPrior(
+        noise_dimension=3,
+        components=(1,) * max(1, labels),
+        covariance="diagonal",
+        fitted_on="no codes",
+        chosen_by="hand",
+        log_likelihood=-2.5,
+    )
+
+
+def prior_graph(conditional: bool = False, noise_dim: int = 3, random: bool = False) -> onnx.ModelProto:
+    """Build the graph noise -> latents, or noise and labels -> latents; a random one adds noise of its own."""
+    arrays = {"starts": [1], "ends": [3], "axes": [1], "column": [-1, 1]}
+    weights = [numpy_helper.from_array(np.array(numbers), name) for name, numbers in arrays.items()]
+    weights += [numpy_helper.from_array(np.array(x, np.float32), name) for name, x in (("one", 1), ("quarter", 0.25))]
+    inputs: list[tuple[str, tuple[int, ...]]] = [("noise", (noise_dim,))]
+    nodes = [
+        helper.make_node("Slice", ["noise", "starts", "ends", "axes"], ["rest"]),
+        helper.make_node("Mul", ["rest", "quarter"], ["quarters"]),
+    ]
+    last = "quarters"
+    if conditional:
+        inputs.append(("labels", ()))
+        nodes += [
+            helper.make_node("Cast", ["labels"], ["numbers"], to=TensorProto.FLOAT),
+            helper.make_node("Reshape", ["numbers", "column"], ["numbered"]),
+            helper.make_node("Add", [last, "numbered"], ["labelled"]),
+        ]
+        last = "labelled"
+    if random:
+        nodes += [
+            helper.make_node("RandomNormalLike", [last], ["chance"]),
+            helper.make_node("Add", [last, "chance"], ["chancy"]),
+        ]
+        last = "chancy"
+    nodes.append(helper.make_node("Add", [last, "one"], ["latents"]))
+    return graph(nodes, inputs, [("latents", (2,))], weights)
 
 
 def denoiser_graph(shape: tuple[int, ...], output_shape: tuple[int, ...] | None = None) -> onnx.ModelProto:

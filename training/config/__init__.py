@@ -4,7 +4,7 @@ The configuration of a run: one YAML file that holds every option.
 An unknown or misspelled option is an error. The manifest keeps a copy of the configuration that a model was trained
 with.
 
-    sections     data, preprocessing, augmentation, network, optimisation, evaluation
+    sections     data, preprocessing, augmentation, network, optimisation, prior, evaluation
     tables       the part of the data section that only tables have
     objective    the loss: one section for each family of models
     load         the whole configuration, read from a file
@@ -35,6 +35,7 @@ from training.config.sections import (
     NoiseKind,
     OptimisationConfig,
     PreprocessingConfig,
+    PriorConfig,
     Section,
     settled,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "NoiseKind",
     "OptimisationConfig",
     "PreprocessingConfig",
+    "PriorConfig",
     "Section",
     "TableOptions",
     "VariationalObjective",

@@ -17,6 +17,7 @@ from training.config.sections import (
     NetworkConfig,
     OptimisationConfig,
     PreprocessingConfig,
+    PriorConfig,
     Section,
 )
 from training.errors import InvalidConfiguration
@@ -39,6 +40,7 @@ class Config(Section):
         AutoencoderObjective | DenoisingObjective | VariationalObjective, Field(discriminator="family")
     ]
     optimisation: OptimisationConfig = OptimisationConfig()
+    prior: PriorConfig = PriorConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
 
     @property

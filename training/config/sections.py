@@ -208,6 +208,23 @@ class OptimisationConfig(Section):
     """Decides the weights, the split, the order of the rows and all noise."""
 
 
+class PriorConfig(Section):
+    """The distribution of the latents that new samples are generated from. It is fitted after the training."""
+
+    kind: Literal["auto", "gmm", "normal", "none"] = "auto"
+    """
+    `gmm`: a mixture of Gaussians, fitted to the latents of training rows. `normal`: N(0, I) for a variational model, a
+    single fitted Gaussian for others. `none`: nothing is fitted. `auto`: gmm, but N(0, I) for a variational model for
+    which the mixture is no better on the validation part.
+    """
+    components: Positive | Auto = "auto"
+    """The number of Gaussians. `auto`: the one of 1, 2, 4 to 64 under which the validation part is likeliest."""
+    covariance: Literal["full", "diagonal"] | Auto = "auto"
+    """The kind of the Gaussians' covariance matrices. `auto`: the one under which the validation part is likeliest."""
+    rows: Annotated[int, Field(ge=2)] = 20_000
+    """Training rows that it is fitted to; of more rows, a seeded choice."""
+
+
 class EvaluationConfig(Section):
     """Measurements that only some families have."""
 

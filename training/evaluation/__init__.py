@@ -8,6 +8,8 @@ Evaluation of models through onnxruntime, beside baselines.
     limits        bounds on rows, so that memory and time stay bounded
     units         the user's units and those of the network
     metrics       errors of outputs against targets
+    features      principal components and random networks, in which samples are compared
+    fidelity      measures of generated samples against real ones
     baselines     PCA, classical denoisers, scores of latents
     untrained     the network before training, as a baseline
     alarms        warnings about bad measurements

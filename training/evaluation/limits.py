@@ -41,6 +41,10 @@ class Limits:
     """Training rows that the strengths of those methods are chosen on."""
     decoded: RowLimit = RowLimit(1024, 2**20)
     """Importance samples that are decoded at a time."""
+    generated: RowLimit = RowLimit(10_000, 2**25)
+    """Generated samples, and as many test rows that they are compared with: this takes time quadratic in the rows."""
+    bank: RowLimit = RowLimit(60_000, 2**26)
+    """Training rows among which the nearest to a generated sample is looked for."""
     progress_seconds: float = 30.0
     """Seconds between two log messages of a long estimate."""
 

@@ -174,6 +174,7 @@ def evaluate_version(
     training: DataSet | None = None,
     pca: LinearAutoencoder | None = None,
     separation: bool = False,
+    samples: bool = False,
 ) -> VersionReport:
     """
     Measure a model on data, and log the warnings.
@@ -186,8 +187,16 @@ def evaluate_version(
         log.warning("%s: its training data are not at hand; PCA is described in the protocol", manifest.name)
     elif config:
         reference, pca = untrained(config, training, fit_preprocessing(config, training)), None
-    binarisation = config.binarisation if config else "none"
-    measurements = evaluate(model, data, options, reference, binarisation=binarisation, pca=pca, separation=separation)
+    measurements = evaluate(
+        model,
+        data,
+        options,
+        reference,
+        binarisation=config.binarisation if config else "none",
+        pca=pca,
+        separation=separation,
+        samples=samples,
+    )
     warnings = alarms(measurements, {}, manifest)
     for warning in warnings:
         log.warning("%s: %s", manifest.name, warning)

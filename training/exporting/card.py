@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from app.manifest import DENOISER, FIGURES, Manifest, Training
+from app.manifest import DENOISER, FIGURES, PRIOR, Manifest, Training
 from training.data.dataset import DataSet
 from training.evaluation.rounding import describe_uncertainty, shown
 
@@ -15,7 +15,7 @@ CAPTIONS = {
     "denoising.png": "Test samples, with noise, and denoised.",
     "denoising_levels.png": "PSNR against the amount of noise, beside the baselines.",
     "samples.png": "Decoded samples of the prior, seed 0.",
-    "manifold.png": "The latent plane, decoded at evenly spaced quantiles of the prior.",
+    "manifold.png": "The latent plane, decoded at evenly spaced quantiles of N(0, I).",
     "latents.png": "The test set's latents, coloured by label.",
 }
 """The caption of each figure, in the order of the card."""
@@ -56,6 +56,7 @@ def _summary(manifest: Manifest) -> list[str]:
         f"- Input: {manifest.input.kind}, {shape}, {_range(manifest)}.",
         f"- Latent space: {manifest.latent.kind}, {manifest.latent_dim} dimensions{labels}.",
         f"- Denoising: {_denoising(manifest)}.",
+        f"- Generation: {describe_prior(manifest)}.",
         f"- Likelihood of the preprocessed samples: {manifest.likelihood.kind if manifest.likelihood else 'unknown'}.",
         "",
     ]
@@ -67,6 +68,22 @@ def _denoising(manifest: Manifest) -> str:
     if manifest.has_denoiser:
         return f"by `{DENOISER}`, which predicts the noise and keeps the rest; the latents play no part"
     return "by the encoder and the decoder"
+
+
+def describe_prior(manifest: Manifest) -> str:
+    """Return a phrase about the distribution that new samples are drawn from."""
+    prior = manifest.prior
+    if prior is None:
+        return "from draws of N(0, I)" if "generate" in manifest.tasks else "none"
+    count = " and ".join(map(str, sorted(set(prior.components))))
+    likelihood = f"{prior.log_likelihood:.2f} nats per held-out code"
+    if prior.standard_normal_log_likelihood is not None:
+        likelihood += f", against {prior.standard_normal_log_likelihood:.2f} of N(0, I)"
+    each = " for each label" if manifest.labels else ""
+    return (
+        f"by `{PRIOR}`, a mixture of {count} Gaussians{each} with {prior.covariance} covariance, fitted on "
+        f"{prior.fitted_on}; chosen by the {prior.chosen_by}; {likelihood}"
+    )
 
 
 def _range(manifest: Manifest) -> str:

@@ -36,6 +36,7 @@ from training.evaluation.subject import Subject
 from training.evaluation.untrained import untrained
 from training.exporting.card import write_card
 from training.exporting.graphs import PARITY_BATCHES, PARITY_TOLERANCE, rounded_to_half, write_graphs
+from training.exporting.prior import fit_prior, write_prior
 from training.exporting.report import draw_report
 from training.fitting.runs import Run
 from training.networks.stacked_denoising import StackedDenoisingAutoencoder
@@ -53,7 +54,11 @@ def export(run: Run, data: DataSet, models_dir: Path, tolerance: Tolerance = PAR
     """
 
     def write(folder: Path, version: int) -> Manifest:
-        return _write_report(run, data, folder, _write_model(run, data, folder, version, tolerance))
+        draft = _write_model(run, data, folder, version, tolerance)
+        choice = fit_prior(folder, draft, data, run.config.prior, run.config.optimisation.seed)
+        return _write_report(
+            run, data, folder, write_prior(folder, draft, data, choice, tolerance) if choice else draft
+        )
 
     target, manifest = write_version(models_dir, run.config.name, write)
     assert manifest.parity is not None

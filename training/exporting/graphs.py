@@ -12,6 +12,7 @@ import io
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import onnx
@@ -24,9 +25,10 @@ from app.engine.session import open_session
 from app.importing.tidy import Tolerance, forget_origin, largest_difference, random_operators
 from app.manifest import DECODER, DENOISER, ENCODER, Parity
 from training.errors import ExportError
-from training.networks.base import Network
 from training.networks.user_units import OUTPUT_NAMES, DecoderGraph, DenoiserGraph, EncoderGraph
 from training.quiet import only_errors
+
+AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 OPSET = 18
 PARITY_BATCHES = (1, 2, 7, 64)
@@ -90,7 +92,7 @@ def _synthetic_samples(decoder: DecoderGraph, shape: tuple[int, ...], random: np
         return [decoder.clip_to_range(decoder.preprocessing.inverse(x)).numpy() for x in batches]
 
 
-def rounded_to_half(network: Network) -> Network:
+def rounded_to_half(network: AnyModule) -> AnyModule:
     """Return a copy whose large weights are rounded to numbers of float16, so that graphs can store them as such."""
     rounded = copy.deepcopy(network)
     with torch.no_grad():

@@ -87,14 +87,21 @@ def _draw_images(model: Autoencoder, data: DataSet, shown: Split, noise: float, 
         noisy = model.corrupt(samples, "gaussian", noise, NOISE_SEED)
         rows = {"clean": samples, f"noisy, std {noise:g}": noisy, "denoised": model.denoise(noisy)}
         picture_rows({name: unit(row) for name, row in rows.items()}, figures / "denoising.png")
-    if "generate" in model.manifest.tasks:
-        generated, title = generate(model)
-        picture_grid(unit(generated), GENERATED_COLUMNS, figures / "samples.png", title)
-        if model.manifest.latent_dim == 2:
-            label = model.manifest.labels[0] if model.manifest.labels else None
-            grid = model.decode(prior_grid(MANIFOLD_SIDE), label)
-            title = "decoded latent plane, at the prior's quantiles" + (f", label {label}" if label else "")
-            picture_grid(unit(grid), MANIFOLD_SIDE, figures / "manifold.png", title)
+    draw_samples(model, figures)
+
+
+def draw_samples(model: Autoencoder, figures: Path) -> None:
+    """Draw decoded samples of the prior and, of two latents, their plane, if the model generates images."""
+    value_range = model.manifest.input.value_range
+    if "generate" not in model.manifest.tasks or not isinstance(model.manifest.input, ImageInput) or not value_range:
+        return
+    generated, title = generate(model)
+    picture_grid(to_unit(generated, value_range), GENERATED_COLUMNS, figures / "samples.png", title)
+    if model.manifest.latent_dim == 2 and model.manifest.latent.kind == "gaussian":
+        label = model.manifest.labels[0] if model.manifest.labels else None
+        grid = model.decode(prior_grid(MANIFOLD_SIDE), label)
+        title = "decoded latent plane, at the quantiles of N(0, I)" + (f", label {label}" if label else "")
+        picture_grid(to_unit(grid, value_range), MANIFOLD_SIDE, figures / "manifold.png", title)
 
 
 def generate(model: Autoencoder) -> tuple[Samples, str]:

@@ -114,11 +114,11 @@ def test_a_larger_count_does_not_change_the_first_samples(vae: Autoencoder) -> N
 
 
 def test_the_prior_is_standard_normal_and_the_temperature_scales_it(vae: Autoencoder) -> None:
-    draws = vae.draw_latents(20_000, seed=0)
+    draws = vae.prior.run(vae.prior.noise(20_000, seed=0))
     np.testing.assert_allclose(draws.mean(axis=0), 0, atol=0.03)
     np.testing.assert_allclose(draws.std(axis=0), 1, atol=0.03)
-    np.testing.assert_allclose(vae.draw_latents(5, seed=0, temperature=0.5), draws[:5] / 2)
-    assert not vae.draw_latents(5, seed=0, temperature=0).any()
+    np.testing.assert_allclose(vae.prior.noise(5, seed=0, temperature=0.5), draws[:5] / 2)
+    assert not vae.prior.noise(5, seed=0, temperature=0).any()
 
 
 def test_draws_from_the_posterior_have_its_deviation(vae: Autoencoder) -> None:
@@ -229,9 +229,9 @@ def test_a_denoiser_takes_a_label(conditional_models: Path) -> None:
     assert model.denoise(array([[0.25, 0.75, 0.5, 0]]), "middle & up").ravel().tolist() == [0.75, 0.75, 0.5, 0.5]
 
 
-def test_a_seed_draws_the_same_latents_under_every_label(conditional_vae: Autoencoder) -> None:
+def test_a_seed_draws_the_same_standard_normal_latents_under_every_label(conditional_vae: Autoencoder) -> None:
     low, high = conditional_vae.generate(5, seed=3, label="low"), conditional_vae.generate(5, seed=3, label="high")
-    halves = np.repeat(conditional_vae.draw_latents(5, seed=3) / 2, 2, axis=1)
+    halves = np.repeat(conditional_vae.prior.noise(5, seed=3) / 2, 2, axis=1)
     np.testing.assert_allclose(low, halves, rtol=1e-6)
     np.testing.assert_allclose(high, halves + 0.5, rtol=1e-6)
     np.testing.assert_allclose(conditional_vae.generate(2, seed=3, label="high"), high[:2], rtol=1e-6)

@@ -56,6 +56,29 @@ def test_a_denoiser_must_give_its_golden_samples(
 
 
 @pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"draws": np.ones((3, 2))}, "draws differ from those that were stored"),
+        ({"draws": None}, "golden.npz lacks draws"),
+        ({"noise": None}, "golden.npz lacks noise"),
+        ({"noise": np.full((3, 3), np.inf)}, "expected numbers that the model can calculate with"),
+        ({"noise": np.zeros((3, 2))}, "noise: expected numbers of shape"),
+    ],
+)
+@pytest.mark.parametrize("labels", [(), LABELS])
+def test_a_prior_must_give_its_golden_draws(
+    tmp_path: Path, labels: tuple[str, ...], changes: dict[str, npt.NDArray[np.float64] | None], reason: str
+) -> None:
+    folder = tiny.write_version(tmp_path, labels=labels, prior=True)
+    load_version(folder, "tiny", 1)
+    arrays = {**read_golden(folder, Manifest.read(folder)), **changes}
+    np.savez(folder / GOLDEN, allow_pickle=False, **{name: rows for name, rows in arrays.items() if rows is not None})
+    tiny.write_manifest(folder, "tiny", 1, "autoencoder", labels=labels)
+    with pytest.raises(InvalidModel, match=reason):
+        load_version(folder, "tiny", 1)
+
+
+@pytest.mark.parametrize(
     ("labels", "reason"),
     [
         (np.array([0, 0, 2]), "reconstructions differ from those that were stored"),

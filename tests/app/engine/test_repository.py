@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from app.engine import repository
 from app.engine.repository import load_repository, load_version, next_version, write_version
 from app.errors import InvalidModel, NoModels, VersionTaken
-from app.manifest import DECODER, DENOISER, ENCODER, GOLDEN, MANIFEST
+from app.manifest import DECODER, DENOISER, ENCODER, GOLDEN, MANIFEST, PRIOR
 from tests.helpers import tiny
 from tests.helpers.endless import MANY_TURNS, write_endless
 
@@ -31,6 +31,35 @@ def other_denoiser(folder: Path) -> None:
     """Write a graph that denoises samples of another shape, and a manifest with its checksum."""
     onnx.save(tiny.denoiser_graph((1, 3, 2)), folder / DENOISER)
     tiny.write_manifest(folder, "tiny", 1, "denoising-autoencoder")
+
+
+def other_prior(model: onnx.ModelProto) -> Callable[[Path], None]:
+    """Return a function that writes another prior, and a manifest with its checksum."""
+
+    def damage(folder: Path) -> None:
+        onnx.save(model, folder / PRIOR)
+        tiny.write_manifest(folder, "tiny", 1, "autoencoder")
+
+    return damage
+
+
+def infinite_prior() -> onnx.ModelProto:
+    """Build a prior that divides by zero."""
+    model = tiny.prior_graph()
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(0, np.float32), "nothing"))
+    model.graph.node.append(onnx.helper.make_node("Div", ["one", "nothing"], ["much"]))
+    model.graph.node[-2].input[1] = "much"
+    model.graph.node.insert(0, model.graph.node.pop())
+    return model
+
+
+def prior_of_mixed_rows() -> onnx.ModelProto:
+    """Build a prior whose rows depend on the rows before them in the batch."""
+    model = tiny.prior_graph()
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(0), "axis"))
+    model.graph.node.insert(2, onnx.helper.make_node("CumSum", ["quarters", "axis"], ["summed"]))
+    model.graph.node[-1].input[0] = "summed"
+    return model
 
 
 def pickled_golden(folder: Path) -> None:
@@ -125,6 +154,39 @@ def test_a_broken_denoiser_is_reported_and_the_pair_is_not_served_without_it(
     load_version(folder, "tiny", 1)
     damage(folder)
     with pytest.raises(InvalidModel, match=re.escape(reason)):
+        load_version(folder, "tiny", 1)
+
+
+PRIOR_BREAKAGES: list[tuple[str, Callable[[Path], object], str]] = [
+    ("no prior", lambda folder: (folder / PRIOR).unlink(), "prior.onnx is missing"),
+    ("other bytes", lambda folder: (folder / PRIOR).write_bytes(b"garbage"), "it has 7 bytes instead of"),
+    ("wide", other_prior(tiny.prior_graph(noise_dim=4)), "expected the inputs noise float [3] for each row, found"),
+    ("labels", other_prior(tiny.prior_graph(conditional=True)), "expected the inputs noise float [3] for each row"),
+    ("decoder", other_prior(tiny.decoder_graph((1, 2, 2), clip=True)), "found latents float [2]"),
+    ("random", other_prior(tiny.prior_graph(random=True)), "gives other latents in another order of its rows"),
+    ("mixed rows", other_prior(prior_of_mixed_rows()), "gives other latents in another order of its rows"),
+    ("infinite", other_prior(infinite_prior()), "they lead to infinite latents"),
+    ("no member", lambda folder: edit_manifest(folder, prior=None), "prior.onnx must be in files if, and only if"),
+]
+
+
+@pytest.mark.parametrize(("breakage", "damage", "reason"), PRIOR_BREAKAGES, ids=[b[0] for b in PRIOR_BREAKAGES])
+def test_a_broken_prior_is_reported_and_the_pair_is_not_served_without_it(
+    tmp_path: Path, breakage: str, damage: Callable[[Path], object], reason: str
+) -> None:
+    folder = tiny.write_version(tmp_path, prior=True)
+    load_version(folder, "tiny", 1)
+    damage(folder)
+    with pytest.raises(InvalidModel, match=re.escape(reason)):
+        load_version(folder, "tiny", 1)
+
+
+def test_a_manifest_of_a_newer_format_is_refused_for_that_and_not_for_its_members(tmp_path: Path) -> None:
+    folder = tiny.write_version(tmp_path)
+    edit_manifest(folder, format=3, colour="blue")
+    with pytest.raises(
+        InvalidModel, match=r"^model\.json: format: this server reads formats 1 and 2, and not 3; a newer"
+    ):
         load_version(folder, "tiny", 1)
 
 

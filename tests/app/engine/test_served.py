@@ -76,10 +76,31 @@ def test_a_denoiser_has_a_queue_and_a_run_time_of_its_own(tmp_path: Path) -> Non
 
         asyncio.run(scenario())
         assert {rows: total.count for rows, total in served.runs["denoise"].by_rows.items()} == {2: 1}
-        encoder, decoder, denoiser = measure_graphs(served.autoencoder)
+        encoder, decoder, denoiser, _ = measure_graphs(served.autoencoder)
         assert denoiser != encoder + decoder
         pair = measure_graphs(load_version(tiny.write_version(tmp_path, "pair"), "pair", 1))
         assert pair[2] == pair[0] + pair[1]
+
+
+@pytest.mark.parametrize("labels", [(), tiny.LABELS])
+def test_a_prior_has_a_queue_and_a_run_time_of_its_own(tmp_path: Path, labels: tuple[str, ...]) -> None:
+    label = labels[-1] if labels else None
+    tiny.write_version(tmp_path, "drawn", kind=tiny.TABLE, labels=labels, prior=True)
+    plain = load_version(tmp_path / "drawn" / "1", "drawn", 1)
+    for state in served_state(tmp_path, "drawn"):
+        served = state.catalog.get("drawn")
+
+        async def scenario(served: ServedModel = served) -> None:
+            answers = await asyncio.gather(*(served.generate(1, seed, 0.5, label) for seed in (1, 2)))
+            for seed, samples in zip((1, 2), answers, strict=True):
+                np.testing.assert_allclose(samples, plain.generate(1, seed, 0.5, label), rtol=1e-6)
+
+        asyncio.run(scenario())
+        assert {rows: total.count for rows, total in served.runs["generate"].by_rows.items()} == {2: 1}
+    _, decoder, _, generation = measure_graphs(plain)
+    assert generation != decoder
+    pair = measure_graphs(load_version(tiny.write_version(tmp_path, "pair"), "pair", 1))
+    assert pair[3] == pair[1]
 
 
 def test_draws_are_those_of_the_autoencoder(vae: ServedModel, plain_vae: Autoencoder) -> None:

@@ -87,6 +87,19 @@ def test_the_denoiser_answers_like_torch_removes_noise_and_leaves_clean_samples_
         assert np.square(model.denoise(noisy) - samples).mean() < 0.9 * np.square(noisy - samples).mean()
 
 
+def test_every_family_generates_and_the_card_names_the_prior(exported: Path, trained: Run, digits: DataSet) -> None:
+    manifest = Manifest.read(exported)
+    assert "generate" in manifest.tasks
+    assert manifest.has_prior or trained.config.objective.family == "variational-autoencoder"
+    card = (exported / "card.md").read_text()
+    assert "- Generation: by `prior.onnx`, a mixture of" in card or "- Generation: from draws of N(0, I)." in card
+    assert "figures/samples.png" in manifest.files
+    model = load_version(exported, manifest.name, 1)
+    samples = model.generate(400, seed=0) / 16
+    pixels = digits.train.in_users_units() / 16
+    assert np.abs(samples.mean(axis=0) - pixels.mean(axis=0)).mean() < 0.05  # of black to white
+
+
 def test_the_latent_map_has_a_point_and_a_label_for_each_test_sample(exported: Path, digits: DataSet) -> None:
     assert digits.test.labels is not None
     with np.load(exported / "latent_map.npz", allow_pickle=False) as archive:

@@ -1,0 +1,132 @@
+"""Generated samples are measured beside training samples, reconstructions and simpler distributions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.engine.autoencoder import Autoencoder
+from app.engine.repository import load_version
+from app.manifest import Family
+from tests.helpers import tiny
+from tests.helpers.tiny import LABELS
+from tests.helpers.training_evaluation import tiny_images
+from training.__main__ import main
+from training.config import EvaluationConfig
+from training.data.dataset import DataSet
+from training.errors import DataError
+from training.evaluation.evaluate import evaluate
+from training.evaluation.limits import Limits, RowLimit
+from training.evaluation.measures.generation import draw_sets, measure_generation
+from training.evaluation.subject import Subject
+
+
+def model_of(
+    root: Path, family: Family = "autoencoder", labels: tuple[str, ...] = (), prior: bool = True
+) -> Autoencoder:
+    """Return a tiny model."""
+    return load_version(tiny.write_version(root, family=family, labels=labels, prior=prior), "tiny", 1)
+
+
+def test_every_set_is_measured_in_both_kinds_of_features(tmp_path: Path) -> None:
+    measurements = measure_generation(Subject.of(model_of(tmp_path), tiny_images(rows=400)))
+    assert [("principal" in m.protocol, "random weights" in m.protocol) for m in measurements] == [
+        (True, False),
+        (False, True),
+    ]
+    assert "200 test rows, in 4 features" in measurements[0].protocol
+    for measurement in measurements:
+        names = {name.partition("_")[0] for name in measurement.values}
+        assert names == {"train", "reconstruction", "normal", "gaussian", "prior"}
+        assert measurement.values["train_recall"] > 0.9
+        assert measurement.values["train_frechet"] < measurement.values["normal_frechet"]
+        assert "train_nearest" not in measurement.values
+        assert measurement.values["prior_nearest"] > 0
+
+
+def test_a_fitted_gaussian_is_nearer_than_n01(tmp_path: Path) -> None:
+    """The tiny latents are sums around 1: a Gaussian at their mean decodes to nearly what reconstructions are."""
+    values = measure_generation(Subject.of(model_of(tmp_path), tiny_images(rows=400)))[0].values
+    assert values["reconstruction_frechet"] < values["normal_frechet"] / 5
+    assert values["gaussian_frechet"] == pytest.approx(values["reconstruction_frechet"], abs=0.02)
+
+
+def test_a_version_without_a_prior_has_no_row_of_its_own(tmp_path: Path) -> None:
+    measurement = measure_generation(Subject.of(model_of(tmp_path, prior=False), tiny_images(rows=60)))[0]
+    assert not [name for name in measurement.values if name.startswith("prior")]
+    assert "the version has no prior of its own" in measurement.protocol
+
+
+def test_the_sets_are_decoded_from_their_latents(tmp_path: Path) -> None:
+    data = tiny_images(rows=40)
+    model = model_of(tmp_path)
+    sets = dict(draw_sets(Subject.of(model, data, seed=3), data.train))
+    np.testing.assert_array_equal(sets["train"], data.train.samples)
+    np.testing.assert_allclose(
+        sets["reconstruction"], model.decode(model.encode(data.train.in_users_units())), rtol=1e-6
+    )
+    np.testing.assert_array_equal(sets["prior"], model.generate(20, seed=3))
+    assert {len(samples) for samples in sets.values()} == {20}
+
+
+def test_a_conditional_model_generates_under_the_training_rows_labels(tmp_path: Path) -> None:
+    data, model = tiny_images(LABELS[::-1], rows=60), model_of(tmp_path, labels=LABELS)
+    subject = Subject.of(model, data, seed=3)
+    sets = dict(draw_sets(subject, data.train))
+    assert data.train.labels is not None
+    numbers = 2 - data.train.labels  # the data's classes are in reverse
+    draws = model.prior.run(model.prior.noise(30, 3), numbers)
+    np.testing.assert_allclose(sets["prior"], model.decode_rows(draws, numbers), rtol=1e-6)
+    assert measure_generation(subject)[0].values["prior_frechet"] >= 0
+
+
+def test_rows_are_bounded(tmp_path: Path) -> None:
+    limits = Limits(generated=RowLimit(7, 2**20), bank=RowLimit(15, 2**20), neighbourhood=RowLimit(5, 2**20))
+    protocol = measure_generation(Subject.of(model_of(tmp_path), tiny_images(rows=60), limits=limits))[0].protocol
+    assert "against 7 test rows" in protocol
+    assert "nearest of 15 training rows" in protocol
+
+
+def without_training_rows() -> DataSet:
+    """Return data that are test rows only."""
+    data = tiny_images()
+    return replace(data, train=data.train.take(slice(0)), is_whole=True)
+
+
+@pytest.mark.parametrize(
+    ("data", "complaint"),
+    [
+        (without_training_rows(), "compares with training rows, which are not at hand"),
+        (tiny_images(rows=2), "two rows"),
+    ],
+    ids=["no training rows", "one row"],
+)
+def test_too_few_rows_are_refused(tmp_path: Path, data: DataSet, complaint: str) -> None:
+    with pytest.raises(DataError, match=complaint):
+        measure_generation(Subject.of(model_of(tmp_path), data))
+
+
+def test_samples_are_measured_only_if_that_is_asked(tmp_path: Path) -> None:
+    model, data = model_of(tmp_path), tiny_images(rows=60)
+    plain, more = (evaluate(model, data, EvaluationConfig(), samples=samples) for samples in (False, True))
+    assert len(more) == len(plain) + 2
+    assert not any("frechet" in name for measurement in plain for name in measurement.values)
+
+
+def test_the_command_measures_samples_beside_the_training_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny.write_version(tmp_path / "models", kind=tiny.TABLE, prior=True)
+    for name in ("train", "test"):
+        rows = np.random.default_rng(len(name)).normal(size=(40, 4))
+        np.savetxt(tmp_path / f"{name}.csv", rows, delimiter=",", header="a,b,c,d", comments="")
+    options = ["--models-dir", str(tmp_path / "models"), "--test", str(tmp_path / "test.csv"), "--samples"]
+    assert main(["evaluate", "tiny", *options, "--data", str(tmp_path / "train.csv")]) == 0
+    metrics = json.loads(capsys.readouterr().out)["metrics"]
+    assert ["prior_frechet" in metric["values"] for metric in metrics].count(True) == 2
+    assert main(["evaluate", "tiny", *options]) == 1
+    assert "--samples compares with training rows, which are not at hand" in capsys.readouterr().err
