@@ -12,6 +12,8 @@ ARGS ?=
 BUNDLED := mnist-ae mnist-sdae mnist-vae mnist-vae-2d
 RIVALS := bentoml litserve mlserver ray
 IMAGE ?= hourglass:local
+# One process for each core, and all tests of a file in one of them.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 DEPENDENCIES := pyproject.toml constraints.txt
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
@@ -31,7 +33,7 @@ serve: $(VENV)/.serve ## serve the models on http://127.0.0.1:8000 (options: ARG
 test: $(VENV)/.dev ## run every check that needs only Python: ruff, mypy, the tests with coverage
 	@$(MAKE) lint
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage run -m pytest $(PARALLEL) $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
