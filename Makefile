@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= digits-vae
 ARGS ?=
-BUNDLED := mnist-ae mnist-ae-2d mnist-sdae mnist-vae mnist-vae-2d
+BUNDLED := mnist-ae mnist-sdae mnist-vae mnist-vae-2d
 RIVALS := bentoml litserve mlserver ray
 IMAGE ?= hourglass:local
 # One process for each core, and all tests of a file in one of them.

@@ -21,7 +21,7 @@ from training.evaluation.evaluate import evaluate
 from training.evaluation.untrained import untrained
 from training.preprocessing import fit_preprocessing
 
-MODELS = ("mnist-ae", "mnist-ae-2d", "mnist-sdae", "mnist-vae", "mnist-vae-2d")
+MODELS = ("mnist-ae", "mnist-sdae", "mnist-vae", "mnist-vae-2d")
 COLUMNS = {
     "mse": "MSE",
     "pca_mse": "PCA's MSE",

@@ -15,7 +15,7 @@ import pytest
 from tests.helpers.process import environment, listening
 
 ROOT = Path(__file__).parent.parent
-BUNDLED = ("mnist-ae", "mnist-ae-2d", "mnist-sdae", "mnist-vae", "mnist-vae-2d")
+BUNDLED = ("mnist-ae", "mnist-sdae", "mnist-vae", "mnist-vae-2d")
 SOURCES = ("pyproject.toml", "setup.py", "hourglass_entry.py", "README.md", "LICENSE")
 TRAP = "import pathlib; pathlib.Path({path!r}).touch(); raise SystemExit('the code of the user was imported')\n"
 BUILD_SDIST = "import sys; from setuptools.build_meta import build_sdist; build_sdist(sys.argv[1])"

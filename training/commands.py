@@ -52,7 +52,6 @@ def train_command(options: argparse.Namespace) -> int:
     choices = settle(config, data)
     if is_first_process() and choices.reasons:
         print(choices.describe(), file=sys.stderr)
-
     if options.overwrite and is_first_process():
         remove(folder)
     run = fit(
