@@ -72,9 +72,11 @@ def test_the_notebook_trains_serves_and_encodes_a_csv_file(tmp_path: Path) -> No
 
 
 def test_the_collector_prints_the_parts_of_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # which tests in the background inherit ignored
     process = subprocess.Popen(
         [sys.executable, str(EXAMPLES / "collector.py"), "0"], stdout=subprocess.PIPE, text=True, cwd=ROOT
     )
+    signal.signal(signal.SIGINT, handler)
     assert process.stdout is not None
     try:
         collector = process.stdout.readline().split()[-1]
