@@ -226,6 +226,12 @@ class Manifest(Contract):
         """Read the manifest of a version's folder. Raises OSError or pydantic's ValidationError."""
         return cls.model_validate_json(read_file(folder / MANIFEST, MAX_MANIFEST_BYTES))
 
+    def with_files(self, folder: Path) -> Manifest:
+        """Return the manifest, checked anew, with the digest of every file in a folder."""
+        files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+        digests = {path.relative_to(folder).as_posix(): FileDigest.of(path) for path in files}
+        return Manifest.model_validate({**self.model_dump(), "files": digests})
+
     def write(self, folder: Path) -> None:
         """Write `model.json`. Call this last: a folder with a manifest is complete."""
         (folder / MANIFEST).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")

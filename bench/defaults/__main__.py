@@ -11,59 +11,44 @@ follows `--` goes to every training, such as --quick; there are no options for s
 from __future__ import annotations
 
 import argparse
-import logging
-import os
 import sys
 import tempfile
 from pathlib import Path
 from statistics import median
 
-from bench.defaults.sets import SETS, DataSet, Missing
+from bench.defaults.chosen import begin_table, build_parser, chosen_sets
+from bench.defaults.sets import Array, DataSet
 from bench.defaults.trial import Result, attempt
 
+COLUMNS = (
+    *("set", "rows:", "latents:", "PCA's MSE:", "ours / PCA:", "plain loop / PCA:", "pythae / PCA:"),
+    *("CPU s:", "at most:"),
+)
+"""The columns of the table; those of numbers end in a colon."""
 MOST = ((20_000, 0.85), (3_000, 0.95), (0, 1.0))
 """Rows from which our error must be at most this share of PCA's."""
 
 
 def main() -> int:
     """Print the table as Markdown. Return 1 if a set misses its bound, or if a rival is better."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    data_dir = os.environ.get("HOURGLASS_DATA_DIR")
-    parser.add_argument("--data-dir", type=Path, default=Path(data_dir) if data_dir else None)
-    parser.add_argument("--only", nargs="+", default=[], metavar="WORD", help="sets whose name contains a word")
+    parser = build_parser(__doc__)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument(
         "--rivals", action="store_true", help="also run the plain loop, for the CPU time that ours took"
     )
-    parser.add_argument(
-        "--pythae",
-        type=Path,
-        metavar="PYTHON",
-        help="also run pythae, with this interpreter",
-    )
-    parser.add_argument("options", nargs="*", metavar="OPTION", help="options of every training, after --")
+    parser.add_argument("--pythae", type=Path, metavar="PYTHON", help="also run pythae, with this interpreter")
     options = parser.parse_args()
-    logging.disable(logging.INFO)
-    print("| set | rows | latents | PCA's MSE | ours / PCA | plain loop / PCA | pythae / PCA | CPU s | at most | |")
-    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|---|", flush=True)
+    begin_table(*COLUMNS)
     failed = False
-    for data in SETS:
-        if options.only and not any(word in data.name for word in options.only):
-            continue
-        try:
-            results = train(data, options)
-        except Missing as error:
-            print(f"| {data.name} | | | | | | | | | {error} |", flush=True)
-            continue
-        row, is_met = describe(data, results)
+    for data, samples in chosen_sets(options, len(COLUMNS)):
+        row, is_met = describe(data, train(data, samples, options))
         failed = failed or not is_met
         print(row, flush=True)
     return 1 if failed else 0
 
 
-def train(data: DataSet, options: argparse.Namespace) -> list[Result]:
-    """Return the results of all seeds. Raises Missing."""
-    samples = data.read(options.data_dir)
+def train(data: DataSet, samples: Array, options: argparse.Namespace) -> list[Result]:
+    """Return the results of all seeds."""
     results = []
     for seed in options.seeds:
         with tempfile.TemporaryDirectory() as folder:

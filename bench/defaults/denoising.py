@@ -10,17 +10,15 @@ variation, wavelets, and a ridge regression that is fitted on noisy training ima
 
 from __future__ import annotations
 
-import argparse
-import logging
-import os
 import sys
 import tempfile
 from pathlib import Path
 
 from app.manifest import Measurement
-from bench.defaults.sets import SETS, Missing
+from bench.defaults.chosen import begin_table, build_parser, chosen_sets
 from bench.defaults.trial import Array, parted, trained
 
+COLUMNS = "set", "noise", "amount:", "noisy:", "ours:", "best filter:"
 KINDS = "gaussian", "masking", "salt-and-pepper"
 AMOUNTS = 0.05, 0.1, 0.25, 0.5
 FILTERS = "median", "blur", "ridge", "tv", "wavelet"
@@ -28,26 +26,13 @@ FILTERS = "median", "blur", "ridge", "tv", "wavelet"
 
 def main() -> int:
     """Print the table as Markdown. Return 1 if Gaussian noise is removed worse than by a filter, or any is added."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    data_dir = os.environ.get("HOURGLASS_DATA_DIR")
-    parser.add_argument("--data-dir", type=Path, default=Path(data_dir) if data_dir else None)
-    parser.add_argument("--only", nargs="+", default=[], metavar="WORD", help="sets whose name contains a word")
+    parser = build_parser(__doc__)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("options", nargs="*", metavar="OPTION", help="options of every training, after --")
     options = parser.parse_args()
-    logging.disable(logging.INFO)
-    print("| set | noise | amount | noisy | ours | best filter | |")
-    print("|---|---|--:|--:|--:|--:|---|", flush=True)
+    begin_table(*COLUMNS)
     failed = False
-    for data in SETS:
-        if data.kind != "images" or (options.only and not any(word in data.name for word in options.only)):
-            continue
-        try:
-            train, test = parted(data.read(options.data_dir), options.seed)
-        except Missing as error:
-            print(f"| {data.name} | | | | | | {error} |", flush=True)
-            continue
-        for line, is_met in rows(data.name, measure(train, test, options.seed, options.options)):
+    for data, samples in chosen_sets(options, len(COLUMNS), "images"):
+        for line, is_met in rows(data.name, measure(*parted(samples, options.seed), options.seed, options.options)):
             failed = failed or not is_met
             print(line, flush=True)
     return 1 if failed else 0

@@ -112,3 +112,16 @@ def test_the_checksum_is_sha256(tmp_path: Path) -> None:
     # FIPS 180-2, appendix B.1
     assert digest.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert digest.bytes == 3
+
+
+def test_every_file_of_a_folder_gets_its_digest(tmp_path: Path) -> None:
+    folder = tiny.write_version(tmp_path)
+    manifest = Manifest.read(folder)
+    (folder / "figures").mkdir(exist_ok=True)
+    (folder / "figures" / "new.png").write_bytes(b"abc")
+    files = manifest.with_files(folder).files
+    assert files.keys() == {*manifest.files, "figures/new.png"}
+    assert (files["figures/new.png"].bytes, files["figures/new.png"].sha256[:8]) == (3, "ba7816bf")
+    (folder / "encoder.onnx").unlink()
+    with pytest.raises(ValidationError, match=r"encoder\.onnx is missing"):
+        manifest.with_files(folder)

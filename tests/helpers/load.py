@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import subprocess
 import threading
 from collections import Counter
 from contextlib import suppress
@@ -63,6 +65,14 @@ class Load:
         self._threads = [threading.Thread(target=self._run, args=(number % 2 == 0,)) for number in range(clients)]
         for thread in self._threads:
             thread.start()
+
+    def end(self, process: subprocess.Popen[str]) -> Counter[str]:
+        """Send SIGTERM to the server under load, and return the number of each outcome once it has ended well."""
+        assert self.answered.wait(60)
+        process.send_signal(signal.SIGTERM)
+        outcomes = self.wait()
+        assert process.wait(timeout=30) == 0
+        return outcomes
 
     def wait(self) -> Counter[str]:
         """Wait until every client is refused, and return the number of each outcome."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training.checks import check_fit, check_models_folder, check_run_folder
-from training.commands import is_first_process, override
+from training.commands import is_first_process, minutes_of_training, override
 from training.config import Config, load_config
 from training.data.dataset import DataSet
 from training.errors import InvalidConfiguration
@@ -33,6 +34,7 @@ def list_command(options: argparse.Namespace) -> int:
 
 def compare_command(options: argparse.Namespace) -> int:
     """Train each configuration into a run of its own, print the comparison, and export the best with --export."""
+    started = time.monotonic()
     configs = choose_configs(options)
     for name in configs:
         check_run_folder(options.run_dir / name, resume=options.resume, overwrite=options.overwrite)
@@ -48,7 +50,8 @@ def compare_command(options: argparse.Namespace) -> int:
         print(data.findings.describe(), file=sys.stderr)
     from training.comparing.configurations import best_of, contenders_as_json, describe_contenders
 
-    contenders = _train(configs, data, options)
+    minutes = minutes_of_training(options.max_minutes, started, exports=options.export)
+    contenders = _train(configs, data, options, minutes)
     if not is_first_process():
         return 0
     rows = len(data.validation)
@@ -88,19 +91,21 @@ def _with_rows_of(first: Config, config: Config) -> Config:
     return config.model_copy(update={"data": first.data, "optimisation": optimisation})
 
 
-def _train(configs: dict[str, Config], data: DataSet, options: argparse.Namespace) -> list[Contender]:
+def _train(
+    configs: dict[str, Config], data: DataSet, options: argparse.Namespace, minutes: float | None
+) -> list[Contender]:
     """Train and judge each configuration; they share the minutes."""
     from training.comparing.configurations import judge
     from training.fitting.runs import remove
     from training.fitting.trainer import fit
 
-    minutes = options.max_minutes / len(configs) if options.max_minutes else None
+    share = None if minutes is None else minutes / len(configs)
     contenders = []
     for number, (name, config) in enumerate(configs.items(), start=1):
         folder = options.run_dir / name
         log.info("training %s, %d of %d", name, number, len(configs))
         if options.overwrite and is_first_process():
             remove(folder)
-        run = fit(config, data, folder, resume=options.resume, max_minutes=minutes, accelerator=options.accelerator)
+        run = fit(config, data, folder, resume=options.resume, max_minutes=share, accelerator=options.accelerator)
         contenders.append(judge(name, run, data))
     return contenders

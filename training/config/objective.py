@@ -12,7 +12,7 @@ Binarisation = Literal["none", "threshold", "dynamic"]
 LikelihoodName = Literal["auto", "bernoulli", "gaussian"]
 """
 The distribution of the samples given the latents: `bernoulli` for values in [0, 1], `gaussian` with a learned variance
-for tables and photographs. `auto` is bernoulli for grey images and gaussian for everything else.
+for tables and photographs. `auto` is bernoulli for images whose values crowd at both ends, else gaussian.
 """
 
 
@@ -51,7 +51,7 @@ class DenoisingObjective(Section):
     """
 
     denoiser: bool = True
-    """If true, a further network, without a bottleneck, is trained to remove the noise; the task denoise uses it."""
+    """If true, a further network is trained to remove the noise, around the bottleneck; the task denoise uses it."""
     denoiser_widths: Annotated[tuple[Positive, ...], Field(min_length=1)] = (16, 32, 64)
     """Images: the denoiser's channels at each resolution, from that of the images inwards; each halves their size."""
     denoiser_steps: Positive | Auto = "auto"

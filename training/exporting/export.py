@@ -20,7 +20,6 @@ from app.manifest import (
     FAMILY_TASKS,
     GOLDEN,
     LATENT_MAP,
-    MANIFEST,
     DeterministicLatent,
     FileDigest,
     GaussianLatent,
@@ -114,9 +113,7 @@ def _write_report(run: Run, data: DataSet, folder: Path, draft: Manifest) -> Man
     training = describe_training(run, warnings)
     measured = draft.model_copy(update={"metrics": metrics, "training": training})
     (folder / CARD).write_text(write_card(measured, training, data, folder), encoding="utf-8")
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
-    digests = {path.relative_to(folder).as_posix(): FileDigest.of(path) for path in files}
-    manifest = Manifest.model_validate({**measured.model_dump(), "files": digests})
+    manifest = measured.with_files(folder)
     manifest.write(folder)
     return manifest
 

@@ -94,7 +94,7 @@ def keep_best(stage: Stage, validation: Batches, first: Path, best: Path) -> boo
     """
     Load the weights of the best epoch into a stage, or those before the first step unless training improved on them.
 
-    Return True if training improved on them.
+    Return False if those before the first step are kept.
     An improvement must be more than chance: its mean over held-out groups exceeds its standard error. The logarithms
     of squared errors must improve, too, by twice theirs: so neither a few rows far from all others decide alone, nor
     the many that are close.

@@ -1,4 +1,4 @@
-"""The stage that trains the denoiser, after the stages of the stack and independently of them."""
+"""The stage that trains the denoiser, after the stages of the stack, whose reconstructions it sees."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def plan_denoiser(
     objective, options = config.objective, config.optimisation
     if network.denoiser is None or not isinstance(objective, DenoisingObjective):
         return []
-    rows = max(1, denoiser_rows(tuple(data.input.shape), settled(options.batch_size)) // world())
+    rows = max(1, denoiser_rows(tuple(data.input.shape), settled(options.batch_size) * world()) // world())
     steps_per_epoch = len(Batches(data.train, rows, seed=None, world=world()))
     epochs = min(MAX_EPOCHS, -(-settled(objective.denoiser_steps) // steps_per_epoch))
     patience = max(settled(options.patience), round(PATIENCE_SHARE * epochs))

@@ -33,7 +33,8 @@ class WholeNetwork(Stage):
     @property
     def warmup_epochs(self) -> int:
         """Return the epochs over which the weight of the KL term rises."""
-        return getattr(self.config.objective, "warmup_epochs", 0)
+        objective = self.config.objective
+        return objective.warmup_epochs if isinstance(objective, VariationalObjective) else 0
 
     def on_fit_start(self) -> None:
         """Log the unit of the loss. Where a loss is a mean over pixels, the same beta weighs hundreds of times more."""

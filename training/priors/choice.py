@@ -71,8 +71,10 @@ def _candidates(
     """Yield mixtures of growing size, and the log-likelihoods of the held-out codes under each."""
     best, failures = -np.inf, 0
     for components in numbers_of_components(config):
+        if failures == PATIENCE:
+            return
         mixture = fit_mixture(groups, components, covariance, seed)
-        if mixture is None or failures == PATIENCE:
+        if mixture is None:
             return
         scores = mixture.log_likelihoods(held_out)
         mean = float(scores.mean())
@@ -101,7 +103,7 @@ def numbers_of_components(config: PriorConfig) -> tuple[int, ...]:
 
 def _describe(config: PriorConfig) -> str:
     numbers = numbers_of_components(config)
-    count = f"{numbers[0]} to {numbers[-1]} Gaussians" if len(numbers) > 1 else f"{numbers[0]} Gaussians"
+    count = f"{numbers[0]} to {numbers[-1]} Gaussians" if len(numbers) > 1 else f"mixtures of {numbers[0]}"
     kinds = "diagonal or full" if config.covariance == "auto" else config.covariance
     return f"{count} with {kinds} covariance"
 

@@ -10,7 +10,7 @@ from app.engine.autoencoder import Autoencoder
 from app.engine.process import available_cores
 from app.engine.repository import write_version
 from app.inputs import ImageInput
-from app.manifest import CARD, FIGURES, MANIFEST, PRIOR, FileDigest, Manifest
+from app.manifest import CARD, FIGURES, PRIOR, Manifest
 from training.config import PriorConfig
 from training.data.dataset import DataSet
 from training.errors import RunError
@@ -68,9 +68,7 @@ def _finish(folder: Path, draft: Manifest) -> Manifest:
     if card.is_file():
         has_figure = (figures / SAMPLES).is_file()
         card.write_text(extend_card(card.read_text(encoding="utf-8"), draft, has_figure), encoding="utf-8")
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
-    digests = {path.relative_to(folder).as_posix(): FileDigest.of(path) for path in files}
-    manifest = Manifest.model_validate({**draft.model_dump(), "files": digests})
+    manifest = draft.with_files(folder)
     manifest.write(folder)
     return manifest
 

@@ -48,11 +48,7 @@ def is_running(pid: int) -> bool:
 def test_a_signal_under_load_loses_no_request(tiny_models: Path) -> None:
     with serving(models_dir=str(tiny_models), drain_seconds="0.3", **SERVING) as (process, address, lines):
         wait_until(lambda: starts(lines) == 2)
-        load = Load(address)
-        assert load.answered.wait(60)
-        process.send_signal(signal.SIGTERM)
-        outcomes = load.wait()
-        assert process.wait(timeout=30) == 0
+        outcomes = Load(address).end(process)
     assert outcomes["lost"] == 0
     assert set(outcomes) - {"lost"} == {"200"}
     assert "Traceback" not in "".join(lines)

@@ -30,11 +30,7 @@ def test_a_signal_under_load_loses_no_request(tiny_models: Path, path: Path, wor
     settings = {"models_dir": str(tiny_models), "workers": workers, "drain_seconds": "0.3"}
     with serving("--uds", str(path), **settings) as (process, address, lines):
         assert address == f"{UNIX_SOCKET}{path}"
-        load = Load(address)
-        assert load.answered.wait(60)
-        process.send_signal(signal.SIGTERM)
-        outcomes = load.wait()
-        assert process.wait(timeout=30) == 0
+        outcomes = Load(address).end(process)
     assert outcomes["lost"] == 0
     assert set(outcomes) - {"lost"} == {"200"}
     assert "Traceback" not in "".join(lines)

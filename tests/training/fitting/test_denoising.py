@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from tests.helpers.configurations import bundled_config, with_objective
+from tests.helpers.training_data import data_of
 from tests.helpers.training_networks import image_input
 from training.config import Config
 from training.data.dataset import DataSet, Split
+from training.fitting import denoising
 from training.fitting.denoising import DenoiserTraining, plan_denoiser
 from training.fitting.draws import Draws
 from training.fitting.trainer import fit
@@ -29,6 +31,11 @@ def grey(rows: int) -> DataSet:
     """Return grey images in every part."""
     split = Split(np.full((rows, 1, 8, 8), 0.5, np.float32), None, 1.0)
     return DataSet("grey", image_input(1, 8, 8), (), split, split, split)
+
+
+def in_batches(config: Config, batch_size: int) -> Config:
+    """Return the configuration with another batch size."""
+    return config.model_copy(update={"optimisation": config.optimisation.model_copy(update={"batch_size": batch_size})})
 
 
 def stage_of(config: Config, data: DataSet) -> DenoiserTraining:
@@ -71,12 +78,25 @@ def test_levels_reach_from_none_to_the_most_and_small_ones_are_frequent(
 def test_the_steps_decide_the_epochs_and_the_patience(
     rows: int, batch_size: int, steps_per_epoch: int, epochs: int, patience: int
 ) -> None:
-    config = config_of()
-    options = config.optimisation.model_copy(update={"batch_size": batch_size})
-    stage = stage_of(config.model_copy(update={"optimisation": options}), grey(rows))
+    stage = stage_of(in_batches(config_of(), batch_size), grey(rows))
     assert (stage.plan.steps_per_epoch, stage.plan.epochs) == (steps_per_epoch, epochs)
     assert stage.config.optimisation.patience == patience
     assert stage.config.optimisation.batch_size == min(batch_size, 64)
+
+
+@pytest.mark.parametrize(("batch_size", "rows"), [(200, 32), (16, 16)])
+def test_two_processes_share_the_bound_on_images(batch_size: int, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound is 64 images of 8 x 8 pixels; a batch is that of one process."""
+    monkeypatch.setattr(denoising, "world", lambda: 2)
+    assert stage_of(in_batches(config_of(), batch_size), grey(600)).config.optimisation.batch_size == rows
+
+
+def test_two_processes_have_a_whole_batch_of_vectors_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(denoising, "world", lambda: 2)
+    layers = bundled_config("table-ae").network.model_copy(update={"widths": (8,), "latent_dim": 2, "shortcut": False})
+    config = with_objective(config_of().model_copy(update={"network": layers}), likelihood="gaussian")
+    data = data_of(np.random.default_rng(0).random((600, 5)))
+    assert stage_of(in_batches(config, 200), data).config.optimisation.batch_size == 200
 
 
 def test_few_rows_are_not_passed_more_than_200_times() -> None:
