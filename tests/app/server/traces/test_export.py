@@ -174,12 +174,9 @@ def test_lines_of_opentelemetry_are_shortened_and_bounded() -> None:
                     OTEL.exception("Exception while exporting %s.", "x" * 10_000)
     finally:
         foreign.remove()
-    [line] = lines
-    assert (line["event"], line["log_level"], len(line["reason"])) == (
-        "OpenTelemetry reports a problem",
-        "warning",
-        500,
-    )
+    # a thread of an earlier test may still write of the spans that it lost
+    [line] = [line for line in lines if line["event"] == "OpenTelemetry reports a problem"]
+    assert (line["log_level"], len(line["reason"])) == ("warning", 500)
 
 
 @pytest.mark.parametrize("name", ["opentelemetry.trace.propagation.tracecontext", "opentelemetry.baggage.propagation"])
