@@ -28,8 +28,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-MISSING_ON_PURPOSE = ("onnx", "opentelemetry.sdk", "opentelemetry.exporter")
-"""Packages that only `hourglass import` and the export of traces need."""
+MISSING_ON_PURPOSE = ("onnx", "opentelemetry.sdk", "opentelemetry.exporter", "grpc", "google.protobuf")
+"""Packages that only `hourglass import`, the export of traces and gRPC need."""
 BOUNDARY = "between-two-parts"
 MAX_START_LINES = 200
 HEADER_LENGTH = "Inference-Header-Content-Length"
