@@ -6,9 +6,11 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=igno
 RUN apt-get update && apt-get install --yes --no-install-recommends binutils
 WORKDIR /src
 RUN python -m venv --without-pip /opt/venv && python -m venv --without-pip /opt/tools
-# Dependencies come first, so that a change of the code does not install them again.
-COPY docker/requirements.txt docker/requirements-build.txt docker/
-RUN pip --python /opt/venv/bin/python install --require-hashes --only-binary :all: --requirement docker/requirements.txt \
+# Dependencies come first, so that a change of the code does not install them again. EXTRA=grpc adds those of gRPC.
+ARG EXTRA=
+COPY docker/requirements*.txt docker/
+RUN pip --python /opt/venv/bin/python install --require-hashes --only-binary :all: \
+    --requirement "docker/requirements${EXTRA:+-$EXTRA}.txt" \
  && pip --python /opt/tools/bin/python install --require-hashes --only-binary :all: --requirement docker/requirements-build.txt
 COPY pyproject.toml README.md LICENSE setup.py hourglass_entry.py ./
 COPY app app

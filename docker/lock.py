@@ -1,8 +1,9 @@
 """
 Write the hashed requirements of the image: `make lock`.
 
-`docker/requirements.txt` pins what the server needs, `docker/requirements-build.txt` what the build stage needs. The
-versions are those of `constraints.txt`, the hashes those of the wheels that pip would take for the image's Python.
+`docker/requirements.txt` pins what the server needs, `docker/requirements-grpc.txt` what it needs with the extra
+`grpc`, and `docker/requirements-build.txt` what the build stage needs. The versions are those of `constraints.txt`,
+the hashes those of the wheels that pip would take for the image's Python.
 """
 
 from __future__ import annotations
@@ -81,10 +82,19 @@ def closure(requirements: Iterable[str], environment: Mapping[str, str]) -> set[
     return names
 
 
-def serving_requirements() -> list[str]:
-    """Return the server's requirements in pyproject.toml."""
-    requirements: list[str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    return requirements
+def serving_requirements(*extras: str) -> list[str]:
+    """Return the server's requirements in pyproject.toml, with those of some extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return sum((project["optional-dependencies"][extra] for extra in extras), list(project["dependencies"]))
+
+
+def files() -> dict[str, Iterable[str]]:
+    """Return what each file of requirements is for, by its name in docker/."""
+    return {
+        "requirements.txt": serving_requirements(),
+        "requirements-grpc.txt": serving_requirements("grpc"),
+        "requirements-build.txt": BUILD_TOOLS,
+    }
 
 
 def pins(requirements: Iterable[str]) -> list[str]:
@@ -130,10 +140,10 @@ def locked(requirements: Iterable[str]) -> str:
 
 
 def main() -> int:
-    """Write both files."""
+    """Write the files."""
     try:
-        (ROOT / "docker" / "requirements.txt").write_text(locked(serving_requirements()))
-        (ROOT / "docker" / "requirements-build.txt").write_text(locked(BUILD_TOOLS))
+        for name, requirements in files().items():
+            (ROOT / "docker" / name).write_text(locked(requirements))
     except NotLocked as error:
         sys.stderr.write(f"lock: {error}\n")
         return 1

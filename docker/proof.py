@@ -10,11 +10,13 @@ import base64
 import gzip
 import http.client
 import importlib
+import importlib.util
 import io
 import json
 import os
 import pkgutil
 import re
+import socket
 import ssl
 import subprocess
 import sys
@@ -170,6 +172,24 @@ def try_images(port: int, at: str, auth: dict[str, str]) -> None:
     request(port, "POST", f"{at}/encode", document, Content_Type="application/json", **auth)
 
 
+def free_port() -> int:
+    """Return a port of the loopback address that nobody has."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def try_grpc(port: int) -> None:
+    """Ask over gRPC whether the server serves."""
+    import grpc
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        grpc.channel_ready_future(channel).result(timeout=60)
+        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=60)
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING, answer
+
+
 def main() -> None:
     """Prove everything."""
     assert sys.getfilesystemencoding() == "utf-8", sys.getfilesystemencoding()
@@ -180,9 +200,14 @@ def main() -> None:
         keys = Path(scratch, "keys")
         keys.write_text(made.stdout)
         key = made.stderr.split()[-1]
+        settings = {"keys_file": str(keys), "rate_limit": "100000/second"}
+        if with_grpc := importlib.util.find_spec("grpc") is not None:
+            settings["grpc_port"] = str(free_port())
         for workers in ("1", "2"):
-            with serving(keys_file=str(keys), rate_limit="100000/second", workers=workers) as port:
+            with serving(**settings, workers=workers) as port:
                 try_pages(port, key)
+                if with_grpc:
+                    try_grpc(int(settings["grpc_port"]))
                 for manifest in json.loads(request(port, "GET", "/v1/models", X_API_Key=key))["models"]:
                     try_model(port, key, manifest)
 

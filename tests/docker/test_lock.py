@@ -8,20 +8,19 @@ from pathlib import Path
 import pytest
 
 from docker.lock import (
-    BUILD_TOOLS,
     HEADING,
     MACHINES,
     PYTHON,
     NotLocked,
     closure,
+    files,
     marker_environment,
     pinned_versions,
     pins,
-    serving_requirements,
 )
 
 ROOT = Path(__file__).parent.parent.parent
-LOCKED = {"requirements.txt": serving_requirements(), "requirements-build.txt": BUILD_TOOLS}
+LOCKED = files()
 ENTRY = re.compile(r"([\w.-]+==\S+)((?: \\\n    --hash=sha256:[0-9a-f]{64})+)\n")
 
 
