@@ -6,9 +6,12 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import sklearn.mixture  # noqa: F401  which loads OpenMP
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from training.openmp import PASSIVE, wait_passively
+from training.openmp import PASSIVE, one_thread, wait_passively
 
 
 def test_waiting_is_passive_by_default() -> None:
@@ -35,3 +38,16 @@ def test_the_command_sets_them_before_torch_is_imported(chosen: dict[str, str], 
     environment = {name: value for name, value in os.environ.items() if name not in PASSIVE} | chosen
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
     assert ended.stdout.split() == [expected], ended.stderr
+
+
+def threads() -> set[int]:
+    """Return the numbers of threads of the libraries that NumPy and scikit-learn have loaded."""
+    assert np.ones((2, 2)).sum() == 4
+    return {int(library["num_threads"]) for library in threadpool_info()}
+
+
+def test_small_work_has_one_thread_and_what_comes_after_it_has_all() -> None:
+    with threadpool_limits(limits=2):
+        with one_thread():
+            assert threads() == {1}
+        assert threads() == {2}

@@ -8,8 +8,11 @@ from typing import Literal
 Architecture = Literal["conv", "dense"]
 Effort = Literal["quick", "normal", "thorough"]
 
-BATCH_SIZES = ((400, 16), (2_000, 32), (10_000, 64), (50_000, 128))
-"""Rows up to which a batch size is used; 256 beyond."""
+BATCH_SIZES: dict[Architecture, tuple[tuple[int, int], ...]] = {
+    "conv": ((400, 16), (2_000, 32), (10_000, 64), (50_000, 128)),
+    "dense": ((400, 16), (1_000, 64)),
+}
+"""Rows up to which a batch size is used; 256 beyond. A dense network takes hardly longer for a larger batch."""
 LARGEST_BATCH = 256
 PASSES: dict[Architecture, int] = {"conv": 40, "dense": 80}
 """Passes over the rows, within the limits of the steps."""
@@ -30,9 +33,9 @@ PATIENCE_SHARE = 0.3
 MIN_PATIENCE = 10
 
 
-def choose_batch_size(rows: int) -> int:
+def choose_batch_size(rows: int, architecture: Architecture) -> int:
     """Return the rows of a step."""
-    return next((size for most, size in BATCH_SIZES if rows <= most), LARGEST_BATCH)
+    return next((size for most, size in BATCH_SIZES[architecture] if rows <= most), LARGEST_BATCH)
 
 
 def choose_passes(rows: int, batch_size: int) -> int:

@@ -96,7 +96,7 @@ def _settle_augmentation(config: Config, data: DataSet, reasons: dict[str, str])
 
 def _settle_budget(config: Config, data: DataSet, reasons: dict[str, str]) -> Config:
     options, rows, architecture = config.optimisation, len(data.train), config.network.architecture
-    batch_size = choose_batch_size(rows) if options.batch_size == "auto" else options.batch_size
+    batch_size = choose_batch_size(rows, architecture) if options.batch_size == "auto" else options.batch_size
     passes = choose_passes(rows, batch_size) if options.passes == "auto" else options.passes
     if options.epochs == "auto":
         epochs = choose_epochs(rows, batch_size, passes, architecture, options.effort)

@@ -144,8 +144,8 @@ class NetworkConfig(Section):
     """Conv only: group normalisation of the feature maps."""
     shortcut: bool = True
     """
-    The layers correct a fixed linear map at the principal axes, so that training begins at PCA. If false, the layers do
-    everything.
+    The layers correct a linear map that begins at the principal axes, so that training begins at PCA; that of images
+    stays there. If false, the layers do everything.
     """
 
     @model_validator(mode="after")
@@ -186,7 +186,7 @@ class OptimisationConfig(Section):
     passes: Positive | Auto = 1
     """Passes over the training rows in an epoch. `auto`: as many as give 50 steps, so that few rows are no burden."""
     batch_size: Positive | Auto = "auto"
-    """Rows per step; the last batch of an epoch may be smaller. `auto`: 16 to 256, by the number of rows."""
+    """Rows per step; the last batch of an epoch may be smaller. `auto`: 16 to 256, by the rows and the architecture."""
     learning_rate: Annotated[float, Field(gt=0)] | Auto = "auto"
     """The largest value of the schedule. `auto`: by the batch size and the architecture."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4

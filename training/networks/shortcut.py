@@ -4,9 +4,10 @@ Stacks beside a linear shortcut: principal axes, which the layers correct.
     head    shortcut(x) + correction(x)
     output  shortcut(tail) + correction(tail, shortcut(tail))
 
-The shortcut is fixed and the corrections begin at zero. So training begins at PCA, or at the best linear variational
-autoencoder, and can only improve on it. The decoder's layers also see the shortcut's output, through convolutions that
-are added at every size: restoring an image from its linear reconstruction needs fewer samples than drawing it anew.
+The corrections begin at zero. So training begins at PCA, or at the best linear variational autoencoder, and can only
+improve on it. The shortcut of images is fixed; that of vectors, which has few weights, is trained, too. The decoder's
+layers also see the shortcut's output, through convolutions that are added at every size: restoring an image from its
+linear reconstruction needs fewer samples than drawing it anew.
 
 Sources: the variational start is the maximum-likelihood solution of Tipping & Bishop, "Probabilistic Principal
 Component Analysis", which is the optimum of a linear variational autoencoder: Lucas et al., "Don't Blame the ELBO!",
@@ -28,7 +29,7 @@ from training.networks.stacks import Layer, Stack
 
 UNIT_MARGIN = 0.02
 """Distance from 0 and 1 at which the shortcut's output is clipped before it becomes the logit of a Bernoulli."""
-MAX_DEVIATION = 3.0
+MAX_DEVIATION = 5.0
 """
 Standard deviations up to which the layers tell numbers of vectors apart. Training shows them too few outliers to
 correct, and the shortcut is linear at any distance.
@@ -67,7 +68,7 @@ class PrincipalAxes:
 
 class Shortcut(nn.Module):
     """
-    The fixed linear maps from samples to the head and from latents to the output.
+    The linear maps from samples to the head and from latents to the output: fixed for images, trained for vectors.
 
         down   (B, *input_shape) -> (B, head_dim)   head_dim is twice latent_dim in a variational network
         up     (B, tail_dim) -> (B, *input_shape)   the first latent_dim numbers of the tail are latents
@@ -89,10 +90,13 @@ class Shortcut(nn.Module):
         self.input_shape, self.latent_dim = input_shape, latent_dim
         self.is_variational = head_dim == 2 * latent_dim
         size = math.prod(input_shape)
-        self.register_buffer("down_weight", torch.zeros(head_dim, size))
-        self.register_buffer("down_bias", torch.zeros(head_dim))
-        self.register_buffer("up_weight", torch.zeros(size, latent_dim))
-        self.register_buffer("up_bias", torch.zeros(size))
+        shapes = {"down_weight": (head_dim, size), "down_bias": (head_dim,)}
+        shapes |= {"up_weight": (size, latent_dim), "up_bias": (size,)}
+        for name, shape in shapes.items():
+            if len(input_shape) == 1:
+                self.register_parameter(name, nn.Parameter(torch.zeros(shape)))
+            else:
+                self.register_buffer(name, torch.zeros(shape))
         self.register_buffer("head_scale", torch.ones(head_dim))
         self.register_buffer("tail_scale", torch.ones(tail_dim))
 
@@ -105,6 +109,7 @@ class Shortcut(nn.Module):
         flat = exact_linear(tail[:, : self.latent_dim], self.up_weight, self.up_bias)
         return flat.view(-1, *self.input_shape)
 
+    @torch.no_grad()
     def place(self, axes: PrincipalAxes) -> None:
         """Put the maps at the axes. Latents without an axis stay zero, until the layers use them."""
         count = min(len(axes.components), self.latent_dim)

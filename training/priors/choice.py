@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.config import PriorConfig
+from training.openmp import one_thread
 from training.priors.codes import Codes, Numbers
 from training.priors.mixture import Covariance, Groups, Mixture, fit_mixture
 
@@ -46,7 +47,8 @@ def choose_prior(train: Codes, held_out: Codes, labels: int, config: PriorConfig
     """
     groups = Groups.of(train, labels)
     kinds: tuple[Covariance, ...] = ("diagonal", "full") if config.covariance == "auto" else (config.covariance,)
-    candidates = [found for kind in kinds for found in _candidates(groups, held_out, kind, config, seed)]
+    with one_thread():
+        candidates = [found for kind in kinds for found in _candidates(groups, held_out, kind, config, seed)]
     if not candidates:
         log.warning("prior: too few codes for the configuration's mixture: it is a single, diagonal Gaussian")
         single = fit_mixture(groups, 0, "diagonal", seed)

@@ -26,15 +26,20 @@ ROWS = (50, 400, 401, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 60_000, 200_0
     ("rows", "batch_size"),
     [(1, 16), (400, 16), (401, 32), (2_000, 32), (2_001, 64), (10_000, 64), (50_000, 128), (50_001, 256)],
 )
-def test_batches_grow_with_the_rows(rows: int, batch_size: int) -> None:
-    assert choose_batch_size(rows) == batch_size
+def test_batches_of_images_grow_with_the_rows(rows: int, batch_size: int) -> None:
+    assert choose_batch_size(rows, "conv") == batch_size
+
+
+@pytest.mark.parametrize(("rows", "batch_size"), [(1, 16), (400, 16), (401, 64), (1_000, 64), (1_001, 256)])
+def test_batches_of_dense_networks_are_larger(rows: int, batch_size: int) -> None:
+    assert choose_batch_size(rows, "dense") == batch_size
 
 
 @pytest.mark.parametrize("architecture", ["conv", "dense"])
 @pytest.mark.parametrize("rows", ROWS)
 def test_steps_are_within_their_limits(rows: int, architecture: Architecture) -> None:
     """Whole epochs leave a difference of up to half an epoch."""
-    batch_size = choose_batch_size(rows)
+    batch_size = choose_batch_size(rows, architecture)
     passes = choose_passes(rows, batch_size)
     epoch = passes * math.ceil(rows / batch_size)
     steps = epoch * choose_epochs(rows, batch_size, passes, architecture, "normal")
@@ -44,7 +49,7 @@ def test_steps_are_within_their_limits(rows: int, architecture: Architecture) ->
 
 @pytest.mark.parametrize("rows", ROWS)
 def test_an_epoch_has_50_steps_or_one_pass_more_than_it_needs(rows: int) -> None:
-    batch_size = choose_batch_size(rows)
+    batch_size = choose_batch_size(rows, "conv")
     steps, passes = math.ceil(rows / batch_size), choose_passes(rows, batch_size)
     assert steps * passes >= 50
     assert passes == 1 or steps * (passes - 1) < 50

@@ -86,8 +86,8 @@ def test_reasons_are_aligned_lines_with_the_values() -> None:
 
 def test_one_pass_is_once_the_training_part() -> None:
     config = opened(bundled_config("table-ae"))
-    choices = settle(config, data_of(planted_rows(2_000, (3.0, 2.0, 1.0), 9)))
-    assert choices.reasons["steps"] == "10017 of 32 rows, in 159 epochs of once the training part"
+    choices = settle(config, data_of(planted_rows(16_000, (3.0, 2.0, 1.0), 9)))
+    assert choices.reasons["steps"] == "10017 of 256 rows, in 159 epochs of once the training part"
 
 
 def test_layers_go_with_the_architecture_and_the_size() -> None:

@@ -81,6 +81,15 @@ def test_latents_of_an_autoencoder_keep_distances_up_to_one_factor() -> None:
     torch.testing.assert_close(between, distances / math.sqrt((4 + 2 + 0.1) / 3), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(("shape", "is_trained"), [((64,), True), ((1, 8, 8), False)])
+def test_training_changes_the_shortcut_of_vectors_only(shape: tuple[int, ...], is_trained: bool) -> None:
+    shortcut = Shortcut(shape, 3, 3, 3)
+    shortcut.place(axes_of(4.0, 2.0, 0.1))
+    names = {name for name, weight in shortcut.named_parameters() if weight.requires_grad}
+    assert names == ({"down_weight", "down_bias", "up_weight", "up_bias"} if is_trained else set())
+    assert {"down_weight", "down_bias", "up_weight", "up_bias"} <= shortcut.state_dict().keys()
+
+
 def test_both_maps_are_zero_until_they_are_placed() -> None:
     shortcut = Shortcut((1, 4, 4), latent_dim=2, head_dim=4, tail_dim=5)
     assert not shortcut.down(torch.rand(3, 1, 4, 4)).any()
@@ -134,10 +143,10 @@ def test_the_variational_head_is_the_posterior_of_the_linear_model() -> None:
     shortcut = Shortcut((64,), 3, 6, 3)
     shortcut.place(axes)
     x = torch.randn(8, 64)
-    w = shortcut.up_weight.double().numpy()
+    w = shortcut.up_weight.detach().double().numpy()
     covariance = np.linalg.inv(w.T @ w / 0.5 + np.eye(3))
     mean = (x.double().numpy() - 0.5) @ w @ covariance / 0.5
-    head = shortcut.down(x).numpy()
+    head = shortcut.down(x).detach().numpy()
     np.testing.assert_allclose(head[:, :3], mean, atol=1e-5)
     np.testing.assert_allclose(np.exp(head[:, 3:]), np.tile(np.diag(covariance), (8, 1)), rtol=1e-5)
 
@@ -347,7 +356,7 @@ def test_layers_do_not_tell_outliers_of_vectors_apart() -> None:
     assert isinstance(network.stack, CorrectingStack)
     for weight in network.parameters():
         torch.nn.init.normal_(weight, std=0.1)
-    near, far, inside = (torch.full((1, 64), value) for value in (3.0, 300.0, 2.0))
+    near, far, inside = (torch.full((1, 64), value) for value in (5.0, 300.0, 2.0))
     corrections = [network.stack.down(x) - network.stack.shortcut.down(x) for x in (near, far, inside)]
     torch.testing.assert_close(corrections[0], corrections[1])
     assert not torch.allclose(corrections[0], corrections[2])
