@@ -29,6 +29,8 @@ DENOISER_STEPS = 4_000, 30_000
 DENOISER_PASSES = 8
 DENOISER_ROWS, DENOISER_PIXELS = (2, 64), 2**14
 """Bounds on the images of a denoiser's step. Each pixel is an example, so large images need few."""
+FOLDS, MAX_FOLD_ROWS = 5, 1_000
+"""Parts for cross-validation, and the most rows for which it is made: more rows have a validation part to trust."""
 PATIENCE_SHARE = 0.3
 MIN_PATIENCE = 10
 
@@ -70,6 +72,11 @@ def choose_denoiser_steps(rows: int, rows_per_step: int, effort: Effort) -> int:
         return least
     steps = min(most, max(least, math.ceil(DENOISER_PASSES * rows / rows_per_step)))
     return round(steps * EFFORTS[effort])
+
+
+def choose_folds(rows: int, shape: tuple[int, ...], staged: bool) -> int:
+    """Return the parts for cross-validation of so many samples; none for images, or for training in several stages."""
+    return 0 if staged or len(shape) != 1 or rows > MAX_FOLD_ROWS else FOLDS
 
 
 def choose_patience(epochs: int) -> int:

@@ -14,6 +14,7 @@ from training.choices.budget import (
     choose_batch_size,
     choose_denoiser_steps,
     choose_epochs,
+    choose_folds,
     choose_learning_rate,
     choose_passes,
     choose_patience,
@@ -25,6 +26,7 @@ from training.choices.likelihood import choose_likelihood
 from training.choices.precision import choose_precision
 from training.config import Config, DenoisingObjective, settled
 from training.data.dataset import DataSet
+from training.errors import InvalidConfiguration
 from training.preprocessing import fit_preprocessing
 
 
@@ -108,6 +110,13 @@ def _settle_budget(config: Config, data: DataSet, reasons: dict[str, str]) -> Co
         values["learning_rate"] = choose_learning_rate(batch_size, architecture)
     if options.patience == "auto":
         values["patience"] = choose_patience(epochs)
+    all_rows, staged = rows + len(data.validation), isinstance(config.objective, DenoisingObjective)
+    if options.folds == "auto":
+        values["folds"] = folds = choose_folds(all_rows, tuple(data.input.shape), staged)
+        if folds:
+            reasons["validation"] = f"{folds} parts of {all_rows} rows, each held out once; then all rows train"
+    elif options.folds and staged:
+        raise InvalidConfiguration("optimisation.folds: a denoising autoencoder has several stages, and no folds")
     if options.precision == "auto":
         values["precision"], reason = choose_precision(architecture)
         if reason:

@@ -87,7 +87,8 @@ def choose_configs(options: argparse.Namespace) -> dict[str, Config]:
 
 
 def _with_rows_of(first: Config, config: Config) -> Config:
-    optimisation = config.optimisation.model_copy(update={"seed": first.optimisation.seed})
+    """Give a configuration the first one's rows; the validation part, which they are judged by, trains none of them."""
+    optimisation = config.optimisation.model_copy(update={"seed": first.optimisation.seed, "folds": 0})
     return config.model_copy(update={"data": first.data, "optimisation": optimisation})
 
 

@@ -199,6 +199,12 @@ class OptimisationConfig(Section):
     """Decay of the moving average of the weights, which is validated and exported. 0: the weights themselves."""
     patience: Positive | Auto = "auto"
     """Validations without an improvement before training stops. `auto`: by the number of epochs."""
+    folds: Annotated[int, Field(ge=0, le=20)] | Auto = "auto"
+    """
+    Parts of the training and validation rows that are held out once each, to choose the number of epochs for which all
+    of these rows train the exported network. 0: the validation part chooses, and the training part trains. `auto`: 5
+    for autoencoders of vectors, variational or not, with at most 1000 rows.
+    """
     precision: Literal["32-true", "bf16-mixed"] | Auto = "32-true"
     """
     bf16-mixed: products in bfloat16, weights and losses in float32. `auto`: that for convolutional networks, where the

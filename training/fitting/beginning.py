@@ -74,15 +74,15 @@ def save_beginning(stage: Stage, validation: Batches, path: Path) -> None:
 
 def criteria(stage: Stage, validation: Batches) -> Tensor:
     """Return the stage's criterion on each held-out batch, in double precision. Shape: (batches,)."""
-    term = stage.criterion.partition("/")[2]
+    term, was_training = stage.criterion.partition("/")[2], stage.training
     stage.eval()
     with torch.no_grad():
         values = [
-            stage.validation_terms(samples, labels, index, validation.share(index))[term].cpu().double()
+            stage.validation_terms(samples.to(stage.device), labels.to(stage.device), index, validation.share(index))
             for index, (samples, labels) in enumerate(validation)
         ]
-    stage.train()
-    return torch.stack(values)
+    stage.train(was_training)
+    return torch.stack([terms[term] for terms in values]).cpu().double()
 
 
 def held_out_groups(data: DataSet) -> Batches:

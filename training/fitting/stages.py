@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,8 @@ class StagePlan:
     steps_per_epoch: int
     value_range: ValueRange | None
     """The samples' range. Its span is the unit of noise; without it, noise is added after the preprocessing."""
+    schedule_epochs: int | None = None
+    """The epochs at whose end the learning rate is lowest; None: the stage's own."""
 
 
 class Stage(lightning.LightningModule):
@@ -63,6 +65,8 @@ class Stage(lightning.LightningModule):
         self.deadline = math.inf
         """The monotonic time at which the stage ends, and its schedule with it."""
         self.cut_short = False
+        self.held_out: Sequence[Mapping[str, float]] = ()
+        """The records of cross-validation, whose held-out terms stand for those of a stage without held-out rows."""
         self._began_at = math.nan
         self.device_name = "cpu"
         self._resumed_at = time.monotonic()
@@ -118,8 +122,12 @@ class Stage(lightning.LightningModule):
     def on_train_epoch_end(self) -> None:
         """Add the epoch's means and the time to the history, which checkpoints contain, and log one line."""
         means = self._means.of("train")
+        if self.held_out:
+            record = self.held_out[self.current_epoch]
+            means |= {name: value for name, value in record.items() if name.startswith("validation/")}
         self.log_dict(means)
-        means |= self._means.of("validation")
+        if not self.held_out:
+            means |= self._means.of("validation")
         self.seconds, self._resumed_at = self.elapsed_seconds(), time.monotonic()
         self.history.append({"epoch": self.current_epoch + 1, "seconds": self.seconds, **means})
         shown = "  ".join(f"{term} {value:.3f}" for term, value in means.items())
@@ -145,7 +153,8 @@ class Stage(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Return AdamW, and a learning rate that changes with each step."""
-        options, steps = self.config.optimisation, self.plan.epochs * self.plan.steps_per_epoch
+        options, plan = self.config.optimisation, self.plan
+        steps = (plan.schedule_epochs or plan.epochs) * plan.steps_per_epoch
         rate = settled(options.learning_rate)
         optimiser = torch.optim.AdamW(
             self.trained_parameters(), lr=rate, weight_decay=options.weight_decay, betas=(0.9, 0.99)

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import shutil
-import sys
 import time
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, WeightAveraging
-from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.callbacks import Callback
 
 from training.choices.choose import settle
 from training.config import Config, OptimisationConfig, settled
@@ -25,20 +20,13 @@ from training.data.storage import Integers
 from training.errors import RunError
 from training.fitting.batches import Batches
 from training.fitting.beginning import begin_correction, held_out_groups, keep_best, place_shortcut, save_beginning
-from training.fitting.callbacks import Checkpoint, Deadline, EarlyStoppingAfterWarmup, FiniteLoss, moving_average
+from training.fitting.cross_validation import CrossValidation, all_rows, cross_validate
 from training.fitting.denoising import plan_denoiser
 from training.fitting.devices import choose_device, order_weights, train_only
+from training.fitting.lightning_trainer import build_trainer, checkpoints, early_stopping, quiet_lightning
 from training.fitting.neighbours import nearest_neighbours
 from training.fitting.pair_stages import WholeNetwork, plan_stages
-from training.fitting.progress import EpochBar
-from training.fitting.ranks import (
-    is_first_rank,
-    local_world,
-    on_first_rank,
-    rank,
-    sum_over_ranks,
-    world,
-)
+from training.fitting.ranks import on_first_rank, rank, sum_over_ranks, world
 from training.fitting.runs import (
     Run,
     check_data,
@@ -55,7 +43,6 @@ from training.fitting.threads import use_threads
 from training.networks.base import Network
 from training.networks.build import build_network
 from training.preprocessing import Preprocessor, fit_preprocessing
-from training.quiet import only_errors
 
 
 def fit(
@@ -83,14 +70,10 @@ def fit(
     on_first_rank(lambda: _open(config, data, folder, resume))
     if resume and is_complete(folder):
         return load_run(folder, data)
-    place_shortcut(network, preprocessing, config, data)
     if device.type == "cpu":
         use_threads(threads, network, tuple(data.input.shape), settled(config.optimisation.batch_size), folder)
-    stages, neighbours = _plan(network, preprocessing, config, data), nearest_neighbours(preprocessing, config, data)
-    order_weights(network, torch.channels_last)  # convolutions are twice as fast on a CPU
-    for index, stage in enumerate(stages):
-        stage.deadline = share_of_time(deadline, [stage.plan.epochs for stage in stages[index:]])
-        _fit_stage(stage, data, folder, accelerator, device, neighbours if isinstance(stage, WholeNetwork) else None)
+    fitter = _Fitter(config, preprocessing, folder, accelerator, device, deadline)
+    stages = fitter.fit(network, data)
     cut_short = any(stage.cut_short for stage in stages)
     order_weights(network, torch.contiguous_format)
     run = on_first_rank(lambda: finish(config, data, folder, network, preprocessing, stages, cut_short=cut_short))
@@ -98,13 +81,6 @@ def fit(
     if not cut_short:
         on_first_rank(lambda: discard_checkpoints(folder))
     return run or load_run(folder, data)
-
-
-def _plan(network: Network, preprocessing: Preprocessor, config: Config, data: DataSet) -> list[Stage]:
-    """Return all stages of a run, the denoiser's last."""
-    steps_per_epoch = len(_training_batches(data, config.optimisation, None, world=world()))
-    stages = plan_stages(network, preprocessing, config, steps_per_epoch, data.input.value_range)
-    return stages + plan_denoiser(network, preprocessing, config, data, len(stages))
 
 
 def share_of_time(deadline: float, epochs: Sequence[int]) -> float:
@@ -128,73 +104,116 @@ def _open(config: Config, data: DataSet, folder: Path, resume: bool) -> None:
     check_data(folder, data)
 
 
-def _fit_stage(
-    stage: Stage, data: DataSet, run: Path, accelerator: str, device: torch.device, neighbours: Integers | None
-) -> None:
-    """Train a stage and load its best weights."""
-    plan, options = stage.plan, stage.config.optimisation
-    folder = run / f"{plan.index}-{plan.name}"
-    first, last, best = folder / "beginning.pt", folder / "last.ckpt", folder / "best.ckpt"
-    if not _has_ended(last, plan):
-        on_first_rank(lambda: _forget_later_stages(run, plan.index))
-        process: dict[str, Any] = {"device": device, "rank": rank(), "world": world()}
-        loaders = (
-            _training_batches(data, options, options.seed + plan.index, neighbours=neighbours, **process),
-            Batches(data.validation, 4 * settled(options.batch_size), None, **process),
-        )
+@dataclass(frozen=True)
+class _Fitter:
+    """Trains the stages of one run."""
+
+    config: Config
+    preprocessing: Preprocessor
+    folder: Path
+    accelerator: str
+    device: torch.device
+    deadline: float
+
+    def fit(self, network: Network, data: DataSet) -> list[Stage]:
+        """Train a network, and return its stages: with all rows after cross-validation, or with the training part."""
+        crossed = self.cross_validate(data) if settled(self.config.optimisation.folds) else None
+        seen = all_rows(data) if crossed else data
+        place_shortcut(network, self.preprocessing, self.config, data, whole=crossed is not None)
+        stages = self.plan(network, seen)
+        order_weights(network, torch.channels_last)  # convolutions are twice as fast on a CPU
+        if crossed:
+            self.fit_all_rows(stages[0], seen, crossed)
+        else:
+            self.fit_stages(stages, data)
+        return stages
+
+    def plan(self, network: Network, data: DataSet) -> list[Stage]:
+        """Return all stages of a run, the denoiser's last."""
+        steps_per_epoch = len(_training_batches(data, self.config.optimisation, None, world=world()))
+        stages = plan_stages(network, self.preprocessing, self.config, steps_per_epoch, data.input.value_range)
+        return stages + plan_denoiser(network, self.preprocessing, self.config, data, len(stages))
+
+    def fit_stages(self, stages: Sequence[Stage], data: DataSet) -> None:
+        """Train the stages in turn; each keeps the weights that are best on the validation part."""
+        neighbours = nearest_neighbours(self.preprocessing, self.config, data)
+        for index, stage in enumerate(stages):
+            stage.deadline = share_of_time(self.deadline, [stage.plan.epochs for stage in stages[index:]])
+            self._fit_stage(stage, data, neighbours if isinstance(stage, WholeNetwork) else None)
+
+    def cross_validate(self, data: DataSet) -> CrossValidation:
+        """Choose the number of epochs."""
+        return cross_validate(self.config, data, self.folder, self._stage_of_fold, self._fit_fold)
+
+    def _stage_of_fold(self, fold: DataSet) -> WholeNetwork:
+        network = build_network(self.config, fold.input, len(fold.classes))
+        place_shortcut(network, self.preprocessing, self.config, fold)
+        (stage,) = self.plan(network, fold)
+        assert isinstance(stage, WholeNetwork)
+        return stage
+
+    def _fit_fold(self, stage: Stage, fold: DataSet, callbacks: Sequence[Callback], trainings: int) -> None:
+        """Train on a fold, with the share of the time of one of so many trainings, and note if it was cut short."""
+        stage.deadline = share_of_time(self.deadline, [stage.plan.epochs] * trainings)
         begin_correction(stage)
-        if not last.exists():
-            save_beginning(stage, held_out_groups(data), first)
-        train_only(stage.network, stage.trained_parameters())
-        try:
-            with _quiet_lightning():
-                trainer = _trainer(stage, folder, accelerator, device)
+        stopping = early_stopping(stage)
+        with quiet_lightning():
+            trainer = build_trainer(stage, self.accelerator, self.device, [stopping, *callbacks], None)
+            trainer.fit(stage, *self._loaders(stage, fold, None), weights_only=True)
+        stage.cut_short = len(stage.history) < stage.plan.epochs and not stopping.stopped_epoch
+
+    def fit_all_rows(self, stage: Stage, rows: DataSet, crossed: CrossValidation) -> None:
+        """Train on all rows for the number of epochs that cross-validation chose, with the rates of its schedule."""
+        if not crossed.epochs:
+            begin_correction(stage)
+            stage.history, stage.cut_short = list(crossed.history), crossed.cut_short
+            return
+        stage.plan = replace(stage.plan, epochs=crossed.epochs, schedule_epochs=stage.plan.epochs)
+        stage.deadline, stage.held_out = self.deadline, crossed.history
+        self._fit_stage(stage, rows, None)
+        stage.cut_short |= crossed.cut_short
+
+    def _loaders(self, stage: Stage, data: DataSet, neighbours: Integers | None) -> tuple[Batches, Batches | None]:
+        """Return the batches of the training part and, unless the stage has records of such, of the validation part."""
+        options = stage.config.optimisation
+        process: dict[str, Any] = {"device": self.device, "rank": rank(), "world": world()}
+        train = _training_batches(data, options, options.seed + stage.plan.index, neighbours=neighbours, **process)
+        if stage.held_out:
+            return train, None
+        return train, Batches(data.validation, 4 * settled(options.batch_size), None, **process)
+
+    def _fit_stage(self, stage: Stage, data: DataSet, neighbours: Integers | None) -> None:
+        """Train a stage and load its best weights."""
+        plan, folder = stage.plan, self.folder / f"{stage.plan.index}-{stage.plan.name}"
+        first, last, best = folder / "beginning.pt", folder / "last.ckpt", folder / "best.ckpt"
+        if not _has_ended(last, plan):
+            on_first_rank(lambda: _forget_later_stages(self.folder, plan.index))
+            loaders = self._loaders(stage, data, neighbours)
+            begin_correction(stage)
+            if not last.exists() and not stage.held_out:
+                save_beginning(stage, held_out_groups(data), first)
+            train_only(stage.network, stage.trained_parameters())
+            callbacks = [*([] if stage.held_out else [early_stopping(stage)]), *checkpoints(stage, folder)]
+            with quiet_lightning():
+                trainer = build_trainer(stage, self.accelerator, self.device, callbacks, folder)
                 trainer.fit(stage, *loaders, ckpt_path=last if last.exists() else None, weights_only=True)
-        except SystemExit as exit_:  # which Lightning raises on Ctrl-C
-            raise KeyboardInterrupt from exit_
-        train_only(stage.network, stage.network.parameters())
-    ended = torch.load(last, weights_only=True, map_location="cpu")
-    stage.history, stage.seconds = ended["history"], ended["seconds"]
+            train_only(stage.network, stage.network.parameters())
+        ended = torch.load(last, weights_only=True, map_location="cpu")
+        stage.history, stage.seconds = ended["history"], ended["seconds"]
+        _check_finite(stage)
+        stage.to("cpu")
+        if not keep_best(stage, held_out_groups(data), first, best) and isinstance(stage, WholeNetwork):
+            place_shortcut(stage.network, stage.preprocessing, stage.config, data, whole=True)
+        stage.cut_short = not _has_ended(last, plan)
+
+
+def _check_finite(stage: Stage) -> None:
     for record in stage.history:
         if not all(map(math.isfinite, record.values())):
             raise RunError(
-                f"{plan.name}: the loss was not finite after epoch {record['epoch']:.0f}; "
+                f"{stage.plan.name}: the loss was not finite after epoch {record['epoch']:.0f}; "
                 "a smaller optimisation.learning_rate or optimisation.gradient_clip may help (--set)"
             )
-    stage.to("cpu")
-    if not keep_best(stage, held_out_groups(data), first, best) and isinstance(stage, WholeNetwork):
-        place_shortcut(stage.network, stage.preprocessing, stage.config, data, whole=True)
-    stage.cut_short = not _has_ended(last, plan)
-
-
-def _trainer(stage: Stage, folder: Path, accelerator: str, device: torch.device) -> lightning.Trainer:
-    """Return Lightning's trainer of a stage, on one device or on one device per process."""
-    options = stage.config.optimisation
-    return lightning.Trainer(
-        accelerator=accelerator if world() == 1 else device.type,
-        devices=local_world(),
-        num_nodes=world() // local_world(),
-        strategy="auto" if world() == 1 else DDPStrategy(broadcast_buffers=False),
-        use_distributed_sampler=False,
-        max_epochs=stage.plan.epochs,
-        precision=settled(options.precision),
-        gradient_clip_val=options.gradient_clip,
-        callbacks=_callbacks(stage, folder, device),
-        logger=TensorBoardLogger(folder.parent, name="tensorboard", version=folder.name),
-        default_root_dir=folder,
-        num_sanity_val_steps=0,
-        enable_progress_bar=_shows_progress(),
-        enable_model_summary=False,
-    )
-
-
-@contextlib.contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Suppress advice about worker processes, which data in memory do not need, and deprecations in dependencies."""
-    loggers = ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero")
-    with only_errors(*loggers), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"lightning\.")
-        yield
 
 
 def _has_ended(last: Path, plan: StagePlan) -> bool:
@@ -218,28 +237,3 @@ def _forget_later_stages(run: Path, index: int) -> None:
     for folder in run.glob("[0-9]*-*"):
         if int(folder.name.partition("-")[0]) > index:
             shutil.rmtree(folder)
-
-
-def _callbacks(stage: Stage, folder: Path, device: torch.device) -> list[Callback]:
-    options = stage.config.optimisation
-    monitored: dict[str, Any] = {"monitor": stage.criterion, "mode": "min"}
-    saved: dict[str, Any] = {"save_on_train_epoch_end": True, "enable_version_counter": False}
-    callbacks: list[Callback] = [
-        FiniteLoss(stage.plan.name),
-        EarlyStoppingAfterWarmup(stage.warmup_epochs, patience=settled(options.patience), **monitored),
-        Deadline(stage.deadline),
-        Checkpoint(folder, filename="best", **saved, **monitored),
-        Checkpoint(folder, filename="last", **saved),  # save_last of `best` would save only with a new best
-    ]
-    if options.ema_decay:
-        # By default the average is on the CPU and includes the buffers: the preprocessing's bounds, some infinite.
-        average_device = device if device.type == "cuda" else None
-        average = moving_average(options.ema_decay)
-        callbacks.insert(0, WeightAveraging(average_device, use_buffers=False, multi_avg_fn=average))
-    if _shows_progress():
-        callbacks.append(EpochBar(console_kwargs={"stderr": True}))
-    return callbacks
-
-
-def _shows_progress() -> bool:
-    return sys.stderr.isatty() and is_first_rank()
