@@ -110,6 +110,7 @@ LIBRARIES = {
         "app.engine.session",
         "app.engine.autoencoder",
         "app.engine.prior",
+        "app.engine.scorer",
         "app.engine.run_limit",
         "app.importing",
         "training",

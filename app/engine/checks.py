@@ -128,11 +128,17 @@ def highest_bits(value_range: ValueRange | None) -> int | None:
 
 
 def row_checks(manifest: Manifest, max_rows: int | None = None) -> dict[str, RowCheck]:
-    """Return the checks of a model's arrays, by name."""
+    """
+    Return the checks of a model's arrays, by name.
+
+    Unbounded samples may be anomalies: a row of a table may lie anywhere. In images and other arrays, numbers beyond a
+    stated range have another unit.
+    """
+    shapes, stated, fill = accepted_shapes(manifest), stated_range(manifest), missing_fill(manifest)
+    unbounded = None if isinstance(manifest.input, VectorInput) else stated
     return {
-        "samples": RowCheck(
-            "samples", accepted_shapes(manifest), stated_range(manifest), max_rows, missing_fill(manifest)
-        ),
+        "samples": RowCheck("samples", shapes, stated, max_rows, fill),
+        "unbounded samples": RowCheck("samples", shapes, unbounded, max_rows, fill),
         "latents": RowCheck("latents", [(manifest.latent_dim,)], None, max_rows),
     }
 
@@ -152,9 +158,9 @@ class Adjusted(NamedTuple):
     """The count of numbers that were missing."""
 
 
-def adjust_samples(manifest: Manifest, samples: Samples) -> Adjusted:
+def adjust_samples(manifest: Manifest, samples: Samples, *, clip: bool = True) -> Adjusted:
     """
-    Return checked samples without gaps, within the range that training found, and the counts of both.
+    Return checked samples without gaps and, unless `clip` is false, within the range that training found.
 
     Held-out samples are adjusted in the same way in training. A stated range changes no sample.
     """
@@ -164,7 +170,7 @@ def adjust_samples(manifest: Manifest, samples: Samples) -> Adjusted:
         if filled := int(np.count_nonzero(gaps)):
             samples = np.where(gaps, np.array(fill, np.float32), samples)
     found = manifest.input.value_range
-    if found is None or manifest.input.range_origin == "stated":
+    if not clip or found is None or manifest.input.range_origin == "stated":
         return Adjusted(samples, 0, filled)
     low, high = np.float32(found.low), np.float32(found.high)
     beyond = int(np.count_nonzero(samples < low)) + int(np.count_nonzero(samples > high))
