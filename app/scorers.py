@@ -8,7 +8,7 @@ from pydantic import Field
 
 from app.inputs import Contract, Dimension
 
-ScorePart = Literal["reconstruction", "neighbours", "latent-density", "evidence"]
+ScorePart = Literal["reconstruction", "neighbours", "latent-density", "sample-density", "evidence"]
 
 
 class FittedScorer(Contract):
@@ -19,7 +19,8 @@ class FittedScorer(Contract):
     The parts that the score is fused from.
 
     `reconstruction` is the error of reconstructed samples, standardised by feature; `neighbours` the distance to the
-    nearest rows of a bank; `latent-density` -log p(z); `evidence` the negative ELBO.
+    nearest rows of a bank; `latent-density` -log p(z); `sample-density` -log p(x), for small samples; `evidence` the
+    negative ELBO.
     """
     bank_rows: Annotated[int, Field(ge=0)]
     """The rows that the nearest neighbours are looked for in; 0 if they are not a part."""

@@ -12,6 +12,7 @@ from app.manifest import Measurement
 from training.config import Binarisation, EvaluationConfig
 from training.data.dataset import DataSet, Split
 from training.evaluation.baselines import LinearAutoencoder
+from training.evaluation.false_alarms import measure_false_alarms
 from training.evaluation.limits import DEFAULT_LIMITS, Limits
 from training.evaluation.measures.bounds import measure_bounds
 from training.evaluation.measures.denoising import measure_denoising
@@ -60,8 +61,9 @@ def evaluate(
         for kind in options.noise_kinds:
             measurements += [measure_denoising(subject, kind, amount) for amount in options.noise_amounts]
     labelled = measure_separation(subject, pca) if separation else None
+    scored = [measure_false_alarms(subject)] if model.manifest.has_scorer else []
     generation = measure_generation(subject) if samples else []
-    return tuple(measurements + bounds + ([labelled] if labelled else []) + generation)
+    return tuple(measurements + bounds + ([labelled] if labelled else []) + scored + generation)
 
 
 def encode(model: Autoencoder, data: DataSet, split: Split) -> Latents:

@@ -24,7 +24,7 @@ from training.errors import ExportError
 from training.evaluation.subject import Subject
 from training.exporting.graphs import PARITY_BATCHES, PARITY_TOLERANCE, check_graph, export_graph
 from training.scorers.compose import compose_scorer
-from training.scorers.fit import fit_scorer
+from training.scorers.fit import fit_scorer, fitted_rows
 from training.scorers.graph import ScorerGraph
 
 
@@ -42,19 +42,20 @@ def add_scorer_graph(
     Raises DataError if the data do not fit, and ExportError if the graph differs from torch.
     """
     model = Autoencoder.open(folder, draft, threads=available_cores())
-    graph = fit_scorer(Subject.of(model, data, seed), data, options, seed)
+    subject = Subject.of(model, data, seed)
+    graph = fit_scorer(subject, data, options, seed)
     write_graph(graph, draft, folder)
     samples = data.test.take(np.arange(max(PARITY_BATCHES)) % len(data.test)).in_users_units()
     for rows in (samples, *((samples[:size]) for size in PARITY_BATCHES)):
         check_parity(graph, model, folder, rows, tolerance)
     _write_golden(graph, model, folder)
-    assert data.calibration is not None
+    train, validation = map(len, fitted_rows(subject, data, seed))
     scorer = FittedScorer(
         parts=graph.parts,
         bank_rows=len(graph.nearest.bank),
         calibration_rows=len(graph.calibration),
-        fitted_on=f"{len(data.train)} training and {len(data.validation)} validation rows of {data.name}, calibrated "
-        f"on {len(data.calibration)} others",
+        fitted_on=f"{train} training and {validation} validation rows of {data.name}, calibrated on "
+        f"{len(graph.calibration)} others",
     )
     tasks = tuple(task for task in get_args(TaskName) if task in (*draft.tasks, "score"))
     files = {**draft.files, **{name: FileDigest.of(folder / name) for name in (SCORER, GOLDEN)}}

@@ -13,6 +13,9 @@ from training.evaluation.subject import Subject
 from training.evaluation.units import MIN_LOG1P_ARGUMENT
 from training.preprocessing import Preprocessor
 
+MAX_SAMPLE_NUMBERS = 256
+"""Numbers of a sample up to which samples are compared themselves, and not their latents."""
+
 
 class Features(NamedTuple):
     """Samples and reconstructions, (B, *input_shape) each, in the network's units, and latents, (B, D)."""
@@ -20,6 +23,16 @@ class Features(NamedTuple):
     x: Tensor
     latents: Tensor
     reconstructions: Tensor
+
+    @property
+    def has_small_samples(self) -> bool:
+        """True if samples are small enough to be compared themselves."""
+        return self.x[0].numel() <= MAX_SAMPLE_NUMBERS
+
+    @property
+    def coordinates(self) -> Tensor:
+        """The rows whose distances and density count: of small samples, themselves; of others, their latents."""
+        return self.x.flatten(1) if self.has_small_samples else self.latents
 
 
 class FeatureGraph(nn.Module):

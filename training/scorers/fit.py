@@ -16,22 +16,27 @@ import torch
 
 from training.config import PriorConfig, ScorerConfig
 from training.data.calibration import check_held_out
-from training.data.dataset import DataSet
+from training.data.dataset import DataSet, Split
 from training.errors import DataError
-from training.evaluation.subject import Subject
+from training.evaluation.limits import RowLimit
+from training.evaluation.subject import Subject, choose_rows
 from training.priors.choice import choose_prior
-from training.priors.codes import Codes
+from training.priors.codes import Codes, Numbers
+from training.priors.mixture import Groups, Mixture, fit_mixture
 from training.scorers.features import FeatureGraph, Features, features_of
 from training.scorers.graph import ScorerGraph
-from training.scorers.parts import LatentSurprise, NearestRow, ReconstructionError
+from training.scorers.parts import NearestRow, ReconstructionError, Surprise
 from training.scorers.tails import Tail
 
 log = logging.getLogger(__name__)
 
 MAX_BANK_NUMBERS = 2**20
 """The most numbers in the rows of a bank: 2 MiB in half precision."""
-MAX_CODES = 10_000
-"""Rows that the density of the latents is fitted to."""
+MAX_ROWS = RowLimit(10_000, 2**25)
+"""Rows of the training and of the validation part that it is fitted to; of more, a seeded choice."""
+SAMPLE_REGULARISATION, LATENT_REGULARISATION = 0.1, 0.01
+"""Larger than a prior's: a density that fits the training rows closely finds all other rows strange."""
+FOLDS, MAX_CROSS_FITTED_ROWS = 5, 2_000
 HALF_NUMBERS = 2**16
 """Numbers in a bank above which they are rounded to half precision."""
 
@@ -48,17 +53,26 @@ def fit_scorer(subject: Subject, data: DataSet, options: ScorerConfig, seed: int
 
 
 def _fit(subject: Subject, data: DataSet, options: ScorerConfig, seed: int) -> ScorerGraph:
-    train, held_out = features_of(subject, data.train), features_of(subject, data.validation)
+    train, held_out = (features_of(subject, part) for part in fitted_rows(subject, data, seed))
+    density, surprises = fit_density(train, held_out, seed)
     graph = ScorerGraph(
         FeatureGraph(subject.manifest),
         ReconstructionError(held_out),
         fit_bank(train, held_out, options, seed),
-        fit_density(train, held_out, seed),
+        Surprise(density),
+        has_small_samples=train.has_small_samples,
     )
-    graph.set_tails(_fit_tails(graph, held_out))
-    scores = [graph.score(graph.values(chunk)) for chunk in _chunks(features_of(subject, data.calibration))]
-    graph.set_calibration(torch.cat(scores))
+    graph.set_tails(_fit_tails(graph, held_out, surprises))
+    assert data.calibration is not None
+    calibration = [features_of(subject, part) for part in subject.chunks(data.calibration)]
+    graph.set_calibration(torch.cat([graph.score(graph.values(chunk)) for chunk in calibration]))
     return graph.eval()
+
+
+def fitted_rows(subject: Subject, data: DataSet, seed: int) -> tuple[Split, Split]:
+    """Return the rows of the training and of the validation part that a scorer is fitted to."""
+    most = subject.row_count(MAX_ROWS)
+    return choose_rows(data.train, most, seed), choose_rows(data.validation, most, seed)
 
 
 def fit_bank(train: Features, held_out: Features, options: ScorerConfig, seed: int) -> NearestRow:
@@ -72,24 +86,33 @@ def fit_bank(train: Features, held_out: Features, options: ScorerConfig, seed: i
     return nearest
 
 
-def fit_density(train: Features, held_out: Features, seed: int) -> LatentSurprise:
-    """Return the density of the latents: the mixture that the priors' rule chooses."""
-    random = np.random.default_rng(seed)
-    codes, others = (
-        Codes(part.latents[random.permutation(len(part.latents))[:MAX_CODES]].double().numpy())
-        for part in (train, held_out)
-    )
-    return LatentSurprise(choose_prior(codes, others, 0, PriorConfig(covariance="full"), seed).mixture)
+def fit_density(train: Features, held_out: Features, seed: int) -> tuple[Mixture, Numbers]:
+    """
+    Return a mixture for the samples, if they are small, or for the latents; and -log p of rows that it has not seen.
+
+    The priors' rule chooses its size. Of many rows, those are the validation part. Of few, the mixture is fitted to
+    all, and each row is measured by one like it that was fitted to the rows of the other folds.
+    """
+    codes, others = (Codes(part.coordinates.double().numpy()) for part in (train, held_out))
+    regularisation = SAMPLE_REGULARISATION if train.has_small_samples else LATENT_REGULARISATION
+    mixture = choose_prior(codes, others, 0, PriorConfig(covariance="full"), seed, regularisation).mixture
+    rows = np.concatenate([codes.latents, others.latents])
+    if len(rows) > MAX_CROSS_FITTED_ROWS:
+        return mixture, -mixture.log_likelihoods(others)
+
+    def refit(subset: Numbers) -> Mixture:
+        groups = Groups.of(Codes(subset), 0)
+        components = min(mixture.components[0], groups.most_components(mixture.covariance)[0])
+        return fit_mixture(groups, components, mixture.covariance, seed, regularisation) or mixture
+
+    fold, surprises = np.random.default_rng(seed).permutation(len(rows)) % FOLDS, np.empty(len(rows))
+    for number in np.unique(fold):
+        surprises[fold == number] = -refit(rows[fold != number]).log_likelihoods(Codes(rows[fold == number]))
+    return refit(rows), surprises
 
 
-def _fit_tails(graph: ScorerGraph, held_out: Features) -> list[Tail]:
-    parts = [graph.values(chunk) for chunk in _chunks(held_out)]
-    errors, *_, surprises = (torch.cat(columns) for columns in zip(*parts, strict=True))
+def _fit_tails(graph: ScorerGraph, held_out: Features, surprises: Numbers) -> list[Tail]:
+    errors = graph.reconstruction(held_out).flatten(1).mean(dim=1)
     distances = [graph.nearest.among_themselves(index) for index in range(len(graph.nearest.scalings))]
-    values = [errors, *distances, surprises]
-    return [Tail.of(column[column.isfinite()].double().numpy()) for column in values]
-
-
-def _chunks(features: Features, rows: int = 512) -> list[Features]:
-    """Split features into chunks of rows, since each row has a distance to each row of the bank."""
-    return [Features(*parts) for parts in zip(*(column.split(rows) for column in features), strict=True)]
+    values = [column.double().numpy() for column in (errors, *distances)]
+    return [Tail.of(column[np.isfinite(column)]) for column in (*values, surprises)]

@@ -9,17 +9,17 @@ from torch import Tensor, nn
 
 from app.scorers import ScorePart
 from training.scorers.features import FeatureGraph, Features
-from training.scorers.parts import LatentSurprise, NearestRow, ReconstructionError
+from training.scorers.parts import NearestRow, ReconstructionError, Surprise
 from training.scorers.tails import Tail, TailGraph
 
-WEIGHTS: dict[ScorePart, float] = {"neighbours": 2.0, "latent-density": 1.0, "reconstruction": 0.25}
+WEIGHTS: dict[ScorePart, float] = {"reconstruction": 0.1, "neighbours": 2.0, "sample-density": 1.0}
 """
-The weight of each part's surprise where neighbours are looked for among samples.
+The weight of each part's surprise, of samples that are small enough to be compared themselves.
 
-Chosen once by the mean over ADBench's 14 tables, with PCA in place of a network: errors of tables say little.
+Chosen once, by the mean over ADBench's 14 tables: the errors of tables say little.
 """
-LARGE_WEIGHTS: dict[ScorePart, float] = {"neighbours": 2.0, "latent-density": 1.0, "reconstruction": 1.0}
-"""The weights where samples are large, such as pictures, and neighbours are looked for among latents."""
+LARGE_WEIGHTS: dict[ScorePart, float] = {"reconstruction": 1.0, "neighbours": 2.0, "latent-density": 1.0}
+"""The weights of samples that are compared by their latents, such as pictures."""
 ROUNDING = 1e-4
 """Difference of scores, relative to one above 1, up to which a calibration row counts as being as strange."""
 
@@ -38,21 +38,22 @@ class ScorerGraph(nn.Module):
     calibration: Tensor
 
     def __init__(
-        self, features: FeatureGraph, reconstruction: ReconstructionError, nearest: NearestRow, density: LatentSurprise
+        self,
+        features: FeatureGraph,
+        reconstruction: ReconstructionError,
+        nearest: NearestRow,
+        density: Surprise,
+        *,
+        has_small_samples: bool,
     ) -> None:
         super().__init__()
         self.features, self.reconstruction, self.nearest, self.density = features, reconstruction, nearest, density
-        weights = WEIGHTS if nearest.uses_samples else LARGE_WEIGHTS
-        half = weights["neighbours"] / 2
-        shares = (weights["reconstruction"], half, half, weights["latent-density"])
-        self.shares = tuple(share / sum(shares) for share in shares)
+        weights = WEIGHTS if has_small_samples else LARGE_WEIGHTS
+        self.parts: tuple[ScorePart, ...] = tuple(weights)
+        error, distance, surprise = (weight / sum(weights.values()) for weight in weights.values())
+        self.shares = (error, distance / 2, distance / 2, surprise)
         self.tails = nn.ModuleList()
         self.register_buffer("calibration", torch.zeros(0))
-
-    @property
-    def parts(self) -> tuple[ScorePart, ...]:
-        """The names of the parts."""
-        return ("reconstruction", "neighbours", "latent-density")
 
     def set_tails(self, tails: list[Tail]) -> None:
         """Set the tail of each value that `values` returns."""
@@ -63,7 +64,7 @@ class ScorerGraph(nn.Module):
         self.calibration = scores.sort().values
 
     def values(self, features: Features) -> tuple[Tensor, ...]:
-        """Return the error, two distances and the surprise at the latents. Shape: (B,) each."""
+        """Return the error, two distances and the surprise by the density. Shape: (B,) each."""
         errors = self.reconstruction(features).flatten(1).mean(dim=1)
         return errors, *self.nearest(features), self.density(features)
 

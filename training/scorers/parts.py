@@ -11,8 +11,6 @@ from torch import Tensor, nn
 from training.priors.mixture import Mixture
 from training.scorers.features import Features
 
-MAX_INPUT_NUMBERS = 256
-"""Numbers of a sample up to which neighbours are looked for among samples, and not among latents."""
 MIN_RELATIVE_DEVIATION = 0.1
 """Deviation of a latent, relative to the largest, below which it is not enlarged: noise would decide the distances."""
 ROUNDING = 1e-6
@@ -53,10 +51,9 @@ class NearestRow(nn.Module):
 
     def __init__(self, rows: Features, chosen: Tensor) -> None:
         super().__init__()
-        self.uses_samples = rows.x[0].numel() <= MAX_INPUT_NUMBERS
-        numbers = self._numbers(rows).double()
+        numbers = rows.coordinates.double()
         deviation = numbers.std(dim=0, correction=0)
-        if self.uses_samples:
+        if rows.has_small_samples:
             extent = numbers.amax(dim=0) - numbers.amin(dim=0)
             scalings = [_inverse(deviation), _inverse(extent)]
         else:
@@ -64,11 +61,11 @@ class NearestRow(nn.Module):
             scalings = [_inverse(deviation.maximum(floor)), torch.ones_like(deviation)]
         self.register_buffer("shift", numbers.mean(dim=0).float())
         self.register_buffer("scalings", torch.stack(scalings).float())
-        self.register_buffer("bank", self._numbers(rows)[chosen] - self.shift)
+        self.register_buffer("bank", rows.coordinates[chosen] - self.shift)
 
     def forward(self, features: Features) -> tuple[Tensor, ...]:
         """Return the distance by each scaling. Shape: (B,) each."""
-        numbers = self._numbers(features)
+        numbers = features.coordinates
         return tuple(self.distances(numbers, index).amin(dim=1) for index in range(len(self.scalings)))
 
     def distances(self, numbers: Tensor, index: int) -> Tensor:
@@ -89,12 +86,9 @@ class NearestRow(nn.Module):
             nearest.append(distances.amin(dim=1))
         return torch.cat(nearest)
 
-    def _numbers(self, features: Features) -> Tensor:
-        return features.x.flatten(1) if self.uses_samples else features.latents
 
-
-class LatentSurprise(nn.Module):
-    """-log p(z) in nats, of latents that follow a mixture of Gaussians. Shape: (B, D) -> (B,)."""
+class Surprise(nn.Module):
+    """-log p in nats, of samples or latents that follow a mixture of Gaussians. Shape: (B, D) -> (B,)."""
 
     means: Tensor
     factors: Tensor
@@ -117,9 +111,9 @@ class LatentSurprise(nn.Module):
         self._keep("constants", constants - mixture.scale.log_volume)
 
     def forward(self, features: Features) -> Tensor:
-        """Return the surprise at each row of latents."""
-        latents = (features.latents - self.shift) / self.scale
-        steps = (latents @ self.factors - self.means).unflatten(1, (-1, self.dimension))
+        """Return the surprise at each row."""
+        rows = (features.coordinates - self.shift) / self.scale
+        steps = (rows @ self.factors - self.means).unflatten(1, (-1, self.dimension))
         return -(self.constants - 0.5 * steps.square().sum(dim=2)).logsumexp(dim=1)
 
     def _keep(self, name: str, numbers: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> None:
