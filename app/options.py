@@ -20,8 +20,6 @@ Seed = Annotated[
         description="The same seed gives the same draws. Without a seed, the answer names the one that was used.",
     ),
 ]
-
-
 MAX_LISTED_PROBLEMS = 10
 """Wrong parameters that an error names."""
 MAX_SCALE = 32
@@ -35,6 +33,21 @@ class Options(BaseModel):
 
     answer_rows: ClassVar[int | None] = None
     """The rows of the answer; None: as many as the request has."""
+
+    @property
+    def lacks(self) -> Mapping[str, str]:
+        """The arrays that the result lacks, each with the options that would add it."""
+        return {}
+
+    @property
+    def hides(self) -> frozenset[str]:
+        """The arrays that a JSON answer leaves out."""
+        return frozenset()
+
+    @property
+    def json_only(self) -> str | None:
+        """The name of an option that is set and has no meaning for an answer that is not JSON."""
+        return None
 
     @property
     def png_columns(self) -> int | None:
@@ -106,24 +119,14 @@ class EncodeOptions(Options):
         return self
 
 
-class DecodeOptions(Options):
-    """The options of `decode` and `reconstruct`, which every task that decodes has too."""
+class PictureOptions(Options):
+    """The options of pictures, which every task whose answer may be one has."""
 
     columns: Annotated[int | None, Field(ge=1)] = Field(
         None, description="Samples in a row of a PNG answer; by default the square root of their number."
     )
     scale: Annotated[int, Field(ge=1, le=MAX_SCALE)] = Field(
         1, description="Height and width of each pixel of a sample in a PNG answer."
-    )
-    rows: Literal["arrays", "objects"] = Field(
-        "arrays",
-        description="Samples in a JSON answer: arrays, or objects by feature name.",
-    )
-
-    label: str | None = Field(
-        None,
-        description="The label to decode with: one of the manifest's `labels`, which a conditional model requires. "
-        "Other models have no labels and refuse it.",
     )
 
     @property
@@ -135,6 +138,20 @@ class DecodeOptions(Options):
     def png_scale(self) -> int:
         """The height and width of a sample's pixel in a PNG answer."""
         return self.scale
+
+
+class DecodeOptions(PictureOptions):
+    """The options of `decode` and `reconstruct`, which every task that decodes has too."""
+
+    rows: Literal["arrays", "objects"] = Field(
+        "arrays",
+        description="Samples in a JSON answer: arrays, or objects by feature name.",
+    )
+    label: str | None = Field(
+        None,
+        description="The label to decode with: one of the manifest's `labels`, which a conditional model requires. "
+        "Other models have no labels and refuse it.",
+    )
 
     @property
     def gives_objects(self) -> bool:
@@ -184,7 +201,6 @@ class InterpolateOptions(DecodeOptions):
     columns: Annotated[int | None, Field(ge=1)] = Field(
         None, description="Samples in a row of a PNG answer; by default all of them."
     )
-
     steps: Annotated[int, Field(ge=2)] = Field(8, description="The number of samples, both ends included.")
 
     @property
@@ -196,3 +212,49 @@ class InterpolateOptions(DecodeOptions):
     def png_columns(self) -> int | None:
         """The number of samples in a row of a PNG answer: by default all of them."""
         return self.columns or self.steps
+
+
+Level = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+
+
+class ScoreOptions(PictureOptions):
+    """The options of `score`."""
+
+    alpha: Level | None = Field(
+        None,
+        description="Adds `anomalous`: true for p-values of at most alpha. Of samples like the calibration rows, at "
+        "most this share is called anomalous.",
+    )
+    fdr: Level | None = Field(
+        None,
+        description="Adds `anomalous` by the Benjamini-Hochberg procedure over the rows of the request: of those that "
+        "are called anomalous, at most this share is expected to be like the calibration rows.",
+    )
+    attribution: bool = Field(
+        False, description="Adds `attributions` to a JSON answer: the part of each number, or of each column."
+    )
+    heat: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        100.0,
+        description="The attribution that has the full colour in a PNG answer; below a hundredth of it there is none.",
+    )
+
+    @model_validator(mode="after")
+    def _one_rule_decides(self) -> Self:
+        if self.alpha is not None and self.fdr is not None:
+            raise PydanticCustomError("exclusive", "expected alpha or fdr, got both", {"option": "fdr"})
+        return self
+
+    @property
+    def lacks(self) -> Mapping[str, str]:
+        """The verdicts, unless a level is given."""
+        return {} if self.alpha or self.fdr else {"anomalous": "alpha or fdr"}
+
+    @property
+    def hides(self) -> frozenset[str]:
+        """The attributions, unless they are requested."""
+        return frozenset(() if self.attribution else ("attributions",))
+
+    @property
+    def json_only(self) -> str | None:
+        """The option that adds the attributions to JSON: pictures show them anyway."""
+        return "attribution" if self.attribution else None

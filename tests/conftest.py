@@ -36,13 +36,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a repository: a tiny model of each family, one of them in two versions, and a model of a table."""
+    """Write a repository: a tiny model of each family, one of them in two versions, and a model of a table. Two score."""
     root = tmp_path_factory.mktemp("models")
     tiny.write_version(root, "tiny-ae", 1)
-    tiny.write_version(root, "tiny-ae", 2)
+    tiny.write_version(root, "tiny-ae", 2, scorer=True)
     tiny.write_version(root, "tiny-sdae", family="denoising-autoencoder")
     tiny.write_version(root, "tiny-vae", family="variational-autoencoder")
-    tiny.write_version(root, "tiny-table", kind=tiny.TABLE)
+    tiny.write_version(root, "tiny-table", kind=tiny.TABLE, scorer=True)
     return root
 
 

@@ -27,7 +27,7 @@ Item = TypeVar("Item")
 NonEmpty = Annotated[list[Item], Field(min_length=1)]
 FILE = WithJsonSchema({"type": "string", "format": "binary"})
 
-ANSWER_NAMES = {"reconstruct": "Reconstructions", "denoise": "Denoised"}
+ANSWER_NAMES = {"reconstruct": "Reconstructions", "denoise": "Denoised", "score": "Scores"}
 """Names of answers with further arrays; by default `<Task>Answer`."""
 
 
@@ -41,7 +41,12 @@ class OutputSamples(RootModel[NonEmpty[Row] | NonEmpty[Image] | NonEmpty[Volume]
     """Rows of numbers; images as [channel][row][column]; volumes; or rows by feature name."""
 
 
-ROWS: dict[RowKind, Any] = {"sample": OutputSamples, "latent vector": list[Row], "number": list[float]}
+ROWS: dict[RowKind, Any] = {
+    "sample": OutputSamples,
+    "latent vector": list[Row],
+    "number": list[float],
+    "truth value": list[bool],
+}
 """The JSON of an array, by the kind of its rows."""
 
 
@@ -134,7 +139,7 @@ def _answer_model(name: str, task: Task) -> type[BaseModel]:
     for extra in task.extras:
         kind = ROWS[ARRAYS[extra].row]
         description = ARRAYS[extra].description
-        optional = extra in task.echoes
+        optional = extra in task.echoes or extra in task.optional
         fields[extra] = (
             (kind | None, Field(None, description=description)) if optional else (kind, Field(description=description))
         )
