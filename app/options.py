@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from itertools import islice
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.engine.corruption import Noise
-from app.errors import MAX_REPEATED_CHARACTERS, InvalidParameter
+from app.parameters import exclusive, meaningless
 
 Seed = Annotated[
     int | None,
@@ -20,8 +18,6 @@ Seed = Annotated[
         description="The same seed gives the same draws. Without a seed, the answer names the one that was used.",
     ),
 ]
-MAX_LISTED_PROBLEMS = 10
-"""Wrong parameters that an error names."""
 MAX_SCALE = 32
 """The largest factor by which a PNG answer is enlarged."""
 
@@ -63,43 +59,6 @@ class Options(BaseModel):
     def gives_objects(self) -> bool:
         """True if a JSON answer has samples as objects by feature name, and not as arrays."""
         return False
-
-
-AnyOptions = TypeVar("AnyOptions", bound=Options)
-
-
-def parse_options(kind: type[AnyOptions], values: Mapping[str, object], place: str) -> AnyOptions:
-    """Return the options in a part of a request, such as its query. Raises InvalidParameter, which names the part."""
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        known = f"; the options are {', '.join(kind.model_fields) or 'none'}"
-        problems = []
-        for problem in error.errors():
-            described: dict[str, Any] = {**problem, "loc": (place, *problem["loc"])}
-            if problem["type"] == "extra_forbidden":
-                described["msg"], known = f"there is no such option here{known}", ""  # the list stands there once
-            problems.append(described)
-        raise invalid_parameter(problems) from error
-
-
-def invalid_parameter(problems: Iterable[Mapping[str, Any]]) -> InvalidParameter:
-    """Return the error for problems as pydantic lists them, whose `loc` begins with the part of the request."""
-    parameters, sentences = [], []
-    for problem in islice(problems, MAX_LISTED_PROBLEMS):
-        option = problem.get("ctx", {}).get("option")  # set by `meaningless`, whose error is about all options
-        place, name = str(problem["loc"][0]), str(option or problem["loc"][-1])[:MAX_REPEATED_CHARACTERS]
-        parameters.append({"name": name, "in": place, "problem": str(problem["msg"])})
-        got = "" if option else f", got {problem.get('input')!r:.60}"
-        sentences.append(f"{place} parameter {name!r}: {problem['msg']}{got}")
-    return InvalidParameter("; ".join(sentences), parameters=parameters)
-
-
-def meaningless(option: str, without: str) -> PydanticCustomError:
-    """Return the error of an option that has no meaning without another."""
-    return PydanticCustomError(
-        "meaningless", "has no meaning without {without}", {"option": option, "without": without}
-    )
 
 
 class EncodeOptions(Options):
@@ -235,13 +194,13 @@ class ScoreOptions(PictureOptions):
     )
     heat: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
         100.0,
-        description="The attribution that has the full colour in a PNG answer; below a hundredth of it there is none.",
+        description="The attribution that has the full colour in a PNG answer; up to a 25th of it there is none.",
     )
 
     @model_validator(mode="after")
     def _one_rule_decides(self) -> Self:
         if self.alpha is not None and self.fdr is not None:
-            raise PydanticCustomError("exclusive", "expected alpha or fdr, got both", {"option": "fdr"})
+            raise exclusive("fdr", "alpha")
         return self
 
     @property

@@ -2,8 +2,8 @@
 Heat maps as PNG files: images in grey, with a colour where a number is stranger than those of the calibration rows.
 
 Attributions are squared errors in units of their variance. So the colours have a scale that does not depend on the
-image: none up to a hundredth of `heat`, the full colour from `heat` on, and in between the logarithm counts. With the
-default of 100, a pixel begins to be coloured at one standard deviation, and has the full colour at ten.
+image: none up to a 25th of `heat`, the full colour from `heat` on, and in between the logarithm counts. With the
+default of 100, a pixel begins to be coloured at two standard deviations, and has the full colour at ten.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from app.arrays import Array, Samples
 from app.formats.pictures import write_grid
 from app.inputs import ImageInput
 
-RANGE = 100.0
+RANGE = 25.0
 """The full colour's attribution over that of the first trace of colour."""
 FIRST_COLOUR, FULL_COLOUR = (255, 205, 60), (225, 10, 40)
 """Yellow and red, which differ in lightness, too: on black, on white, and for people who cannot tell red from green."""

@@ -14,12 +14,24 @@ from starlette.testclient import TestClient
 from app.api.state import State
 from app.arrays import ARRAYS, Samples
 from app.engine.served import QueueName, ServedModel
-from app.errors import TooManyRows
+from app.errors import InvalidParameter, TooManyRows
 from app.main import create_app
 from app.manifest import FAMILY_TASKS, TaskName
 from app.options import DecodeOptions, DenoiseOptions, EncodeOptions, GenerateOptions, InterpolateOptions, ScoreOptions
 from app.settings import Settings
-from app.tasks import TASKS, Result, Task, chosen_seed, decode, denoise, encode, generate, interpolate, reconstruct
+from app.tasks import (
+    TASKS,
+    Result,
+    Task,
+    chosen_seed,
+    decode,
+    denoise,
+    encode,
+    generate,
+    interpolate,
+    reconstruct,
+    score,
+)
 from tests.helpers.arrays import array
 from tests.helpers.v1 import SAMPLE
 
@@ -95,6 +107,18 @@ def test_generate_and_interpolate_bound_the_rows_of_the_answer(vae: ServedModel)
     ends = np.concatenate([SAMPLES, SAMPLES])
     with pytest.raises(TooManyRows, match="at most 16 rows at once, got 17"):
         finish(interpolate(vae, InterpolateOptions(steps=17), ends))
+
+
+def test_score_decides_only_at_a_level(ae: ServedModel) -> None:
+    plain = finish(score(ae, ScoreOptions(), SAMPLES))
+    assert plain.array.tolist() == [0.875]
+    assert plain.extras.keys() == {"p_values", "attributions"}
+    assert plain.samples is SAMPLES
+    decided = finish(score(ae, ScoreOptions(alpha=0.9), SAMPLES))
+    assert decided.extras["anomalous"].tolist() == [True]
+    assert finish(score(ae, ScoreOptions(fdr=0.8), SAMPLES)).extras["anomalous"].tolist() == [False]
+    with pytest.raises(InvalidParameter, match=r"fdr: expected at least 0\.1"):
+        finish(score(ae, ScoreOptions(fdr=0.01), SAMPLES))
 
 
 def test_decode_takes_latents(ae: ServedModel) -> None:

@@ -15,7 +15,8 @@ from app.api.v1.body import BodyTypes, check_no_body, read_array, request_types
 from app.api.v1.reply import check_json_only, check_objects, render, response_types
 from app.engine.served import ServedModel
 from app.errors import UnsupportedTask
-from app.options import Options, parse_options
+from app.options import Options
+from app.parameters import parse_options
 from app.server.gate import EXCHANGE, Exchange
 from app.tasks import Task
 from app.times import now
