@@ -35,9 +35,7 @@ def invalid_parameter(problems: Iterable[Mapping[str, Any]]) -> InvalidParameter
     """Return the error for problems as pydantic lists them, whose `loc` begins with the part of the request."""
     parameters, sentences = [], []
     for problem in islice(problems, MAX_LISTED_PROBLEMS):
-        option = problem.get("ctx", {}).get(
-            "option"
-        )  # set by `meaningless` and `exclusive`, whose errors are about all options
+        option = problem.get("ctx", {}).get("option")  # set by `meaningless` and `exclusive`, about all options
         place, name = str(problem["loc"][0]), str(option or problem["loc"][-1])[:MAX_REPEATED_CHARACTERS]
         parameters.append({"name": name, "in": place, "problem": str(problem["msg"])})
         got = "" if option else f", got {problem.get('input')!r:.60}"

@@ -138,7 +138,7 @@ def test_a_heat_map_is_drawn_over_the_image(client: TestClient) -> None:
     )
     assert pixels == [[[224, 20, 48], [0, 0, 0]], [[0, 0, 0], [0, 0, 0]]]  # type: ignore[comparison-overlap]
     grid = png_pixels(score(client, "image", [[0.5] * 4] * 3, "?heat=100&columns=3&scale=2", accept="image/png"))
-    assert np.shape(grid) == (4, 12, 3)
+    assert np.array(grid).shape == (4, 12, 3)
     assert np.unique(grid).tolist() == [100]
 
 

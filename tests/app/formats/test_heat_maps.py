@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ DEEP = ImageInput(
 )
 
 
-def luminance(pixel: tuple[int, ...]) -> float:
+def luminance(pixel: Sequence[float]) -> float:
     """Return the lightness of a colour, from 0 to 255."""
     return float(np.dot(pixel, (0.299, 0.587, 0.114)))
 
@@ -47,7 +48,7 @@ def test_colours_differ_from_grey_and_from_each_other_in_lightness() -> None:
     assert luminance(FIRST_COLOUR) - luminance(FULL_COLOUR) > 100
     for lightness in (0.0, 0.5, 1.0):
         plain, full = (
-            tuple(colour(np.full((1, 1, 1), lightness, np.float32), np.full((1, 1, 1), degree, np.float32)).ravel())
+            colour(np.full((1, 1, 1), lightness, np.float32), np.full((1, 1, 1), degree, np.float32)).ravel().tolist()
             for degree in (0.0, 1.0)
         )
         assert len(set(plain)) == 1
