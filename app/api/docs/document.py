@@ -24,7 +24,7 @@ from app.settings import Settings
 from app.tasks import TASKS
 
 DESCRIPTION = """
-Autoencoders over REST: encode, decode, reconstruct, denoise, generate, interpolate.
+Autoencoders over REST: encode, decode, reconstruct, denoise, generate, interpolate, score.
 
 The body is the data, the query is the options. Send samples as JSON, as a `.npy` file or as images. The answer is JSON
 or, depending on `Accept`, a `.npy` file or a picture: one sample as an image, several as a grid. A body may be
