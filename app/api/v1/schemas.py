@@ -115,6 +115,36 @@ class ModelList(BaseModel):
     )
 
 
+class UniformityTest(BaseModel):
+    """The Kolmogorov-Smirnov test of the window's scores and the calibration's."""
+
+    statistic: float = Field(description="The largest distance between their distribution functions.")
+    p_value: float
+
+
+class ExcessTest(BaseModel):
+    """The test of the number of small p-values, which a few anomalies among many other rows lead to."""
+
+    level: float = Field(description="The p-value up to which rows were counted, where the excess is least likely.")
+    share: float = Field(description="The share of the window's rows with such p-values; about `level` is expected.")
+    p_value: float = Field(description="The probability of as many, times the number of levels that were looked at.")
+
+
+class DriftReport(Answer):
+    """A comparison of the last scored rows with the calibration rows, by their p-values."""
+
+    window: int = Field(description="Rows of a full window: the last ones that were scored.")
+    rows: int = Field(description="Rows in the window now.")
+    calibration_rows: int = Field(description="The rows that they are compared with.")
+    uniformity: UniformityTest | None = Field(None, description="Absent until the window has 100 rows.")
+    excess: ExcessTest | None = Field(None, description="Absent until the window has 100 rows.")
+    p_value: float | None = Field(
+        None, description="The smaller p-value of the two tests, times two; absent until the window has 100 rows."
+    )
+    threshold: float = Field(description="A p-value below it is drift.")
+    drifting: bool = Field(description="True if the p-value is below the threshold.")
+
+
 class Health(BaseModel):
     """The result of a probe."""
 
