@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,24 @@ from app.settings import Settings
 from tests.helpers import tiny
 from tests.helpers.applications import state_over
 from tests.helpers.arrays import array
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+import numpy as np
+from app.api.drift import DriftWatch
+from app.manifest import Manifest
+from app.server.counters import Counters
+from app.settings import Settings
+
+watch = DriftWatch(Settings(), Counters(Path(sys.argv[1])))
+model = SimpleNamespace(manifest=Manifest.model_validate_json(sys.stdin.read()))
+watch.watch(model)
+model.on_scores(np.full(500, 0.1, np.float32))
+assert watch.measure(model.manifest)[0] == 500
+"""
+"""A worker that scores 500 rows and ends."""
 
 
 @pytest.fixture
@@ -47,6 +67,13 @@ def test_the_windows_of_all_workers_are_one(state: State, tmp_path: Path) -> Non
     assert drift is not None
     assert drift.excess.share == 0.5
     assert second.measure(served.manifest) == (rows, drift)
+
+
+def test_the_window_of_a_worker_that_ended_is_gone(state: State, tmp_path: Path) -> None:
+    manifest = state.catalog.get("tiny").manifest
+    subprocess.run([sys.executable, "-c", SCRIPT, tmp_path], input=manifest.model_dump_json(), text=True, check=True)
+    (watch,) = watches(tmp_path, 1, 200)
+    assert watch.measure(manifest) == (0, None)
 
 
 def test_a_version_that_is_loaded_again_begins_anew(state: State) -> None:
