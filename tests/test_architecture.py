@@ -37,7 +37,8 @@ ALLOWED = {
         "app.times",
     },
     "app.formats": {"app.formats", "app.arrays", "app.errors", "app.manifest", "app.inputs"},
-    "app.options": {"app.engine", "app.errors"},
+    "app.parameters": {"app.errors"},
+    "app.options": {"app.parameters", "app.engine", "app.errors"},
     "app.tasks": {"app.options", "app.engine", "app.arrays", "app.manifest", "app.inputs"},
     "app.server": {"app.server", "app.errors", "app.times"},
     "app.api": {
@@ -45,6 +46,7 @@ ALLOWED = {
         "app.server",
         "app.tasks",
         "app.options",
+        "app.parameters",
         "app.engine",
         "app.formats",
         "app.arrays",

@@ -68,7 +68,8 @@ class RowCheck:
         max_rows: int | None = None,
         fill: Sequence[float] = (),
     ) -> None:
-        self._name = name
+        self.name = name
+        """The name of the array on the wire."""
         self._max_rows = max_rows
         self._accepted = accepted
         """Shapes of one row; the first is the one that the model takes."""
@@ -84,7 +85,7 @@ class RowCheck:
         Raises TooManyRows, EmptyBatch, WrongShape, NotFinite or OutOfRange.
         """
         if rows.ndim == 0 or len(rows) == 0:
-            raise EmptyBatch(f"{self._name}: expected at least one row, got none")
+            raise EmptyBatch(f"{self.name}: expected at least one row, got none")
         if self._max_rows is not None and len(rows) > self._max_rows:
             raise TooManyRows(f"expected at most {self._max_rows} rows at once, got {len(rows)}")
         if rows.shape[1:] not in self._accepted:
@@ -99,19 +100,19 @@ class RowCheck:
     def _check_numbers(self, rows: Array) -> None:
         value_range = self._range
         if value_range is None:
-            return _check_finite_input(self._name, rows)
+            return _check_finite_input(self.name, rows)
         if rows.min() >= value_range.low and rows.max() <= value_range.high:  # False for NaN
             return None
-        _check_finite_input(self._name, rows)
+        _check_finite_input(self.name, rows)
         raise OutOfRange(
-            f"{self._name}: expected numbers from {value_range.low:g} to {value_range.high:g}, "
+            f"{self.name}: expected numbers from {value_range.low:g} to {value_range.high:g}, "
             f"got {rows.min()} to {rows.max()}"
         )
 
     def _raise_wrong_shape(self, rows: Array) -> NoReturn:
         expected = " or ".join(str(["rows", *shape]).replace("'", "") for shape in self._accepted)
         hint = "; a single row must still be in a list" if rows.shape in self._accepted else ""
-        raise WrongShape(f"{self._name}: expected shape {expected}, got {list(rows.shape)}{hint}")
+        raise WrongShape(f"{self.name}: expected shape {expected}, got {list(rows.shape)}{hint}")
 
 
 def highest_bits(value_range: ValueRange | None) -> int | None:

@@ -9,7 +9,7 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from app.arrays import Labels, Latents, Samples
+from app.arrays import Array, Labels, Latents, Samples
 from app.engine.autoencoder import Autoencoder, straight_line
 from app.engine.batcher import Batcher
 from app.engine.checks import (
@@ -86,6 +86,8 @@ class ServedModel:
         self._queues = open_queues(autoencoder, batcher)
         self.runs = {name: queue.statistics for name, queue in self._queues.items()}
         """The runs of each queue, which several tasks may use."""
+        self.on_scores: Callable[[Array], None] | None = None
+        """Called with the p-values of each request, on the event loop."""
         self._report_runs(batcher)
 
     def _report_runs(self, batcher: Batcher) -> None:
@@ -130,7 +132,10 @@ class ServedModel:
 
     async def score(self, samples: Samples) -> Scored:
         """Return how strange samples are, which only the check of unbounded samples must have passed."""
-        return Scored(*await self._queues["score"].run(samples))
+        scored = Scored(*await self._queues["score"].run(samples))
+        if self.on_scores is not None:
+            self.on_scores(scored.p_values)
+        return scored
 
     async def corrupt(self, samples: Samples, noise: Noise, amount: float, seed: int) -> Samples:
         """Add noise to samples. Raises InvalidParameter if the model has no value range."""

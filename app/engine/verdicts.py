@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.arrays import Array
+from app.errors import InvalidParameter
 
 Verdicts: TypeAlias = npt.NDArray[np.bool_]
 """(B,), true for an anomaly."""
@@ -23,6 +24,16 @@ def exact_p_values(p_values: Array, calibration_rows: int) -> Doubles:
     steps: npt.NDArray[Any] = np.rint(p_values.astype(np.float64) * (calibration_rows + 1))
     exact: Doubles = steps / (calibration_rows + 1)
     return exact
+
+
+def check_level(name: str, level: float, calibration_rows: int) -> None:
+    """Raise InvalidParameter if no p-value can be as small as a level: every verdict would be false."""
+    smallest = 1 / (calibration_rows + 1)
+    if level < smallest:
+        raise InvalidParameter(
+            f"{name}: expected at least {smallest:.3g}, the smallest p-value with {calibration_rows} calibration rows, "
+            f"got {level:g}"
+        )
 
 
 def below_level(p_values: Doubles, alpha: float) -> Verdicts:

@@ -190,7 +190,9 @@ def scorer_graph(shape: tuple[int, ...], random: bool = False, power: float = 2.
         helper.make_node("Cast", ["stranger"], ["ones"], to=TensorProto.FLOAT),
         helper.make_node("ReduceSum", ["ones", "last"], ["count"], keepdims=0),
         helper.make_node("Add", ["count", "one"], ["rank"]),
-        helper.make_node("Div", ["rank", "ten"], ["p_value"]),
+        helper.make_node("Sub", ["sum", "sum"], ["nothing"]),  # NaN if the sum is infinite
+        helper.make_node("Add", ["rank", "nothing"], ["number"]),
+        helper.make_node("Div", ["number", "ten"], ["p_value"]),
     ]
     outputs: list[tuple[str, tuple[int, ...]]] = [("score", ()), ("p_value", ()), ("attribution", shape)]
     return graph(nodes, [("samples", shape)], outputs, weights)

@@ -9,8 +9,9 @@ from starlette.routing import Route
 
 from app.api.state import CurrentState, State
 from app.api.v1.endpoint import TaskEndpoint
-from app.api.v1.schemas import ModelList, VersionProblem
+from app.api.v1.schemas import DriftReport, ExcessTest, ModelList, UniformityTest, VersionProblem
 from app.engine.catalog import Catalog
+from app.engine.drift.uniformity import THRESHOLD
 from app.engine.served import ServedModel
 from app.manifest import Manifest
 from app.tasks import TASKS
@@ -65,6 +66,47 @@ async def list_versions(model: DefaultVersion, state: CurrentState) -> ModelList
 async def get_version(model: NamedVersion) -> Manifest:
     """Return the manifest of one version of a model."""
     return model.manifest
+
+
+@router.get(
+    "/models/{model}/drift", operation_id="get_drift", summary="Get the drift", response_model_exclude_none=True
+)
+def get_drift(model: DefaultVersion, state: CurrentState) -> DriftReport:
+    """
+    Compare the last scored rows of a model's default version with its calibration rows.
+
+    Every scored row counts, on all workers, through `/v1`, `/v2` and gRPC. Only counts of p-values are kept.
+    """
+    return drift_report(model.manifest, state)
+
+
+@router.get(
+    "/models/{model}/versions/{version}/drift",
+    operation_id="get_drift_version",
+    summary="Get the drift",
+    response_model_exclude_none=True,
+)
+def get_drift_version(model: NamedVersion, state: CurrentState) -> DriftReport:
+    """Compare the last scored rows of one version of a model with its calibration rows."""
+    return drift_report(model.manifest, state)
+
+
+def drift_report(manifest: Manifest, state: State) -> DriftReport:
+    """Return the report on the drift of a version. Raises Refused or UnsupportedTask."""
+    rows, drift = state.drift.measure(manifest)
+    assert manifest.scorer  # or it would be an unsupported task
+    return DriftReport(
+        model=manifest.name,
+        version=manifest.version,
+        window=state.drift.rows,
+        rows=rows,
+        calibration_rows=manifest.scorer.calibration_rows,
+        uniformity=UniformityTest(**drift.uniformity._asdict()) if drift else None,
+        excess=ExcessTest(**drift.excess._asdict()) if drift else None,
+        p_value=drift.p_value if drift else None,
+        threshold=THRESHOLD,
+        drifting=drift is not None and drift.p_value < THRESHOLD,
+    )
 
 
 def task_endpoints(state: State) -> dict[str, TaskEndpoint]:
