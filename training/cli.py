@@ -122,6 +122,9 @@ def _add_evaluate_options(evaluate: argparse.ArgumentParser) -> None:
         "--noise-amounts", nargs="+", type=float, metavar="AMOUNT", help="amounts of each kind of noise"
     )
     evaluate.add_argument("--samples", action="store_true", help="also measure generated samples, beside training rows")
+    evaluate.add_argument(
+        "--anomalies", action="store_true", help="also measure other detectors beside the scorer; needs labels"
+    )
     evaluate.add_argument("--report", type=Path, metavar="DIR", help="also draw the figures, into DIR/figures")
 
 

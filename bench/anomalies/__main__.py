@@ -20,7 +20,7 @@ from training.config import load_config
 from training.config.settings import with_settings
 from training.evaluation.false_alarms import ALPHAS
 
-MARGINS = {"k-NN, k = 1": 0.003, "k-NN, k = 5": 0.03}
+MARGINS = {"knn1": 0.003, "knn5": 0.03}
 """The AUROC by which the mean must exceed that of these detectors."""
 MIN_INSIDE = 0.95
 """Share of the runs whose false-positive rates must lie in their bands."""

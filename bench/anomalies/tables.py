@@ -21,12 +21,12 @@ from app.engine.session import open_session
 from app.importing.tidy import Tolerance
 from app.inputs import ImageInput, VectorInput
 from app.manifest import SCORER
-from bench.anomalies.rivals import rival_scores
 from training.choices.choose import settle
 from training.config import Config
 from training.data.calibration import digests, hold_out_calibration
 from training.data.dataset import DataSet, Split
 from training.data.split import group_equal_rows, split_in_two
+from training.evaluation.detectors import detector_scores
 from training.evaluation.false_alarms import ALPHAS, false_alarm_band
 from training.exporting.export import write_model
 from training.exporting.scorer import add_scorer_graph
@@ -35,7 +35,7 @@ from training.fitting.trainer import fit
 Array = npt.NDArray[Any]
 MAX_VALIDATION_ROWS, VALIDATION_SHARE = 200, 0.2
 TOLERANCE = Tolerance(absolute=1e-3, relative=1e-3)
-"""Of the graph: anomalies of some tables lie thousands of deviations away, where float32 has few digits."""
+"""Allowed differences of the graph: some anomalies lie thousands of deviations away, where float32 has few digits."""
 RUN_ROWS = 256
 
 
@@ -74,7 +74,7 @@ def read_tables(folder: Path, seed: int) -> Iterator[Table]:
 def attempt(table: Table, config: Config, seed: int) -> Trial:
     """Train, export the scorer, and compare it with the rivals."""
     scores, p_values, rows = score_with_hourglass(config, VectorInput(shape=table.train.shape[1:]), table, seed)
-    detectors = {"hourglass": scores, **rival_scores(table.train.astype(np.float64), table.test.astype(np.float64))}
+    detectors = {"hourglass": scores, **detector_scores(table.train.astype(np.float64), table.test.astype(np.float64))}
     normal = p_values[table.labels == 0]
     return Trial(
         table.name,
@@ -110,4 +110,4 @@ def score_with_hourglass(
         ]
     scores, p_values = (np.concatenate(column) for column in zip(*parts, strict=True))
     assert manifest.scorer
-    return np.nan_to_num(scores, nan=np.finfo(np.float32).max), p_values, manifest.scorer.calibration_rows
+    return np.where(np.isfinite(scores), scores, np.finfo(np.float32).max), p_values, manifest.scorer.calibration_rows

@@ -178,6 +178,7 @@ def evaluate_version(
     pca: LinearAutoencoder | None = None,
     separation: bool = False,
     samples: bool = False,
+    anomalies: bool = False,
 ) -> VersionReport:
     """
     Measure a model on data, and log the warnings.
@@ -199,6 +200,7 @@ def evaluate_version(
         pca=pca,
         separation=separation,
         samples=samples,
+        anomalies=anomalies,
     )
     warnings = alarms(measurements, {}, manifest)
     for warning in warnings:

@@ -63,7 +63,7 @@ def _join(
 
 
 def _opset(model: onnx.ModelProto) -> int:
-    return max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    return max(int(entry.version) for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
 
 
 def _convert(model: onnx.ModelProto, version: int, path: Path) -> onnx.ModelProto:

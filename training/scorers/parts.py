@@ -90,6 +90,8 @@ class NearestRow(nn.Module):
 class Surprise(nn.Module):
     """-log p in nats, of samples or latents that follow a mixture of Gaussians. Shape: (B, D) -> (B,)."""
 
+    shift: Tensor
+    scale: Tensor
     means: Tensor
     factors: Tensor
     constants: Tensor
@@ -113,7 +115,7 @@ class Surprise(nn.Module):
     def forward(self, features: Features) -> Tensor:
         """Return the surprise at each row."""
         rows = (features.coordinates - self.shift) / self.scale
-        steps = (rows @ self.factors - self.means).unflatten(1, (-1, self.dimension))
+        steps = (rows @ self.factors - self.means).view(-1, len(self.constants), self.dimension)
         return -(self.constants - 0.5 * steps.square().sum(dim=2)).logsumexp(dim=1)
 
     def _keep(self, name: str, numbers: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> None:

@@ -53,7 +53,8 @@ class Tail:
         """Return the surprise at each value; below the smallest held-out value it is constant. Shape: (N,) -> (N,)."""
         index = np.searchsorted(self.knots, values, side="right").clip(1) - 1
         above: Numbers = np.maximum(values - self.knots[index], 0)
-        return self.surprises[index] + self.slopes[index] * above
+        surprises: Numbers = self.surprises[index] + self.slopes[index] * above
+        return surprises
 
 
 def _merged(ordered: Numbers) -> Numbers:

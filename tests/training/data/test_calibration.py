@@ -63,7 +63,7 @@ def test_rows_that_another_part_has_do_not_calibrate() -> None:
     assert hold_out_calibration(shared, ScorerConfig(), seed=0) is shared
 
 
-def test_of_too_few_rows_none_are_held_out() -> None:
+def test_too_few_rows_are_all_trained_on() -> None:
     small, same = table(50), table(1, copies=300)
     assert hold_out_calibration(small, ScorerConfig(), seed=0) is small
     assert hold_out_calibration(same, ScorerConfig(), seed=0) is same

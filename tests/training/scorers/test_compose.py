@@ -28,11 +28,11 @@ def scorer(path: Path, opset: int = 18) -> Path:
         helper.make_node("Neg", ["score"], ["p_value"]),
         helper.make_node("Sub", ["samples", "reconstructions"], ["attribution"]),
     ]
-    infos = [
+    ins, outs = (
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in values]
         for values in (inputs, outputs)
-    ]
-    graph = helper.make_graph(nodes, "scorer", *infos)
+    )
+    graph = helper.make_graph(nodes, "scorer", ins, outs)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9), path)
     return path
 

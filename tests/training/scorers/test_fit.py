@@ -92,7 +92,7 @@ def test_few_rows_are_each_measured_by_a_density_that_has_not_seen_them(tmp_path
     assert surprises.mean() > -mixture.log_likelihoods(Codes(rows)).mean()
 
 
-def test_of_many_rows_the_validation_part_is_measured(tmp_path: Path) -> None:
+def test_many_rows_are_measured_by_the_validation_part(tmp_path: Path) -> None:
     linear = write_linear(tmp_path, rows=800)
     subject = Subject.of(linear.model, linear.data)
     train, held_out = (features_of(subject, part) for part in (linear.data.train, linear.data.validation))
