@@ -6,6 +6,8 @@ Errors are those of x, the preprocessed samples that the network was trained on.
 
 from __future__ import annotations
 
+from itertools import product
+
 from app.arrays import Latents, Samples
 from app.engine.autoencoder import Autoencoder
 from app.manifest import Measurement
@@ -45,8 +47,7 @@ def evaluate(
     `separation` measures how the model tells the labels of the test part apart, which nothing is fitted to. `samples`
     measures generated samples, which takes a minute for 10 000 test rows; `anomalies` other detectors than the scorer.
     `binarisation` applies to the targets of the bounds. `seed` decides the choice of rows, the binarised targets and
-    the importance samples: compare measurements of the same seed only. Raises DataError if the model cannot take the
-    data.
+    the importance samples: compare measurements of the same seed only. Raises DataError if the data do not fit.
     """
     subject = Subject.of(model, data, seed, limits)
     if anomalies:
@@ -57,17 +58,16 @@ def evaluate(
         others = [measure_bounds(subject, binarisation, options.importance_samples)]
         active = int(others[0].values["active_units"])
     measurements = [measure_reconstruction(subject, pca, untrained, active)]
-    latents = measure_latents(subject, pca, untrained)
-    if latents:
+    if latents := measure_latents(subject, pca, untrained):
         measurements.append(latents)
     if "denoise" in model.manifest.tasks:
-        for kind in options.noise_kinds:
-            measurements += [measure_denoising(subject, kind, amount) for amount in options.noise_amounts]
+        noises = product(options.noise_kinds, options.noise_amounts)
+        measurements += [measure_denoising(subject, kind, amount) for kind, amount in noises]
     if model.manifest.has_scorer:
         others.append(measure_scorer(subject, untrained, labelled=separation or anomalies, rivals=anomalies))
-    labelled = measure_separation(subject, pca) if separation else None
-    generation = measure_generation(subject) if samples else []
-    return tuple(measurements + others + ([labelled] if labelled else []) + generation)
+    if separation and (labelled := measure_separation(subject, pca)):
+        others.append(labelled)
+    return tuple(measurements + others + (measure_generation(subject) if samples else []))
 
 
 def encode(model: Autoencoder, data: DataSet, split: Split) -> Latents:
