@@ -19,7 +19,7 @@ from sklearn.metrics import roc_auc_score
 
 from app.engine.session import open_session
 from app.importing.tidy import Tolerance
-from app.inputs import ImageInput, VectorInput
+from app.inputs import ImageInput, ValueRange, VectorInput
 from app.manifest import SCORER
 from training.choices.choose import settle
 from training.config import Config
@@ -73,8 +73,10 @@ def read_tables(folder: Path, seed: int) -> Iterator[Table]:
 
 def attempt(table: Table, config: Config, seed: int) -> Trial:
     """Train, export the scorer, and compare it with the rivals."""
-    scores, p_values, rows = score_with_hourglass(config, VectorInput(shape=table.train.shape[1:]), table, seed)
-    detectors = {"hourglass": scores, **detector_scores(table.train.astype(np.float64), table.test.astype(np.float64))}
+    sample = describe(table)
+    scores, p_values, rows = score_with_hourglass(config, sample, table, seed)
+    train, test = (part.reshape(len(part), -1).astype(np.float64) for part in (table.train, table.test))
+    detectors = {"hourglass": scores, **detector_scores(train, test)}
     normal = p_values[table.labels == 0]
     return Trial(
         table.name,
@@ -83,6 +85,14 @@ def attempt(table: Table, config: Config, seed: int) -> Trial:
         {alpha: false_alarm_band(alpha, rows, len(normal)) for alpha in ALPHAS},
         rows,
     )
+
+
+def describe(table: Table) -> VectorInput | ImageInput:
+    """Return the description of a sample: a row of numbers, or an image in [0, 1]."""
+    shape = table.train.shape[1:]
+    if len(shape) == 3:
+        return ImageInput(shape=(shape[0], shape[1], shape[2]), value_range=ValueRange(low=0, high=1))
+    return VectorInput(shape=(shape[0],))
 
 
 def score_with_hourglass(

@@ -46,8 +46,8 @@ def evaluate(
 
     `separation` measures how the model tells the labels of the test part apart, which nothing is fitted to. `samples`
     measures generated samples, which takes a minute for 10 000 test rows; `anomalies` other detectors than the scorer.
-    `binarisation` applies to the targets of the bounds. `seed` decides the choice of rows, the binarised targets and
-    the importance samples: compare measurements of the same seed only. Raises DataError if the data do not fit.
+    `binarisation` applies to the targets of the bounds. `seed` decides all that is random: compare measurements of the
+    same seed only. Raises DataError if the data do not fit.
     """
     subject = Subject.of(model, data, seed, limits)
     if anomalies:
