@@ -19,8 +19,8 @@ from training.evaluation.subject import Subject
 
 
 def labelled(classes: tuple[str, ...] = ("good", "defect")) -> DataSet:
-    """Return images whose scores by the tiny scorer are 0.2, 0.9, 1.8 (all good) and 1.3, 4 (defects)."""
-    numbers = np.sqrt(np.array([0.2, 0.9, 1.8, 1.3, 4.0], np.float32) / 4)
+    """Return images whose scores by the tiny scorer are 0.2, 0.9, 1.8 (all good) and 1.3, 5 (defects)."""
+    numbers = np.sqrt(np.array([0.2, 0.9, 1.8, 1.3, 5.0], np.float32) / 4)
     samples = np.broadcast_to(numbers.reshape(-1, 1, 1, 1), (5, 1, 2, 2)).copy()
     return replace(tiny_images(), classes=classes, test=Split(samples, np.array([0, 0, 0, 1, 1]), 1.0))
 
@@ -36,7 +36,7 @@ def test_the_ranking_and_the_rates_are_those_of_the_labels(tmp_path: Path) -> No
     assert values["auroc"] == pytest.approx(5 / 6)  # of 6 pairs, one is in the wrong order
     assert values["average_precision"] == pytest.approx((1 + 2 / 3) / 2)
     assert values["false_positive_rate_0.1"] == 0.0
-    assert values["detection_rate_0.1"] == 0.0  # 4 has the p-value 0.3
+    assert values["detection_rate_0.1"] == 0.5  # 5 has the p-value 0.1
     assert "positive: defect, by its name" in measured.protocol
     assert "knn1_auroc" not in values
 
