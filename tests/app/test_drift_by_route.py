@@ -86,7 +86,7 @@ def test_drift_that_is_not_known_is_an_error(client: TestClient, models: Path) -
 def test_the_document_describes_the_report(client: TestClient) -> None:
     document = client.get("/openapi.json").json()
     responses = document["paths"][PATH.replace("table", "{model}")]["get"]["responses"]
-    assert {"200", "403", "404"} < responses.keys()
+    assert {"200", "403", "404", "422"} < responses.keys()
     report = document["components"]["schemas"]["DriftReport"]
     assert {"window", "rows", "alpha", "drifting"} < set(report["required"])
 

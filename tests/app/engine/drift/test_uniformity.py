@@ -13,6 +13,10 @@ from app.engine.drift.bins import Bins
 from app.engine.drift.uniformity import (
     DEFAULT_ALPHA,
     MIN_ROWS,
+    Drift,
+    Excess,
+    Shift,
+    Uniformity,
     kolmogorov_survival,
     measure_drift,
     measure_excess,
@@ -100,6 +104,14 @@ def test_a_window_of_few_rows_is_not_judged() -> None:
     judged = measure_drift([MIN_ROWS, *[0.0] * 9], bins)
     assert judged is not None
     assert judged.rows == MIN_ROWS
+
+
+@pytest.mark.parametrize("p_values", [(0.01, 0.5, 0.6), (0.5, 0.01, 0.6), (0.6, 0.5, 0.01)])
+def test_the_smallest_p_value_of_three_counts_thrice(p_values: tuple[float, float, float]) -> None:
+    uniformity, shift, excess = p_values
+    drift = Drift(100, Uniformity(0, uniformity), Shift(0.5, shift), Excess(0.01, 0.01, excess))
+    assert drift.p_value == pytest.approx(0.03)
+    assert drift._replace(uniformity=Uniformity(0, 1), shift=Shift(0.5, 1), excess=Excess(0, 0, 1)).p_value == 1
 
 
 def share_of_alarms(calibrations: int, windows: int, foreign: int = 0, shift: float = 0.0, n: int = 999) -> list[float]:
