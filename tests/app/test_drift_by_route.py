@@ -38,7 +38,7 @@ def client(models: Path) -> Iterator[TestClient]:
 
 
 def test_a_window_is_judged_once_it_has_enough_rows(client: TestClient) -> None:
-    empty = {"window": 300, "rows": 0, "calibration_rows": 9, "threshold": 0.001, "drifting": False}
+    empty = {"window": 300, "rows": 0, "calibration_rows": 9, "alpha": 0.01, "drifting": False}
     assert client.get(PATH).json() == {"model": "table", "version": 2, **empty}
     client.post("/v1/models/table/score", json={"samples": [FAR] * 200})
     infer(client, "table.score", tensor("samples", [FAR] * 50))
@@ -46,9 +46,20 @@ def test_a_window_is_judged_once_it_has_enough_rows(client: TestClient) -> None:
     assert (report["rows"], report["drifting"]) == (250, True)
     assert report["uniformity"]["statistic"] == pytest.approx(1.0)
     assert (report["excess"]["level"], report["excess"]["share"]) == (0.1, 1.0)
-    least = min(report["uniformity"]["p_value"], report["excess"]["p_value"])
-    assert report["p_value"] == pytest.approx(2 * least, abs=0)
-    assert report["p_value"] < report["threshold"]
+    assert report["shift"]["probability"] == pytest.approx(1.0)
+    least = min(report[name]["p_value"] for name in ("uniformity", "shift", "excess"))
+    assert report["p_value"] == pytest.approx(3 * least, abs=0)
+    assert report["p_value"] < report["alpha"]
+
+
+def test_the_caller_owns_the_level(client: TestClient) -> None:
+    client.post("/v1/models/table/score", json={"samples": [FAR] * 30 + [NEAR] * 70})
+    p_value = client.get(PATH).json()["p_value"]
+    for alpha, drifting in ((p_value * 0.9, False), (p_value * 1.1, True)):
+        report = client.get(f"{PATH}?alpha={alpha}").json()
+        assert (report["alpha"], report["drifting"]) == (alpha, drifting)
+    refused = client.get(f"{PATH}?alpha=1")
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid-parameter")
 
 
 def test_each_version_has_a_window_of_its_own(client: TestClient) -> None:
@@ -75,9 +86,9 @@ def test_drift_that_is_not_known_is_an_error(client: TestClient, models: Path) -
 def test_the_document_describes_the_report(client: TestClient) -> None:
     document = client.get("/openapi.json").json()
     responses = document["paths"][PATH.replace("table", "{model}")]["get"]["responses"]
-    assert {"200", "403", "404"} < responses.keys()
+    assert {"200", "403", "404", "422"} < responses.keys()
     report = document["components"]["schemas"]["DriftReport"]
-    assert {"window", "rows", "threshold", "drifting"} < set(report["required"])
+    assert {"window", "rows", "alpha", "drifting"} < set(report["required"])
 
 
 def test_two_workers_have_one_window(models: Path) -> None:

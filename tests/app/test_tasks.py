@@ -147,6 +147,11 @@ def test_a_row_of_the_table_names_known_arrays_and_queues(name: str) -> None:
     assert task.options().png_columns is None or task.options is InterpolateOptions
 
 
+def test_arrays_that_repeat_the_input_are_not_computed() -> None:
+    assert TASKS["denoise"].computed == ("samples",)
+    assert TASKS["score"].computed == ("scores", "p_values", "attributions", "anomalous")
+
+
 @pytest.mark.parametrize("name", TASKS)
 def test_the_summary_of_a_task_is_an_imperative_of_at_most_five_words(name: str) -> None:
     task = TASKS[name]

@@ -34,6 +34,7 @@ class TaskEndpoint:
         self.routes = tuple(path.format(name) for path in ROUTES)
         """The templates of the task's paths: of the default version, and of any version."""
         self._defaults = task.options()
+        self._check = task.check
         self._request_types = {images: request_types(images, task.takes) for images in (False, True)}
         self._response_types = {images: response_types(images, task) for images in (False, True)}
 
@@ -52,9 +53,9 @@ class TaskEndpoint:
         exchange.watched = exchange.watcher.add(receive)
         times.received = times.decoded = now()
         encoding = headers.get(b"content-encoding")
-        if task.check:
+        if self._check:
             types = BodyTypes(headers.get(b"content-type"), self._request_types[model.takes_images])
-            rows = await read_array(content, encoding, types, model.checks[task.check], model, state)
+            rows = await read_array(content, encoding, types, model.checks[self._check], model, state)
             del content  # it is not needed any more; neither are the rows and the result while the client reads
             if model.adjusts and task.takes == "samples":
                 rows = await adjust(rows, model, exchange, task)

@@ -122,6 +122,15 @@ class UniformityTest(BaseModel):
     p_value: float
 
 
+class ShiftTest(BaseModel):
+    """The rank-sum test of the window's scores and the calibration's."""
+
+    probability: float = Field(
+        description="The probability that a row of the window is stranger than a calibration row; expected: about 0.5."
+    )
+    p_value: float
+
+
 class ExcessTest(BaseModel):
     """The test of the number of small p-values, which a few anomalies among many other rows lead to."""
 
@@ -137,12 +146,13 @@ class DriftReport(Answer):
     rows: int = Field(description="Rows in the window now.")
     calibration_rows: int = Field(description="The rows that they are compared with.")
     uniformity: UniformityTest | None = Field(None, description="Absent until the window has 100 rows.")
+    shift: ShiftTest | None = Field(None, description="Absent until the window has 100 rows.")
     excess: ExcessTest | None = Field(None, description="Absent until the window has 100 rows.")
     p_value: float | None = Field(
-        None, description="The smaller p-value of the two tests, times two; absent until the window has 100 rows."
+        None, description="The smallest p-value of the tests, times three; absent until the window has 100 rows."
     )
-    threshold: float = Field(description="A p-value below it is drift.")
-    drifting: bool = Field(description="True if the p-value is below the threshold.")
+    alpha: float = Field(description="A p-value below it is drift.")
+    drifting: bool = Field(description="True if the p-value is below alpha.")
 
 
 class Health(BaseModel):

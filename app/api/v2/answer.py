@@ -60,7 +60,7 @@ async def _read_images(entry: Entry, tensor: Tensor, state: State) -> Samples:
     size = decoding_size(images[0], media_type(images[0])) if len(images) == 1 else UNKNOWN_SIZE
     read = partial(read_images, images, expected, state.settings.max_pixels)
     samples = await state.offload.run(size, LoopLimit.READ_IMAGE_SIZE, read)
-    return samples if expected.levels is None else entry.served.checks[entry.task.check or "samples"](samples)
+    return samples if expected.levels is None else entry.served.checks[entry.check or "samples"](samples)
 
 
 def _hold(exchange: Exchange, arrays: tuple[Array, ...], rows: int, entry: Entry, query: Query) -> None:

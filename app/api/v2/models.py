@@ -70,6 +70,7 @@ class Entry:
     def __init__(self, task_name: str, served: ServedModel, versions: list[str]) -> None:
         self.task_name = task_name
         self.task: Task = TASKS[task_name]
+        self.check = self.task.check
         self.served = served
         self.name = f"{served.manifest.name}.{task_name}"
         self.version = str(served.manifest.version)

@@ -53,7 +53,7 @@ def read_query(entry: Entry, parse: Callable[[Content], InferenceRequest], conte
         return Query(request.id, outputs, options, timeout, images=tensor)
     unit = entry.served.level_unit if name == "samples" and tensor.datatype == LEVELS else None
     rows = tensor.numbers() if unit is None else numbers_from_levels(tensor.numbers(), unit, name)
-    return Query(request.id, outputs, options, timeout, (entry.served.checks[entry.task.check or name](rows),))
+    return Query(request.id, outputs, options, timeout, (entry.served.checks[entry.check or name](rows),))
 
 
 def wanted_outputs(entry: Entry, request: InferenceRequest, options: Options) -> Mapping[str, Form]:

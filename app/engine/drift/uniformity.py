@@ -2,7 +2,7 @@
 Tests of a window of conformal p-values, which say how likely they are if its rows are like the calibration rows.
 
 The p-values of clean rows are uniform only on average over calibrations: those of one calibration share its error. So
-both tests compare two samples, the m rows of the window and the n calibration rows, all of which are alike under the
+all tests compare two samples, the m rows of the window and the n calibration rows, all of which are alike under the
 null hypothesis. The rank of a p-value says how many of the calibration rows a row is stranger than, and the ranks of a
 window all that tests of two samples by their order need.
 """
@@ -17,12 +17,8 @@ import numpy as np
 
 from app.engine.drift.bins import Bins
 
-THRESHOLD = 0.001
-"""
-A p-value below it is drift. It is small because one calibration serves many windows: whatever the calibration rows are,
-a share of at most THRESHOLD of clean windows is called drift on average; so at most one calibration in fifty
-(THRESHOLD / 0.05) calls more than 5 % of its windows so, by Markov's inequality.
-"""
+DEFAULT_ALPHA = 0.01
+"""A p-value below it is drift, unless the caller has another level: of clean windows, at most this share is."""
 MIN_ROWS = 100
 """Rows that a window needs before it is judged."""
 SERIES_TERMS = 100
@@ -33,6 +29,14 @@ class Uniformity(NamedTuple):
 
     statistic: float
     """The largest distance between the distribution functions of the window's scores and of the calibration's."""
+    p_value: float
+
+
+class Shift(NamedTuple):
+    """The rank-sum test of the whole window, which sees best what makes all rows a little stranger."""
+
+    probability: float
+    """The probability that a row of the window is stranger than a calibration row; about a half is expected."""
     p_value: float
 
 
@@ -48,24 +52,26 @@ class Excess(NamedTuple):
 
 
 class Drift(NamedTuple):
-    """The result of both tests."""
+    """The results of the tests."""
 
     rows: int
     """The rows in the window."""
     uniformity: Uniformity
+    shift: Shift
     excess: Excess
 
     @property
     def p_value(self) -> float:
-        """The smaller p-value of the two tests, times their number."""
-        return min(1.0, 2 * min(self.uniformity.p_value, self.excess.p_value))
+        """The smallest p-value of the three tests, times their number."""
+        return min(1.0, 3 * min(self.uniformity.p_value, self.shift.p_value, self.excess.p_value))
 
 
 def measure_drift(counts: Sequence[float], bins: Bins) -> Drift | None:
     """Return the result of the tests of a window's counts, or None if it has too few rows."""
     if len(counts) != len(bins.edges) or sum(counts) < MIN_ROWS:
         return None
-    return Drift(round(sum(counts)), measure_uniformity(counts, bins), measure_excess(counts, bins))
+    tests = measure_uniformity(counts, bins), measure_shift(counts, bins), measure_excess(counts, bins)
+    return Drift(round(sum(counts)), *tests)
 
 
 def measure_uniformity(counts: Sequence[float], bins: Bins) -> Uniformity:
@@ -90,6 +96,22 @@ def kolmogorov_survival(distance: float) -> float:
         return 1.0  # to nine decimals; the series converges slowly there
     terms = (math.copysign(math.exp(-2 * (k * distance) ** 2), k % 2 - 0.5) for k in range(1, SERIES_TERMS))
     return min(1.0, max(0.0, 2 * sum(terms)))
+
+
+def measure_shift(counts: Sequence[float], bins: Bins) -> Shift:
+    """
+    Return the rank-sum test of two samples. Each row of a bin has the mean of the bin's ranks.
+
+    Source: Mann & Whitney, "On a Test of Whether one of Two Random Variables is Stochastically Larger than the Other",
+    Ann. Math. Stat. 18 (1947)
+    """
+    edges, n = np.array(bins.edges), bins.calibration_rows
+    ranks = (np.append(1, edges[:-1] + 1) + edges) / 2
+    rows = np.diff(bins.cumulated(counts), prepend=0)
+    m = rows.sum()
+    probability = float(1 - (rows * (ranks - 1)).sum() / (n * m))
+    deviation = math.sqrt((n + m + 1) / (12 * n * m))
+    return Shift(probability, math.erfc(abs(probability - 0.5) / deviation / math.sqrt(2)))
 
 
 def measure_excess(counts: Sequence[float], bins: Bins) -> Excess:

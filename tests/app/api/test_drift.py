@@ -12,7 +12,7 @@ import pytest
 
 from app.api.drift import DriftWatch
 from app.api.state import State
-from app.engine.drift.uniformity import THRESHOLD
+from app.engine.drift.uniformity import DEFAULT_ALPHA
 from app.engine.repository import load_version
 from app.errors import Refused, UnsupportedTask
 from app.server.counters import CAPACITY, SPARE, Counters
@@ -94,7 +94,7 @@ def test_metrics_have_the_rows_and_from_100_on_the_p_value(state: State) -> None
         assert len(p_value.samples) == judged
         assert [sample.labels for sample in count.samples] == [{"model": "tiny", "version": "1"}]
     assert count.samples[0].value == 100
-    assert 0 < p_value.samples[0].value < THRESHOLD
+    assert 0 < p_value.samples[0].value < DEFAULT_ALPHA
 
 
 def test_drift_is_refused_where_it_is_not_watched_or_nothing_scores(state: State, tmp_path: Path) -> None:

@@ -11,11 +11,16 @@ import scipy.stats
 
 from app.engine.drift.bins import Bins
 from app.engine.drift.uniformity import (
+    DEFAULT_ALPHA,
     MIN_ROWS,
-    THRESHOLD,
+    Drift,
+    Excess,
+    Shift,
+    Uniformity,
     kolmogorov_survival,
     measure_drift,
     measure_excess,
+    measure_shift,
     measure_uniformity,
     tail_probability,
 )
@@ -40,6 +45,24 @@ def test_the_statistic_is_that_of_two_samples() -> None:
         expected = scipy.stats.ks_2samp(calibration, scores, method="asymp")
         assert measured.statistic == pytest.approx(expected.statistic)  # every rank has a bin of its own
         assert measured.p_value == pytest.approx(scipy.special.kolmogorov(expected.statistic * math.sqrt(6000 / 230)))
+
+
+def test_a_shift_is_that_of_the_rank_sum() -> None:
+    random = np.random.default_rng(2)
+    for shift in (0.0, 0.5, -1.0):
+        calibration, scores = random.normal(size=30), random.normal(size=200) + shift
+        measured = measure_shift(window_counts(calibration, scores), Bins.of(30))
+        expected = scipy.stats.mannwhitneyu(scores, calibration, method="asymptotic", use_continuity=False)
+        assert measured.probability == pytest.approx(expected.statistic / 6000)
+        assert measured.p_value == pytest.approx(expected.pvalue)
+
+
+def test_bins_hardly_change_the_shift() -> None:
+    random = np.random.default_rng(3)
+    calibration, scores = random.normal(size=999), random.normal(size=1000) + 0.1
+    measured = measure_shift(window_counts(calibration, scores), Bins.of(999))
+    expected = scipy.stats.mannwhitneyu(scores, calibration).statistic / 999_000
+    assert measured.probability == pytest.approx(expected, abs=1e-3)
 
 
 def test_bins_make_the_statistic_no_larger() -> None:
@@ -83,6 +106,14 @@ def test_a_window_of_few_rows_is_not_judged() -> None:
     assert judged.rows == MIN_ROWS
 
 
+@pytest.mark.parametrize("p_values", [(0.01, 0.5, 0.6), (0.5, 0.01, 0.6), (0.6, 0.5, 0.01)])
+def test_the_smallest_p_value_of_three_counts_thrice(p_values: tuple[float, float, float]) -> None:
+    uniformity, shift, excess = p_values
+    drift = Drift(100, Uniformity(0, uniformity), Shift(0.5, shift), Excess(0.01, 0.01, excess))
+    assert drift.p_value == pytest.approx(0.03)
+    assert drift._replace(uniformity=Uniformity(0, 1), shift=Shift(0.5, 1), excess=Excess(0, 0, 1)).p_value == 1
+
+
 def share_of_alarms(calibrations: int, windows: int, foreign: int = 0, shift: float = 0.0, n: int = 999) -> list[float]:
     """Return, for each calibration, the share of its windows of 1000 rows that are called drift."""
     random, shares = np.random.default_rng(7), []
@@ -93,17 +124,19 @@ def share_of_alarms(calibrations: int, windows: int, foreign: int = 0, shift: fl
             scores[:foreign] += 4
             drift = measure_drift(window_counts(calibration, scores), Bins.of(n))
             assert drift is not None
-            alarms += drift.p_value < THRESHOLD
+            alarms += drift.p_value < DEFAULT_ALPHA
         shares.append(alarms / windows)
     return shares
 
 
-def test_clean_windows_of_one_calibration_raise_few_alarms() -> None:
-    """Look at 200 clean windows of each of 15 calibrations: at most 5 % of any, although they share its error."""
-    assert max(share_of_alarms(15, 200)) <= 0.05
+def test_clean_windows_raise_few_alarms_although_they_share_the_error_of_a_calibration() -> None:
+    """Look at 200 clean windows of each of 15 calibrations: on average at most alpha, and of few more than 5 %."""
+    shares = share_of_alarms(15, 200)
+    assert np.mean(shares) <= DEFAULT_ALPHA
+    assert sum(share > 0.05 for share in shares) <= 1
 
 
 def test_a_few_foreign_rows_and_a_shift_of_all_are_found() -> None:
     assert np.mean(share_of_alarms(10, 10, foreign=50)) >= 0.9
-    assert np.mean(share_of_alarms(10, 10, shift=0.4)) >= 0.9
-    assert np.mean(share_of_alarms(10, 10, shift=-0.4)) >= 0.9
+    assert np.mean(share_of_alarms(10, 10, shift=0.25)) >= 0.9
+    assert np.mean(share_of_alarms(10, 10, shift=-0.25)) >= 0.9
