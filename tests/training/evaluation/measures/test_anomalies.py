@@ -19,15 +19,17 @@ from training.evaluation.subject import Subject
 
 
 def labelled(classes: tuple[str, ...] = ("good", "defect")) -> DataSet:
-    """Return images whose scores by the tiny scorer are 0.2, 0.9, 1.8 (all good) and 1.3, 5 (defects)."""
+    """Return rows whose scores by the tiny scorer are 0.2, 0.9, 1.8 (all good) and 1.3, 5 (defects)."""
     numbers = np.sqrt(np.array([0.2, 0.9, 1.8, 1.3, 5.0], np.float32) / 4)
-    samples = np.broadcast_to(numbers.reshape(-1, 1, 1, 1), (5, 1, 2, 2)).copy()
-    return replace(tiny_images(), classes=classes, test=Split(samples, np.array([0, 0, 0, 1, 1]), 1.0))
+    images = tiny_images()
+    train = replace(images.train, samples=images.train.samples.reshape(-1, 4))
+    test = Split(np.broadcast_to(numbers[:, None], (5, 4)).copy(), np.array([0, 0, 0, 1, 1]), 1.0)
+    return replace(images, input=tiny.TABLE, classes=classes, train=train, test=test)
 
 
 def subject(tmp_path: Path, data: DataSet, *, scorer: bool = True) -> Subject:
     """Return the tiny model with these data."""
-    return Subject.of(load_version(tiny.write_version(tmp_path, scorer=scorer), "tiny", 1), data)
+    return Subject.of(load_version(tiny.write_version(tmp_path, kind=tiny.TABLE, scorer=scorer), "tiny", 1), data)
 
 
 def test_the_ranking_and_the_rates_are_those_of_the_labels(tmp_path: Path) -> None:
