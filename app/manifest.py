@@ -15,14 +15,14 @@ from pydantic import Field, field_validator, model_validator
 from app.files import hash_file, read_file
 from app.inputs import Contract, Dimension, ModelInput
 from app.priors import FittedPrior
+from app.scorers import FittedScorer
 
 MANIFEST, MAX_MANIFEST_BYTES = "model.json", 1024 * 1024
 ENCODER, DECODER, GOLDEN = "encoder.onnx", "decoder.onnx", "golden.npz"
-DENOISER, PRIOR = "denoiser.onnx", "prior.onnx"
-"""Graphs that only some versions have."""
+DENOISER, PRIOR, SCORER = "denoiser.onnx", "prior.onnx", "scorer.onnx"  # graphs that only some versions have
 CARD, FIGURES, LATENT_MAP = "card.md", "figures", "latent_map.npz"
 
-TaskName = Literal["encode", "decode", "reconstruct", "denoise", "generate", "interpolate"]
+TaskName = Literal["encode", "decode", "reconstruct", "denoise", "generate", "interpolate", "score"]
 Family = Literal["autoencoder", "denoising-autoencoder", "variational-autoencoder"]
 
 FAMILY_TASKS: dict[Family, tuple[TaskName, ...]] = {
@@ -144,6 +144,8 @@ class Manifest(Contract):
     """The likelihood that training maximised; None if it is unknown."""
     prior: FittedPrior | None = None
     """The prior that was fitted to the latents of training rows; None: `generate` draws from `latent.prior`, if any."""
+    scorer: FittedScorer | None = None
+    """The scorer of anomalies; None if the version has no `scorer.onnx`."""
     preprocessing: Preprocessing | None = None
     """Part of the graphs, and repeated here so that errors can be measured in the units of training."""
     files: dict[FilePath, FileDigest]
@@ -173,6 +175,7 @@ class Manifest(Contract):
         if self.has_denoiser and ("denoise" not in self.tasks or self.labels):
             raise ValueError(f"files: {DENOISER} belongs to a model that has the task 'denoise' and no labels")
         self._check_prior()
+        self._check_scorer()
         return self
 
     def _check_prior(self) -> None:
@@ -185,6 +188,11 @@ class Manifest(Contract):
         if len(self.prior.components) != max(1, len(self.labels)):
             count = f"{len(self.labels)} labels" if self.labels else "a model without labels"
             raise ValueError(f"prior.components: {len(self.prior.components)} numbers for {count}")
+
+    def _check_scorer(self) -> None:
+        members = {self.has_scorer, self.scorer is not None, "score" in self.tasks}
+        if len(members) > 1 or (self.scorer and self.format == 1):
+            raise ValueError(f"the member 'scorer', the task 'score' and {SCORER} need each other, and format 2")
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -210,6 +218,11 @@ class Manifest(Contract):
     def has_prior(self) -> bool:
         """True if a graph of its own makes the latents that `generate` decodes."""
         return PRIOR in self.files
+
+    @property
+    def has_scorer(self) -> bool:
+        """True if a graph scores anomalies."""
+        return SCORER in self.files
 
     @property
     def noise_dim(self) -> int:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from itertools import islice
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.engine.corruption import Noise
-from app.errors import MAX_REPEATED_CHARACTERS, InvalidParameter
+from app.parameters import exclusive, meaningless
 
 Seed = Annotated[
     int | None,
@@ -20,10 +18,6 @@ Seed = Annotated[
         description="The same seed gives the same draws. Without a seed, the answer names the one that was used.",
     ),
 ]
-
-
-MAX_LISTED_PROBLEMS = 10
-"""Wrong parameters that an error names."""
 MAX_SCALE = 32
 """The largest factor by which a PNG answer is enlarged."""
 
@@ -35,6 +29,21 @@ class Options(BaseModel):
 
     answer_rows: ClassVar[int | None] = None
     """The rows of the answer; None: as many as the request has."""
+
+    @property
+    def lacks(self) -> Mapping[str, str]:
+        """The arrays that the result lacks, each with the options that would add it."""
+        return {}
+
+    @property
+    def hides(self) -> frozenset[str]:
+        """The arrays that a JSON answer leaves out."""
+        return frozenset()
+
+    @property
+    def json_only(self) -> str | None:
+        """The name of an option that is set and has no meaning for an answer that is not JSON."""
+        return None
 
     @property
     def png_columns(self) -> int | None:
@@ -50,43 +59,6 @@ class Options(BaseModel):
     def gives_objects(self) -> bool:
         """True if a JSON answer has samples as objects by feature name, and not as arrays."""
         return False
-
-
-AnyOptions = TypeVar("AnyOptions", bound=Options)
-
-
-def parse_options(kind: type[AnyOptions], values: Mapping[str, object], place: str) -> AnyOptions:
-    """Return the options in a part of a request, such as its query. Raises InvalidParameter, which names the part."""
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        known = f"; the options are {', '.join(kind.model_fields) or 'none'}"
-        problems = []
-        for problem in error.errors():
-            described: dict[str, Any] = {**problem, "loc": (place, *problem["loc"])}
-            if problem["type"] == "extra_forbidden":
-                described["msg"], known = f"there is no such option here{known}", ""  # the list stands there once
-            problems.append(described)
-        raise invalid_parameter(problems) from error
-
-
-def invalid_parameter(problems: Iterable[Mapping[str, Any]]) -> InvalidParameter:
-    """Return the error for problems as pydantic lists them, whose `loc` begins with the part of the request."""
-    parameters, sentences = [], []
-    for problem in islice(problems, MAX_LISTED_PROBLEMS):
-        option = problem.get("ctx", {}).get("option")  # set by `meaningless`, whose error is about all options
-        place, name = str(problem["loc"][0]), str(option or problem["loc"][-1])[:MAX_REPEATED_CHARACTERS]
-        parameters.append({"name": name, "in": place, "problem": str(problem["msg"])})
-        got = "" if option else f", got {problem.get('input')!r:.60}"
-        sentences.append(f"{place} parameter {name!r}: {problem['msg']}{got}")
-    return InvalidParameter("; ".join(sentences), parameters=parameters)
-
-
-def meaningless(option: str, without: str) -> PydanticCustomError:
-    """Return the error of an option that has no meaning without another."""
-    return PydanticCustomError(
-        "meaningless", "has no meaning without {without}", {"option": option, "without": without}
-    )
 
 
 class EncodeOptions(Options):
@@ -106,24 +78,14 @@ class EncodeOptions(Options):
         return self
 
 
-class DecodeOptions(Options):
-    """The options of `decode` and `reconstruct`, which every task that decodes has too."""
+class PictureOptions(Options):
+    """The options of pictures, which every task whose answer may be one has."""
 
     columns: Annotated[int | None, Field(ge=1)] = Field(
         None, description="Samples in a row of a PNG answer; by default the square root of their number."
     )
     scale: Annotated[int, Field(ge=1, le=MAX_SCALE)] = Field(
         1, description="Height and width of each pixel of a sample in a PNG answer."
-    )
-    rows: Literal["arrays", "objects"] = Field(
-        "arrays",
-        description="Samples in a JSON answer: arrays, or objects by feature name.",
-    )
-
-    label: str | None = Field(
-        None,
-        description="The label to decode with: one of the manifest's `labels`, which a conditional model requires. "
-        "Other models have no labels and refuse it.",
     )
 
     @property
@@ -135,6 +97,20 @@ class DecodeOptions(Options):
     def png_scale(self) -> int:
         """The height and width of a sample's pixel in a PNG answer."""
         return self.scale
+
+
+class DecodeOptions(PictureOptions):
+    """The options of `decode` and `reconstruct`, which every task that decodes has too."""
+
+    rows: Literal["arrays", "objects"] = Field(
+        "arrays",
+        description="Samples in a JSON answer: arrays, or objects by feature name.",
+    )
+    label: str | None = Field(
+        None,
+        description="The label to decode with: one of the manifest's `labels`, which a conditional model requires. "
+        "Other models have no labels and refuse it.",
+    )
 
     @property
     def gives_objects(self) -> bool:
@@ -184,7 +160,6 @@ class InterpolateOptions(DecodeOptions):
     columns: Annotated[int | None, Field(ge=1)] = Field(
         None, description="Samples in a row of a PNG answer; by default all of them."
     )
-
     steps: Annotated[int, Field(ge=2)] = Field(8, description="The number of samples, both ends included.")
 
     @property
@@ -196,3 +171,49 @@ class InterpolateOptions(DecodeOptions):
     def png_columns(self) -> int | None:
         """The number of samples in a row of a PNG answer: by default all of them."""
         return self.columns or self.steps
+
+
+Level = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+
+
+class ScoreOptions(PictureOptions):
+    """The options of `score`."""
+
+    alpha: Level | None = Field(
+        None,
+        description="Adds `anomalous`: true for p-values of at most alpha. Of samples like the calibration rows, at "
+        "most this share is called anomalous.",
+    )
+    fdr: Level | None = Field(
+        None,
+        description="Adds `anomalous` by the Benjamini-Hochberg procedure over the rows of the request: of those that "
+        "are called anomalous, at most this share is expected to be like the calibration rows.",
+    )
+    attribution: bool = Field(
+        False, description="Adds `attributions` to a JSON answer: the part of each number, or of each column."
+    )
+    heat: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        100.0,
+        description="The attribution that has the full colour in a PNG answer; up to a 25th of it there is none.",
+    )
+
+    @model_validator(mode="after")
+    def _one_rule_decides(self) -> Self:
+        if self.alpha is not None and self.fdr is not None:
+            raise exclusive("fdr", "alpha")
+        return self
+
+    @property
+    def lacks(self) -> Mapping[str, str]:
+        """The verdicts, unless a level is given."""
+        return {} if self.alpha or self.fdr else {"anomalous": "alpha or fdr"}
+
+    @property
+    def hides(self) -> frozenset[str]:
+        """The attributions, unless they are requested."""
+        return frozenset(() if self.attribution else ("attributions",))
+
+    @property
+    def json_only(self) -> str | None:
+        """The option that adds the attributions to JSON: pictures show them anyway."""
+        return "attribution" if self.attribution else None

@@ -153,6 +153,9 @@ class Settings(BaseSettings):
     batching: bool = Field(
         True, description="Let waiting requests share a run of the model; false: run each on its own."
     )
+    drift_window: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        1000, description="Scored rows of each version, the last ones, that drift is looked for in; 0: none."
+    )
     drain_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
         5, description="Seconds to go on serving after SIGTERM, with /readyz at 503; 0: none."
     )

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from inspect import getdoc
 from typing import Literal, NamedTuple
 
-from app.arrays import Array, Latents, Samples
+from app.arrays import Array, Latents, Rows, Samples
 from app.engine.served import QueueName, ServedModel
+from app.engine.verdicts import below_level, check_level, discoveries, exact_p_values
 from app.manifest import Manifest
 from app.options import (
     DecodeOptions,
@@ -24,10 +25,11 @@ from app.options import (
     GenerateOptions,
     InterpolateOptions,
     Options,
+    ScoreOptions,
 )
 
 DEFAULT_NOISE_AMOUNT = 0.5
-NO_EXTRAS: Mapping[str, Array] = {}
+NO_EXTRAS: Mapping[str, Rows] = {}
 
 InputName = Literal["samples", "latents"]
 
@@ -39,8 +41,10 @@ class Result(NamedTuple):
     """Named by `Task.gives`."""
     seed: int | None = None
     """The seed of the draws, if anything was drawn: it repeats them."""
-    extras: Mapping[str, Array] = NO_EXTRAS
+    extras: Mapping[str, Rows] = NO_EXTRAS
     """Further arrays, by their names in `Task.extras`."""
+    samples: Samples | None = None
+    """The samples that attributions are of: a heat map shows them below."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +64,28 @@ class Task:
     """Further arrays of the result, likewise."""
     echoes: tuple[str, ...] = ()
     """Those of `extras` that repeat the input if the result lacks them."""
+    optional: tuple[str, ...] = ()
+    """Those of `extras` that only some options add to an answer."""
+    columns: tuple[str, ...] = ()
+    """The arrays of one number per row that are the columns of a `.npy` answer; none: it is the array `gives`."""
+    heat_map: bool = False
+    """True if pictures show the attributions over the samples."""
+    unbounded: bool = False
+    """True if samples may lie beyond the model's range: they are not clipped, and rows of tables not refused."""
     rows: int | None = None
     """The exact number of rows in a request; None for any number."""
     supports: Callable[[Manifest], bool] | None = None
     """Decides whether a model supports the task; None if the manifest's `tasks` decide."""
+
+    @property
+    def check(self) -> str | None:
+        """The check of the model that the array in the request must pass: a key of `ServedModel.checks`."""
+        return "unbounded samples" if self.unbounded else self.takes
+
+    @property
+    def computed(self) -> tuple[str, ...]:
+        """The arrays of a result that do not repeat the input."""
+        return (self.gives, *(name for name in self.extras if name not in self.echoes))
 
     @property
     def summary(self) -> str:
@@ -158,6 +180,35 @@ async def interpolate(model: ServedModel, options: InterpolateOptions, samples: 
     return Result(await model.interpolate(samples, options.steps, options.label))
 
 
+async def score(model: ServedModel, options: ScoreOptions, samples: Samples) -> Result:
+    """
+    Score samples.
+
+    Each sample gets an anomaly score, which is larger for stranger samples, and a p-value: of the calibration rows and
+    the sample itself, the share that is at least as strange. The calibration rows were not trained on. The smallest
+    p-value is 1 / (n + 1), with `calibration_rows` n of the manifest.
+
+    With `alpha` or `fdr`, `anomalous` has a verdict on each sample. `attribution=true` adds the part of each number in
+    the strangeness of its sample; for a table by column. A PNG answer shows this as a heat map over each image. A
+    `.npy` answer has the columns score, p-value and, with `alpha` or `fdr`, the verdict as 0 or 1.
+
+    Samples may lie beyond the range of the training samples: they are not clipped, and rows of tables never refused.
+    """
+    assert model.manifest.scorer  # the manifest has it with the task
+    rows = model.manifest.scorer.calibration_rows
+    for name, level in (("alpha", options.alpha), ("fdr", options.fdr)):
+        if level is not None:
+            check_level(name, level, rows)
+    scored = await model.score(samples)
+    extras: dict[str, Rows] = {"p_values": scored.p_values, "attributions": scored.attributions}
+    exact = exact_p_values(scored.p_values, rows)
+    if options.alpha is not None:
+        extras["anomalous"] = below_level(exact, options.alpha)
+    elif options.fdr is not None:
+        extras["anomalous"] = discoveries(exact, options.fdr)
+    return Result(scored.scores, extras=extras, samples=samples)
+
+
 def chosen_seed(seed: int | None) -> int:
     """Return the client's seed, or a new one: the answer names it, so that every draw can be repeated."""
     return secrets.randbits(32) if seed is None else seed
@@ -180,5 +231,17 @@ TASKS: dict[str, Task] = {
     ),
     "generate": Task(generate, GenerateOptions, takes=None, gives="samples", runs=("generate",)),
     "interpolate": Task(interpolate, InterpolateOptions, takes="samples", gives="samples", runs=("decode",), rows=2),
+    "score": Task(
+        score,
+        ScoreOptions,
+        takes="samples",
+        gives="scores",
+        runs=("score",),
+        extras=("p_values", "attributions", "anomalous"),
+        optional=("attributions", "anomalous"),
+        columns=("scores", "p_values", "anomalous"),
+        heat_map=True,
+        unbounded=True,
+    ),
 }
 """Every task, by its name in paths, in manifests and in the models of /v2."""

@@ -36,21 +36,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a repository: a tiny model of each family, one of them in two versions, and a model of a table."""
+    """
+    Write a repository: a tiny model of each family, one of them in two versions, and a model of a table.
+
+    The second version and the table have a scorer.
+    """
     root = tmp_path_factory.mktemp("models")
     tiny.write_version(root, "tiny-ae", 1)
-    tiny.write_version(root, "tiny-ae", 2)
+    tiny.write_version(root, "tiny-ae", 2, scorer=True)
     tiny.write_version(root, "tiny-sdae", family="denoising-autoencoder")
     tiny.write_version(root, "tiny-vae", family="variational-autoencoder")
-    tiny.write_version(root, "tiny-table", kind=tiny.TABLE)
+    tiny.write_version(root, "tiny-table", kind=tiny.TABLE, scorer=True)
     return root
 
 
 @pytest.fixture(scope="session")
 def conditional_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a repository of models with LABELS, and one without."""
+    """Write a repository of models with LABELS, one of which scores, and one without."""
     root = tmp_path_factory.mktemp("conditional")
-    tiny.write_version(root, "table", kind=tiny.TABLE, labels=tiny.LABELS)
+    tiny.write_version(root, "table", kind=tiny.TABLE, labels=tiny.LABELS, scorer=True)
     tiny.write_version(root, "sdae", family="denoising-autoencoder", labels=tiny.LABELS)
     tiny.write_version(root, "vae", family="variational-autoencoder", kind=tiny.TABLE, labels=tiny.LABELS)
     tiny.write_version(root, "plain", kind=tiny.TABLE)

@@ -281,3 +281,16 @@ def test_the_program_of_the_guide_gives_its_output() -> None:
         program = program.replace("127.0.0.1:8000", url.removeprefix("http://"))
         ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
     assert ended.stdout.splitlines() == re.findall(r"^print\(.*\)  # (.*)$", program, re.MULTILINE)
+
+
+def test_scores_have_verdicts_as_booleans(converse: Callable[[Callable[[Call], Awaitable[None]]], None]) -> None:
+    async def conversation(call: Call) -> None:
+        tensor = InferInput("samples", [2, 4], "FP32").set_data_from_numpy(SAMPLES)
+        outputs = [InferRequestedOutput(name) for name in ("score", "anomalous", "attribution")]
+        result = await call("infer", "tiny-table.score", [tensor], outputs=outputs, parameters={"alpha": 0.3})
+        assert result.as_numpy("score").tolist() == [0.875, 4]
+        assert result.as_numpy("anomalous").tolist() == [False, True]
+        np.testing.assert_array_equal(result.as_numpy("attribution"), np.square(SAMPLES))
+        assert result.as_numpy("p_value") is None
+
+    converse(conversation)

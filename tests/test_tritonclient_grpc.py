@@ -302,3 +302,16 @@ def test_the_program_of_the_guide_gives_its_output() -> None:
         program = program.replace("127.0.0.1:8001", server.address)
         ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
     assert ended.stdout.splitlines() == re.findall(r"^print\(.*\)  # (.*)$", program, re.MULTILINE)
+
+
+def test_scores_have_verdicts_as_booleans(converse: Converse) -> None:
+    async def conversation(call: Call) -> None:
+        tensors = [sent("samples", SAMPLES)]
+        result = await call("infer", "tiny-table.score", tensors, parameters={"alpha": 0.3})
+        assert result.as_numpy("score").tolist() == [0.875, 4]
+        assert result.as_numpy("anomalous").tolist() == [False, True]
+        np.testing.assert_allclose(result.as_numpy("p_value"), [0.9, 0.3], rtol=1e-6)
+        plain = await call("infer", "tiny-table.score", tensors)
+        assert plain.as_numpy("anomalous") is None
+
+    converse(conversation)

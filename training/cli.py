@@ -11,6 +11,7 @@ from training.commands import evaluate_command, export_command, train_command
 from training.comparing.commands import compare_command, list_command
 from training.config import OptimisationConfig, bundled_configs
 from training.priors.commands import prior_command
+from training.scorers.commands import scorer_command
 from training.table_options import add_table_options
 
 DESCRIPTION = "Train, evaluate and export autoencoders. Progress goes to stderr, the result to stdout."
@@ -29,6 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     export.add_argument("run_dir", metavar="RUN", type=Path, help="the run's folder")
     _add_shared_options(export)
     _add_prior_options(commands.add_parser("prior", help="add a prior to a version, so that it generates"))
+    _add_scorer_options(commands.add_parser("scorer", help="add a scorer of anomalies to a version"))
     _add_compare_options(commands.add_parser("compare", help="train several configurations on the same rows"))
     _add_list_options(commands.add_parser("list", help="compare all versions of the repository"))
     return parser
@@ -120,6 +122,9 @@ def _add_evaluate_options(evaluate: argparse.ArgumentParser) -> None:
         "--noise-amounts", nargs="+", type=float, metavar="AMOUNT", help="amounts of each kind of noise"
     )
     evaluate.add_argument("--samples", action="store_true", help="also measure generated samples, beside training rows")
+    evaluate.add_argument(
+        "--anomalies", action="store_true", help="also measure other detectors beside the scorer; needs labels"
+    )
     evaluate.add_argument("--report", type=Path, metavar="DIR", help="also draw the figures, into DIR/figures")
 
 
@@ -136,6 +141,18 @@ def _add_prior_options(prior: argparse.ArgumentParser) -> None:
     prior.add_argument("--components", type=int, metavar="K", help="Gaussians in the mixture (default: by the data)")
     prior.add_argument("--covariance", choices=["auto", "full", "diagonal"], help="of each Gaussian (default: auto)")
     _add_shared_options(prior)
+
+
+def _add_scorer_options(scorer: argparse.ArgumentParser) -> None:
+    scorer.set_defaults(command=scorer_command)
+    scorer.add_argument("model", metavar="MODEL", help="NAME, NAME/VERSION, or a version's folder")
+    scorer.add_argument(
+        "--data", metavar="PATH", help="normal rows to fit it on, in place of the data that the model was trained on"
+    )
+    scorer.add_argument(
+        "--bank-rows", type=int, metavar="N", help="rows among which the nearest are looked for (default: 10 000)"
+    )
+    _add_shared_options(scorer)
 
 
 def _add_data_option(parser: argparse.ArgumentParser) -> None:

@@ -39,9 +39,9 @@ def train_command(options: argparse.Namespace) -> int:
     check_run_folder(folder, resume=options.resume, overwrite=options.overwrite)
     if not options.no_export:
         check_models_folder(options.models_dir)
-    from training.data.load import load_data  # pyarrow and scikit-learn take a second to import
+    from training.data.calibration import load_run_data  # pyarrow and scikit-learn take a second to import
 
-    data = load_data(config.data, options.data_dir, config.optimisation.seed)
+    data = load_run_data(config, options.data_dir)
     check_fit(config, data)
     if is_first_process():
         print(data.findings.describe(), file=sys.stderr)
@@ -83,12 +83,12 @@ def minutes_of_training(minutes: float | None, started: float, *, exports: bool)
 
 def export_command(options: argparse.Namespace) -> int:
     """Export a finished run and print the folder of the version."""
-    from training.data.load import load_data
+    from training.data.calibration import load_run_data
     from training.exporting.export import export
     from training.fitting.runs import load_run, read_config
 
     config = read_config(options.run_dir)
-    data = load_data(config.data, options.data_dir, config.optimisation.seed)
+    data = load_run_data(config, options.data_dir)
     print(export(load_run(options.run_dir, data), data, options.models_dir))
     return 0
 
@@ -115,6 +115,7 @@ def evaluate_command(options: argparse.Namespace) -> int:
         pca=stored_principal_components(folder),
         separation=chosen.separation,
         samples=options.samples,
+        anomalies=options.anomalies,
     )
     print_table(model.manifest, report.measurements, len(chosen.data.test))
     if options.report:

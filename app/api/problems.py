@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from app.errors import MAX_REPEATED_CHARACTERS, InternalError, MalformedBody, MethodNotAllowed, NotFound, ServiceError
-from app.options import invalid_parameter
+from app.parameters import invalid_parameter
 
 
 def translate(scope: Scope, error: Exception) -> ServiceError | None:

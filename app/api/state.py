@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.api.drift import DriftWatch
 from app.api.reloader import Reloader
 from app.engine.autoencoder import Autoencoder
 from app.engine.batcher import Batcher
@@ -55,6 +56,8 @@ class State:
             "hourglass_held_bytes", "Bytes of bodies, rows and unread answers.", lambda: self.budget.total
         )
         metrics.describe_models(self._served_models)
+        self.drift = DriftWatch(settings, metrics.counters)
+        metrics.collectors.append(lambda: self.drift.collect(self.catalog))
 
     @classmethod
     def load(cls, settings: Settings, metrics: Metrics | None = None) -> State:
@@ -109,7 +112,9 @@ class State:
 
     def _serve_model(self, autoencoder: Autoencoder) -> ServedModel:
         tasks = supported_tasks(autoencoder.manifest)
-        return ServedModel(autoencoder, tasks, self._batcher, self.offload, self._limits)
+        served = ServedModel(autoencoder, tasks, self._batcher, self.offload, self._limits)
+        self.drift.watch(served)
+        return served
 
     def _swap(self, catalog: Catalog) -> None:
         self.catalog = catalog

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +19,11 @@ from app.engine.checks import (
 )
 from app.engine.corruption import Noise, corrupt
 from app.engine.prior import Prior
+from app.engine.results import Posterior, Reconstruction, Scored
+from app.engine.scorer import Scorer
 from app.engine.session import TensorSpec, check_signature, open_session, run_graph
 from app.errors import InvalidParameter, UnsupportedTask, WrongShape
-from app.manifest import DECODER, DENOISER, ENCODER, PRIOR, Manifest, TaskName
+from app.manifest import DECODER, DENOISER, ENCODER, PRIOR, SCORER, Manifest, TaskName
 
 MAX_RUN_ROWS = 256
 """The most rows of one run of a graph: this bounds the memory that a large request takes."""
@@ -30,33 +31,9 @@ MAX_RUN_NUMBERS = 2**20
 """The most numbers in the samples of one run: a large image has as many as hundreds of small ones."""
 
 
-@dataclass(frozen=True)
-class Posterior:
-    """An encoder's result; `logvar` is None if the latent space is deterministic. Shapes: (B, D) each."""
-
-    mu: Latents
-    logvar: Latents | None
-
-    def sample(self, seed: int) -> Latents:
-        """Return one seeded draw for each row, or the mean itself if the encoder is deterministic."""
-        if self.logvar is None:
-            return self.mu
-        noise = np.random.default_rng(seed).standard_normal(self.mu.shape, dtype=np.float32)
-        with np.errstate(over="ignore"):
-            return check_finite("latents", self.mu + np.exp(np.float32(0.5) * self.logvar) * noise)
-
-
-@dataclass(frozen=True)
-class Reconstruction:
-    """Reconstructed samples, and the mean squared error of each in squared units of the samples."""
-
-    samples: Samples
-    errors: Array
-
-
 class Autoencoder:
     """
-    An encoder and a decoder that belong together, and the graphs that denoise and draw, if the version has them.
+    An encoder and a decoder that belong together, and the graphs that denoise, draw and score, if the version has them.
 
         samples  (B, *manifest.input_shape)  float32, in the manifest's range
         latents  (B, manifest.latent_dim)    float32
@@ -77,6 +54,7 @@ class Autoencoder:
         decoder: onnxruntime.InferenceSession,
         denoiser: onnxruntime.InferenceSession | None = None,
         prior: onnxruntime.InferenceSession | None = None,
+        scorer: onnxruntime.InferenceSession | None = None,
     ) -> None:
         self.manifest = manifest
         self._encoder = encoder
@@ -86,8 +64,10 @@ class Autoencoder:
         self._encoder_outputs = manifest.encoder_outputs
         checks = row_checks(manifest)
         self._check_samples, self._check_latents = checks["samples"], checks["latents"]
+        self._check_unbounded = checks["unbounded samples"]
         self.rows_per_run = max(1, min(MAX_RUN_ROWS, MAX_RUN_NUMBERS // manifest.input_size))
         """The most rows of one run of a graph."""
+        self._scorer = Scorer(manifest, scorer, self.rows_per_run) if scorer else None
         samples, latents = TensorSpec("samples", manifest.input_shape), TensorSpec("latents", (manifest.latent_dim,))
         labels = [TensorSpec("labels", (), "int64")] if manifest.labels else []
         encoder_labels = labels if manifest.encoder_takes_labels else []
@@ -103,7 +83,8 @@ class Autoencoder:
         """Open the model in a version's folder. Raises InvalidModel. The repository checks the files' checksums."""
         encoder, decoder = (open_session(folder / name, threads) for name in (ENCODER, DECODER))
         optional = (
-            open_session(folder / name, threads) if name in manifest.files else None for name in (DENOISER, PRIOR)
+            open_session(folder / name, threads) if name in manifest.files else None
+            for name in (DENOISER, PRIOR, SCORER)
         )
         return cls(manifest, encoder, decoder, *optional)
 
@@ -135,6 +116,12 @@ class Autoencoder:
     def run_generation(self, noise: Array, labels: Labels | None = None) -> tuple[Samples]:
         """Return the decoded latents that the prior makes of standard normal noise."""
         return self.run_decoder(self.prior.run(noise, labels), labels)
+
+    def run_scorer(self, samples: Samples) -> Scored:
+        """Return the scores, p-values and attributions. Raises UnsupportedTask if the version has no scorer."""
+        if self._scorer is None:
+            raise self._unsupported("score")
+        return self._scorer.run(samples)
 
     def run_reconstruction(self, samples: Samples, labels: Labels | None = None) -> tuple[Samples, Array]:
         """Return samples that were encoded and decoded, and the mean squared error of each."""
@@ -180,6 +167,15 @@ class Autoencoder:
         if value_range is None:
             raise InvalidParameter(f"the model {self.manifest.name!r} has no value range to measure noise in")
         return corrupt(self.check_samples(samples), noise, amount, value_range, seed)
+
+    def score(self, samples: Samples) -> Scored:
+        """
+        Return how strange samples are; they may lie far beyond the range of the training samples.
+
+        Raises UnsupportedTask if the version has no scorer.
+        """
+        samples = adjust_samples(self.manifest, self._check_unbounded(samples), clip=False).samples
+        return self.run_scorer(samples)
 
     def generate(self, count: int, seed: int, temperature: float = 1.0, label: str | None = None) -> Samples:
         """
@@ -231,9 +227,11 @@ class Autoencoder:
 
     def _require(self, task: TaskName) -> None:
         if task not in self.manifest.tasks:
-            raise UnsupportedTask(
-                f"the model {self.manifest.name!r} cannot {task}; it can {', '.join(self.manifest.tasks)}"
-            )
+            raise self._unsupported(task)
+
+    def _unsupported(self, task: TaskName) -> UnsupportedTask:
+        able = ", ".join(self.manifest.tasks)
+        return UnsupportedTask(f"the model {self.manifest.name!r} cannot {task}; it can {able}")
 
     def _run(
         self, session: onnxruntime.InferenceSession, outputs: Sequence[str], inputs: Mapping[str, Rows]

@@ -68,7 +68,8 @@ class RowCheck:
         max_rows: int | None = None,
         fill: Sequence[float] = (),
     ) -> None:
-        self._name = name
+        self.name = name
+        """The name of the array on the wire."""
         self._max_rows = max_rows
         self._accepted = accepted
         """Shapes of one row; the first is the one that the model takes."""
@@ -84,7 +85,7 @@ class RowCheck:
         Raises TooManyRows, EmptyBatch, WrongShape, NotFinite or OutOfRange.
         """
         if rows.ndim == 0 or len(rows) == 0:
-            raise EmptyBatch(f"{self._name}: expected at least one row, got none")
+            raise EmptyBatch(f"{self.name}: expected at least one row, got none")
         if self._max_rows is not None and len(rows) > self._max_rows:
             raise TooManyRows(f"expected at most {self._max_rows} rows at once, got {len(rows)}")
         if rows.shape[1:] not in self._accepted:
@@ -99,19 +100,19 @@ class RowCheck:
     def _check_numbers(self, rows: Array) -> None:
         value_range = self._range
         if value_range is None:
-            return _check_finite_input(self._name, rows)
+            return _check_finite_input(self.name, rows)
         if rows.min() >= value_range.low and rows.max() <= value_range.high:  # False for NaN
             return None
-        _check_finite_input(self._name, rows)
+        _check_finite_input(self.name, rows)
         raise OutOfRange(
-            f"{self._name}: expected numbers from {value_range.low:g} to {value_range.high:g}, "
+            f"{self.name}: expected numbers from {value_range.low:g} to {value_range.high:g}, "
             f"got {rows.min()} to {rows.max()}"
         )
 
     def _raise_wrong_shape(self, rows: Array) -> NoReturn:
         expected = " or ".join(str(["rows", *shape]).replace("'", "") for shape in self._accepted)
         hint = "; a single row must still be in a list" if rows.shape in self._accepted else ""
-        raise WrongShape(f"{self._name}: expected shape {expected}, got {list(rows.shape)}{hint}")
+        raise WrongShape(f"{self.name}: expected shape {expected}, got {list(rows.shape)}{hint}")
 
 
 def highest_bits(value_range: ValueRange | None) -> int | None:
@@ -128,11 +129,17 @@ def highest_bits(value_range: ValueRange | None) -> int | None:
 
 
 def row_checks(manifest: Manifest, max_rows: int | None = None) -> dict[str, RowCheck]:
-    """Return the checks of a model's arrays, by name."""
+    """
+    Return the checks of a model's arrays, by name.
+
+    Unbounded samples may be anomalies: a row of a table may lie anywhere. In images and other arrays, numbers beyond a
+    stated range have another unit.
+    """
+    shapes, stated, fill = accepted_shapes(manifest), stated_range(manifest), missing_fill(manifest)
+    unbounded = None if isinstance(manifest.input, VectorInput) else stated
     return {
-        "samples": RowCheck(
-            "samples", accepted_shapes(manifest), stated_range(manifest), max_rows, missing_fill(manifest)
-        ),
+        "samples": RowCheck("samples", shapes, stated, max_rows, fill),
+        "unbounded samples": RowCheck("samples", shapes, unbounded, max_rows, fill),
         "latents": RowCheck("latents", [(manifest.latent_dim,)], None, max_rows),
     }
 
@@ -152,9 +159,9 @@ class Adjusted(NamedTuple):
     """The count of numbers that were missing."""
 
 
-def adjust_samples(manifest: Manifest, samples: Samples) -> Adjusted:
+def adjust_samples(manifest: Manifest, samples: Samples, *, clip: bool = True) -> Adjusted:
     """
-    Return checked samples without gaps, within the range that training found, and the counts of both.
+    Return checked samples without gaps and, unless `clip` is false, within the range that training found.
 
     Held-out samples are adjusted in the same way in training. A stated range changes no sample.
     """
@@ -164,7 +171,7 @@ def adjust_samples(manifest: Manifest, samples: Samples) -> Adjusted:
         if filled := int(np.count_nonzero(gaps)):
             samples = np.where(gaps, np.array(fill, np.float32), samples)
     found = manifest.input.value_range
-    if found is None or manifest.input.range_origin == "stated":
+    if not clip or found is None or manifest.input.range_origin == "stated":
         return Adjusted(samples, 0, filled)
     low, high = np.float32(found.low), np.float32(found.high)
     beyond = int(np.count_nonzero(samples < low)) + int(np.count_nonzero(samples > high))

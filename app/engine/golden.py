@@ -14,8 +14,9 @@ from numpy.lib import format as npy
 from app.arrays import Array, Latents, Rows
 from app.engine.autoencoder import Autoencoder
 from app.engine.checks import check_labels
+from app.engine.scorer import OUTPUTS
 from app.errors import InvalidModel, ServiceError
-from app.manifest import GOLDEN, PRIOR, Manifest
+from app.manifest import GOLDEN, PRIOR, SCORER, Manifest
 
 TOLERANCE = 1e-3
 """
@@ -53,14 +54,17 @@ def golden_shapes(manifest: Manifest) -> dict[str, tuple[int, ...]]:
     """
     Return the shape of one row of each golden array, by name.
 
-    There are `labels` only if the model has them, `denoised` only with a denoiser, and `noise` and `draws`, the latents
-    made of it, only with a prior.
+    There are `labels` only if the model has them, `denoised` only with a denoiser, `noise` and `draws`, the latents
+    made of it, only with a prior, and `score`, `p_value` and `attribution` only with a scorer.
     """
     latents = dict.fromkeys(manifest.encoder_outputs, (manifest.latent_dim,))
     labels: dict[str, tuple[int, ...]] = {"labels": ()} if manifest.labels else {}
     outputs = dict.fromkeys(("reconstructions", *(["denoised"] if manifest.has_denoiser else [])), manifest.input_shape)
     noise = {"noise": (manifest.noise_dim,), "draws": (manifest.latent_dim,)} if manifest.has_prior else {}
-    return {"samples": manifest.input_shape, **latents, **outputs, **labels, **noise}
+    scored: dict[str, tuple[int, ...]] = dict.fromkeys(OUTPUTS, ()) if manifest.has_scorer else {}
+    if manifest.has_scorer:
+        scored["attribution"] = manifest.input_shape
+    return {"samples": manifest.input_shape, **latents, **outputs, **labels, **noise, **scored}
 
 
 def read_golden(folder: Path, manifest: Manifest) -> dict[str, Rows]:
@@ -113,12 +117,15 @@ def check_golden(model: Autoencoder, folder: Path) -> None:
             outputs["denoised"] = model.denoise(golden["samples"])
         if model.manifest.has_prior:
             outputs["draws"] = draw_golden(model, golden)
+        if model.manifest.has_scorer:
+            outputs |= score_golden(model, golden)
     except ServiceError as error:
         raise InvalidModel(f"{GOLDEN}: {error}") from error
     if posterior.logvar is not None:
         outputs["logvar"] = posterior.logvar
     for name, output in outputs.items():
-        if output.shape != golden[name].shape or not np.allclose(output, golden[name], TOLERANCE, TOLERANCE):
+        step = p_value_step(model.manifest) if name == "p_value" else 0.0
+        if output.shape != golden[name].shape or not np.allclose(output, golden[name], TOLERANCE, TOLERANCE + step):
             raise InvalidModel(f"{GOLDEN}: {name} differ from those that were stored when the version was written")
 
 
@@ -137,3 +144,27 @@ def draw_golden(model: Autoencoder, golden: Mapping[str, Rows]) -> Latents:
         raise InvalidModel(f"{PRIOR}: the same noise gives other latents in another order of its rows")
     model.decode_rows(draws, labels)
     return draws
+
+
+def score_golden(model: Autoencoder, golden: Mapping[str, Rows]) -> dict[str, Array]:
+    """
+    Return the outputs of the scorer for the golden samples, by name.
+
+    Raises InvalidModel if rows in reverse order get others, or if a p-value or an attribution is out of its range.
+    """
+    samples = model.check_samples(golden["samples"])
+    outputs, reverse = model.run_scorer(samples), model.run_scorer(samples[::-1].copy())
+    for name, output, reversed_output in zip(OUTPUTS, outputs, reverse, strict=True):
+        if not np.allclose(output, reversed_output[::-1], TOLERANCE, TOLERANCE + p_value_step(model.manifest)):
+            raise InvalidModel(f"{SCORER}: the same samples get another {name} in another order")
+    lowest = p_value_step(model.manifest) - TOLERANCE
+    if not (lowest <= outputs.p_values.min() and outputs.p_values.max() <= 1 + TOLERANCE):
+        raise InvalidModel(f"{SCORER}: expected p-values from 1 / (calibration_rows + 1) to 1, got others")
+    if outputs.attributions.min() < 0:
+        raise InvalidModel(f"{SCORER}: expected attributions from 0, got {outputs.attributions.min()}")
+    return dict(zip(OUTPUTS, outputs, strict=True))
+
+
+def p_value_step(manifest: Manifest) -> float:
+    """Return the step between p-values: a score that differs in its last digits may be on the other side of one."""
+    return 1 / (manifest.scorer.calibration_rows + 1) if manifest.scorer else 0.0

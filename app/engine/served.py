@@ -9,8 +9,8 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from app.arrays import Labels, Latents, Samples
-from app.engine.autoencoder import Autoencoder, Posterior, Reconstruction, straight_line
+from app.arrays import Array, Labels, Latents, Samples
+from app.engine.autoencoder import Autoencoder, straight_line
 from app.engine.batcher import Batcher
 from app.engine.checks import (
     Adjusted,
@@ -24,7 +24,9 @@ from app.engine.checks import (
 )
 from app.engine.corruption import Noise
 from app.engine.offload import LoopLimit, Offload
+from app.engine.pending import RowFunction
 from app.engine.queue import Queue
+from app.engine.results import Posterior, Reconstruction, Scored
 from app.engine.run_time import RunTime, measure
 from app.engine.statistics import RequestStatistics
 from app.errors import InvalidParameter, TooManyRows
@@ -36,7 +38,7 @@ Drawn = TypeVar("Drawn")
 UNCOUNTED_NUMBERS = 4096
 """Numbers of a small request: with its answer in JSON they take 64 KiB."""
 
-QueueName = Literal["mean", "posterior", "decode", "denoise", "generate", "reconstruct"]
+QueueName = Literal["mean", "posterior", "decode", "denoise", "generate", "reconstruct", "score"]
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,6 @@ class ServedModel:
         """The most rows of a request or an answer."""
         self.uncounted_rows = UNCOUNTED_NUMBERS // max(self.manifest.input_size, self.manifest.latent_dim)
         """The rows of a request and an answer that are too small to be counted among the bytes that are held."""
-        (encoder, decoder, denoiser, generation), rows = measure_graphs(autoencoder), autoencoder.rows_per_run
         self._offload = offload
         self.level_unit = level_unit(self.manifest)
         """The number that a level of a uint8 array stands for; None if such arrays hold numbers."""
@@ -82,22 +83,11 @@ class ServedModel:
         """True if samples beyond the range are clipped, or missing numbers filled, and not refused."""
         self.checks = row_checks(self.manifest, self.max_rows)
         """The checks of a request's arrays, by name."""
-        self._mean = Queue(batcher, autoencoder.run_mean, encoder, rows)
-        self._posterior = Queue(batcher, autoencoder.run_encoder, encoder, rows)
-        self._decode = Queue(batcher, autoencoder.run_decoder, decoder, rows)
-        self._denoise = Queue(batcher, autoencoder.run_denoiser, denoiser, rows)
-        self._generate = Queue(batcher, autoencoder.run_generation, generation, rows)
-        self._reconstruct = Queue(batcher, autoencoder.run_reconstruction, encoder + decoder, rows)
-        queues: dict[QueueName, Queue] = {
-            "mean": self._mean,
-            "posterior": self._posterior,
-            "decode": self._decode,
-            "denoise": self._denoise,
-            "generate": self._generate,
-            "reconstruct": self._reconstruct,
-        }
-        self.runs = {name: queue.statistics for name, queue in queues.items()}
+        self._queues = open_queues(autoencoder, batcher)
+        self.runs = {name: queue.statistics for name, queue in self._queues.items()}
         """The runs of each queue, which several tasks may use."""
+        self.on_scores: Callable[[Array], None] | None = None
+        """Called with the p-values of each request, on the event loop."""
         self._report_runs(batcher)
 
     def _report_runs(self, batcher: Batcher) -> None:
@@ -110,14 +100,14 @@ class ServedModel:
         if rows > self.max_rows:
             raise TooManyRows(f"expected at most {self.max_rows} rows at once, got {rows}")
 
-    async def adjust(self, samples: Samples) -> Adjusted:
-        """Return checked samples without gaps and within the range that training found, and the counts of both."""
-        call = partial(adjust_samples, self.manifest, samples)
+    async def adjust(self, samples: Samples, *, clip: bool = True) -> Adjusted:
+        """Return checked samples without gaps and, unless `clip` is false, within the range that training found."""
+        call = partial(adjust_samples, self.manifest, samples, clip=clip)
         return await self._offload.run(samples.size, LoopLimit.CLIP_NUMBERS, call)
 
     async def encode(self, samples: Samples, label: str | None = None) -> Latents:
         """Return the latents; of a variational model, the posterior mean."""
-        return (await self._mean.run(samples, *self._encoder_labels(label, len(samples))))[0]
+        return (await self._queues["mean"].run(samples, *self._encoder_labels(label, len(samples))))[0]
 
     async def sample_posterior(self, samples: Samples, seed: int, label: str | None = None) -> Latents:
         """Return one seeded draw from each sample's posterior. Raises InvalidParameter if the encoder has none."""
@@ -125,20 +115,27 @@ class ServedModel:
             raise InvalidParameter(
                 f"the model {self.manifest.name!r} is deterministic: it has no posterior to draw from"
             )
-        mu, logvar = await self._posterior.run(samples, *self._encoder_labels(label, len(samples)))
+        mu, logvar = await self._queues["posterior"].run(samples, *self._encoder_labels(label, len(samples)))
         return await self._draw(mu.size, lambda: Posterior(mu, logvar).sample(seed))
 
     async def decode(self, latents: Latents, label: str | None = None) -> Samples:
         """Return the decoded samples. Raises InvalidParameter if the label does not fit the model."""
-        return (await self._decode.run(latents, *self._labels(label, len(latents))))[0]
+        return (await self._queues["decode"].run(latents, *self._labels(label, len(latents))))[0]
 
     async def reconstruct(self, samples: Samples, label: str | None = None) -> Reconstruction:
         """Encode and decode samples, and compare the result with them."""
-        return Reconstruction(*await self._reconstruct.run(samples, *self._labels(label, len(samples))))
+        return Reconstruction(*await self._queues["reconstruct"].run(samples, *self._labels(label, len(samples))))
 
     async def denoise(self, samples: Samples, label: str | None = None) -> Samples:
         """Remove noise from samples."""
-        return (await self._denoise.run(samples, *self._labels(label, len(samples))))[0]
+        return (await self._queues["denoise"].run(samples, *self._labels(label, len(samples))))[0]
+
+    async def score(self, samples: Samples) -> Scored:
+        """Return how strange samples are, which only the check of unbounded samples must have passed."""
+        scored = Scored(*await self._queues["score"].run(samples))
+        if self.on_scores is not None:
+            self.on_scores(scored.p_values)
+        return scored
 
     async def corrupt(self, samples: Samples, noise: Noise, amount: float, seed: int) -> Samples:
         """Add noise to samples. Raises InvalidParameter if the model has no value range."""
@@ -149,7 +146,7 @@ class ServedModel:
         labels = self._labels(label, count)
         draw = partial(self.autoencoder.prior.noise, count, seed, temperature)
         noise = await self._draw(count * self.manifest.noise_dim, draw)
-        return (await self._generate.run(noise, *labels))[0]
+        return (await self._queues["generate"].run(noise, *labels))[0]
 
     async def interpolate(self, samples: Samples, steps: int, label: str | None = None) -> Samples:
         """Decode the straight line between the latents of two samples; see `Autoencoder.interpolate`."""
@@ -157,7 +154,7 @@ class ServedModel:
         labels = self._labels(label, steps)
         ends = await self.encode(samples, label if self.manifest.encoder_takes_labels else None)
         latents = straight_line(ends, steps)
-        return (await self._decode.run(latents, *labels))[0]
+        return (await self._queues["decode"].run(latents, *labels))[0]
 
     def _labels(self, label: str | None, count: int) -> tuple[Labels, ...]:
         labels = label_rows(self.manifest, label, count)
@@ -173,17 +170,29 @@ class ServedModel:
         return await self._offload.run(count, LoopLimit.DRAW_NUMBERS, draw)
 
 
+def open_queues(autoencoder: Autoencoder, batcher: Batcher) -> dict[QueueName, Queue]:
+    """Return the queues in front of a model's functions, whose run times are measured first."""
+    encoder, decoder, denoiser, generation = measure_graphs(autoencoder)
+    functions: dict[QueueName, tuple[RowFunction, RunTime]] = {
+        "mean": (autoencoder.run_mean, encoder),
+        "posterior": (autoencoder.run_encoder, encoder),
+        "decode": (autoencoder.run_decoder, decoder),
+        "denoise": (autoencoder.run_denoiser, denoiser),
+        "generate": (autoencoder.run_generation, generation),
+        "reconstruct": (autoencoder.run_reconstruction, encoder + decoder),
+        "score": (autoencoder.run_scorer, measure_scorer(autoencoder)),
+    }
+    rows = autoencoder.rows_per_run
+    return {name: Queue(batcher, function, time, rows) for name, (function, time) in functions.items()}
+
+
 def measure_graphs(model: Autoencoder) -> tuple[RunTime, RunTime, RunTime, RunTime]:
     """
     Measure the encoder, the decoder, denoising and generation, at the middle of the value range and of the prior.
 
     Without a graph of its own, denoising takes the time of the encoder and the decoder, and generation the decoder's.
     """
-    manifest, value_range = model.manifest, model.manifest.input.value_range
-    middle = value_range.low + value_range.span / 2 if value_range else 0.0
-
-    def samples(rows: int) -> Samples:
-        return np.full((rows, *manifest.input_shape), middle, np.float32)
+    manifest, samples = model.manifest, partial(middle_samples, model.manifest)
 
     def labels(rows: int, there: bool = bool(manifest.labels)) -> Labels | None:
         return np.zeros(rows, np.int64) if there else None
@@ -200,3 +209,17 @@ def measure_graphs(model: Autoencoder) -> tuple[RunTime, RunTime, RunTime, RunTi
     encoder, decoder = measure(encode), measure(decode)
     denoiser = measure(lambda rows: model.run_denoiser(samples(rows))) if manifest.has_denoiser else encoder + decoder
     return encoder, decoder, denoiser, measure(generate) if manifest.has_prior else decoder
+
+
+def measure_scorer(model: Autoencoder) -> RunTime:
+    """Measure the scorer at the middle of the value range. A model without one gets a time that nobody reads."""
+    if not model.manifest.has_scorer:
+        return RunTime(1.0, 1.0)
+    return measure(lambda rows: model.run_scorer(middle_samples(model.manifest, rows)))
+
+
+def middle_samples(manifest: Manifest, rows: int) -> Samples:
+    """Return samples at the middle of the value range, or zeros if the model has none."""
+    value_range = manifest.input.value_range
+    middle = value_range.low + value_range.span / 2 if value_range else 0.0
+    return np.full((rows, *manifest.input_shape), middle, np.float32)

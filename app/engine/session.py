@@ -72,10 +72,17 @@ def run_graph(
     session: onnxruntime.InferenceSession, outputs: Sequence[str], inputs: Mapping[str, Rows], rows_per_run: int
 ) -> tuple[Array, ...]:
     """Return the outputs for all rows, computed in as many runs as they need. Raises NotFinite."""
+    return tuple(map(check_finite, outputs, run_parts(session, outputs, inputs, rows_per_run)))
+
+
+def run_parts(
+    session: onnxruntime.InferenceSession, outputs: Sequence[str], inputs: Mapping[str, Rows], rows_per_run: int
+) -> list[Array]:
+    """Return the outputs for all rows, computed in as many runs as they need; they may be infinite."""
     count, options = len(next(iter(inputs.values()))), CURRENT_RUN.options
     if count <= rows_per_run:
-        return tuple(map(check_finite, outputs, session.run(outputs, inputs, options)))
+        return list(session.run(outputs, inputs, options))
     starts = range(0, count, rows_per_run)
     chunks = [{name: array[at : at + rows_per_run] for name, array in inputs.items()} for at in starts]
     parts = [session.run(outputs, chunk, options) for chunk in chunks]
-    return tuple(map(check_finite, outputs, map(np.concatenate, zip(*parts, strict=True))))
+    return list(map(np.concatenate, zip(*parts, strict=True)))

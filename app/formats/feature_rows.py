@@ -72,6 +72,14 @@ class FeatureRows:
                 members[column] = [values[index] for index in largest]
         return [dict(zip(members, row, strict=True)) for row in zip(*members.values(), strict=True)]
 
+    def write_sums(self, array: Array) -> list[dict[str, Any]]:
+        """Return rows of attributions as objects; those of one-hot features are added up for their column of text."""
+        members: dict[str, Any] = {}
+        for place, name in enumerate(self._names):
+            column = self._columns.get(place, name)
+            members[column] = members[column] + array[:, place] if column in members else array[:, place]
+        return [dict(zip(members, row, strict=True)) for row in zip(*members.values(), strict=True)]
+
     def _read_row(self, row: Row, at: str) -> Sequence[float]:
         numbers: list[float | None] = [None] * len(self._names)
         for name, value in row.items():

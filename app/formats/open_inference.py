@@ -28,6 +28,8 @@ from app.formats.tensors import (
     elements_from_json,
     numbers_from_bytes,
     numbers_from_json,
+    output_bytes,
+    output_datatype,
 )
 
 MemberType = type[str] | type[list[Any]] | type[dict[str, Any]]
@@ -176,19 +178,19 @@ def write_answer(
     """
     Return an answer, and the length of its JSON if binary tensors follow, else None.
 
-    `outputs` holds the name of each, its float32 numbers, and their form. `members` join the JSON.
+    `outputs` holds the name of each, its float32 numbers or booleans, and their form. `members` join the JSON.
     """
     tensors, blobs = [], []
     for name, values, form in outputs:
-        tensor: dict[str, Any] = {"name": name, "shape": values.shape, "datatype": "FP32"}
+        tensor: dict[str, Any] = {"name": name, "shape": values.shape, "datatype": output_datatype(values)}
         if isinstance(form, Span):
             tensor["parameters"] = write_span(values, form, write_shared)
         elif form:
-            blob = np.ascontiguousarray(values, "<f4").tobytes()
+            blob = output_bytes(values)
             tensor["parameters"] = {"binary_data_size": len(blob)}
             blobs.append(blob)
         else:
-            tensor["data"] = np.ascontiguousarray(values, np.float32).reshape(-1)
+            tensor["data"] = np.ascontiguousarray(values).reshape(-1)
         tensors.append(tensor)
     header = write_object({**members, "outputs": tensors})
     return b"".join([header, *blobs]), len(header) if blobs else None

@@ -15,7 +15,7 @@ from app.arrays import Array
 from app.inputs import ImageInput
 
 Levels = npt.NDArray[np.uint8 | np.uint16]
-"""(H, W, C)"""
+"""(H, W, C), or (B, C, H, W) before they are laid out in a grid."""
 
 
 def grid_size(count: int, columns: int | None) -> tuple[int, int]:
@@ -38,15 +38,20 @@ def write_png(samples: Array, image_input: ImageInput, columns: int | None = Non
     unit = (samples - np.float32(ends.low)) / np.float32(ends.span)
     highest, kind = (255, np.uint8) if image_input.bits == 8 else (65535, np.uint16)
     levels = np.rint(np.clip(unit, 0, 1) * np.float32(highest)).astype(kind)
+    return write_grid(levels, columns, scale)
+
+
+def write_grid(levels: Levels, columns: int | None, scale: int) -> bytes:
+    """Return a PNG of images, whose shape is (B, C, H, W), in a grid."""
     count, channels, height, width = levels.shape
     rows, columns = grid_size(count, columns)
-    canvas = np.zeros((rows * columns, channels, height, width), kind)
+    canvas = np.zeros((rows * columns, channels, height, width), levels.dtype)
     canvas[:count] = levels
     grid = canvas.reshape(rows, columns, channels, height, width).transpose(0, 3, 1, 4, 2)
     flat = grid.reshape(rows * height, columns * width, channels)
     if scale > 1:
         flat = flat.repeat(scale, axis=0).repeat(scale, axis=1)
-    return _eight_bits(flat) if image_input.bits == 8 else _sixteen_bits(flat)
+    return _eight_bits(flat) if levels.dtype == np.uint8 else _sixteen_bits(flat)
 
 
 def _eight_bits(levels: Levels) -> bytes:

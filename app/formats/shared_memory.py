@@ -16,10 +16,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple, TypeAlias
 
-import numpy as np
-
 from app.arrays import Rows
 from app.errors import MAX_REPEATED_CHARACTERS, InvalidSharedMemory, MalformedBody, Refused
+from app.formats.tensors import output_bytes
 
 FOLDER = Path("/dev/shm")  # noqa: S108  # the extension's place for POSIX shared memory
 KEY = re.compile(r"/?(?!\.{1,2}$)[A-Za-z0-9._-]{1,250}")
@@ -176,7 +175,7 @@ def read_span(parameters: Mapping[str, Any], name: str, offered: bool) -> Span:
 
 def write_span(values: Rows, span: Span, write_shared: WriteShared) -> dict[str, Any]:
     """Write numbers to shared memory, and return the parameters that say where they are."""
-    content = np.ascontiguousarray(values, "<f4").tobytes()
+    content = output_bytes(values)
     write_shared(span, content)
     return {REGION: span.region, OFFSET: span.offset, BYTE_SIZE: len(content)}
 

@@ -161,6 +161,16 @@ def elements_from_bytes(blob: bytes, name: str, shape: tuple[int, ...]) -> list[
     return elements
 
 
+def output_datatype(values: Rows) -> str:
+    """Return the datatype of an output, whose numbers are float32 or booleans."""
+    return "BOOL" if values.dtype == bool else "FP32"
+
+
+def output_bytes(values: Rows) -> bytes:
+    """Return an output as consecutive bytes, the lowest of each number first."""
+    return np.ascontiguousarray(values, DTYPES[output_datatype(values)]).tobytes()
+
+
 def _count_elements(name: str, shape: tuple[int, ...]) -> int:
     """Return the number of elements of a shape. Raises TooManyRows."""
     count = math.prod(shape)

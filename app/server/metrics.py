@@ -116,8 +116,9 @@ class Metrics:
     """The metrics of one process, and their sums over all workers."""
 
     def __init__(self, counters: Counters | None = None) -> None:
-        self._counters = counters or Counters()
-        self._numbers = self._counters.numbers
+        self.counters = counters or Counters()
+        """The numbers that all workers share, for other parts of the server, too."""
+        self._numbers = self.counters.numbers
         self._lock = Lock()
         self._requests: dict[tuple[str, str, int], tuple[int, int, tuple[int, ...]]] = {}
         """Offsets of the count, of the histogram of the total, and of those of the parts."""
@@ -127,10 +128,12 @@ class Metrics:
         """Registered values, with their offset and the count of an ended process whose file this one continues."""
         self._models: Callable[[], Iterable[tuple[str, str, str]]] = tuple
         self._timer: asyncio.TimerHandle | None = None
+        self.collectors: list[Callable[[], Iterable[Metric]]] = []
+        """Functions that return further families at a scrape."""
         for reason in EXPECTED_REASONS:  # a rate needs the 0 before the first
-            self._counters.block(REFUSALS.name, (reason,))
+            self.counters.block(REFUSALS.name, (reason,))
         for outcome in ("loaded", "refused"):
-            self._counters.block(LOADS.name, (outcome,))
+            self.counters.block(LOADS.name, (outcome,))
         self.add_gauge("hourglass_workers", "Processes that serve.", lambda: 1)
 
     def count_request(self, route: str, model: str, status: int, parts: Parts, *, answered_task: bool) -> None:
@@ -149,7 +152,7 @@ class Metrics:
 
     def count_refusal(self, code: str) -> None:
         """Count a problem document. Only the event loop calls this."""
-        self._numbers[self._counters.block(REFUSALS.name, (code,))] += 1
+        self._numbers[self.counters.block(REFUSALS.name, (code,))] += 1
 
     def count_refused(self, error: ServiceError) -> None:
         """Count a request that was refused before its route was known. Only the event loop calls this."""
@@ -159,25 +162,25 @@ class Metrics:
     def count_load(self, outcome: Literal["loaded", "refused"]) -> None:
         """Count a version of a model that was loaded, or found invalid."""
         with self._lock:
-            self._numbers[self._counters.block(LOADS.name, (outcome,))] += 1
+            self._numbers[self.counters.block(LOADS.name, (outcome,))] += 1
 
     def count_run(self, model: str, rows: int) -> None:
         """Count a run of a model. Any thread may call this."""
         offset = self._runs.get(model)
         if offset is None:
-            offset = self._runs[model] = self._counters.block(RUN_ROWS.name, (model,), len(ROWS) + 2)
+            offset = self._runs[model] = self.counters.block(RUN_ROWS.name, (model,), len(ROWS) + 2)
         with self._lock:
             self._numbers[offset] += rows
             self._numbers[offset + 1 + bisect_left(ROWS, rows)] += 1
 
     def add_gauge(self, name: str, documentation: str, value: Value) -> None:
         """Register a value of this process, whose sum over all workers is shown. Any thread may read it."""
-        offset = self._counters.block(name, (), gauge=True)
+        offset = self.counters.block(name, (), gauge=True)
         self._values.append((Family(name, documentation, "gauge"), offset, 0.0, value))
 
     def add_counter(self, name: str, documentation: str, value: Value) -> None:
         """Register a count of this process that never decreases. Any thread may read it."""
-        offset = self._counters.block(name, ())
+        offset = self.counters.block(name, ())
         self._values.append((Family(name, documentation), offset, self._numbers[offset], value))
 
     def describe_models(self, models: Callable[[], Iterable[tuple[str, str, str]]]) -> None:
@@ -187,7 +190,7 @@ class Metrics:
     def start(self) -> None:
         """Publish the registered values from now on, on the event loop, if other workers show them."""
         self._publish()
-        if self._counters.shared:
+        if self.counters.shared:
             self._timer = asyncio.get_running_loop().call_later(PUBLISH_SECONDS, self.start)
 
     def stop(self) -> None:
@@ -205,7 +208,7 @@ class Metrics:
 
     def _collect(self) -> Iterator[Metric]:
         self._publish()
-        sums = self._counters.sums()
+        sums = self.counters.sums()
         for family in (*FAMILIES, *(value[0] for value in self._values)):
             yield family.collect((labels, numbers) for (name, labels), numbers in sums.items() if name == family.name)
         info = GaugeMetricFamily(
@@ -214,6 +217,8 @@ class Metrics:
         for model in self._models():
             info.add_metric(model, 1)
         yield info
+        for collect in self.collectors:
+            yield from collect()
 
     def _publish(self) -> None:
         for _, offset, before, value in self._values:
@@ -222,7 +227,7 @@ class Metrics:
     def _add_request(
         self, route: str, model: str, status: int, answered_task: bool
     ) -> tuple[int, int, tuple[int, ...]]:
-        block, length = self._counters.block, len(SECONDS) + 2
+        block, length = self.counters.block, len(SECONDS) + 2
         parts = tuple([block(part.name, (model,), length) for part in PARTS]) if answered_task else ()
         requests = block(REQUESTS.name, (route, model, str(status)))
         series = requests, block(REQUEST_SECONDS.name, (route, model), length), parts

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from app.__main__ import main
-from app.manifest import DECODER, ENCODER, GOLDEN, MANIFEST
+from app.manifest import DECODER, ENCODER, GOLDEN, MANIFEST, SCORER
 from app.server.guard.keys import KeyScope, key_line
 from app.settings import Settings
 from tests.helpers import foreign, tiny
@@ -35,10 +36,18 @@ def change_golden(folder: Path) -> None:
     tiny.write_manifest(folder, "tiny", 1, "autoencoder")
 
 
+def replace_scorer(folder: Path) -> None:
+    """Replace a scorer by one with other scores, also in the manifest."""
+    onnx.save(tiny.scorer_graph((1, 2, 2), power=3.0), folder / SCORER)
+    tiny.write_manifest(folder, "tiny", 1, "autoencoder")
+
+
 BREAKAGES: list[tuple[str, Callable[[Path], object], str]] = [
     ("checksum", flip_byte, "encoder.onnx is not the file that the manifest names: its checksum differs"),
     ("golden", change_golden, "golden.npz: reconstructions differ from those that were stored"),
     ("missing", lambda folder: (folder / DECODER).unlink(), "decoder.onnx is missing"),
+    ("scorer", lambda folder: (folder / SCORER).write_bytes(b"x"), "scorer.onnx is not the file that the manifest"),
+    ("another scorer", replace_scorer, "score differ from those that were stored"),
     ("manifest", lambda folder: (folder / MANIFEST).unlink(), "model.json is missing"),
 ]
 
@@ -55,7 +64,7 @@ def test_check_prints_a_line_for_each_version_and_fails_if_one_is_broken(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], label: str, damage: Callable[[Path], object], reason: str
 ) -> None:
     for name, version in (("tiny", 1), ("tiny", 2), ("whole", 1)):
-        tiny.write_version(tmp_path, name, version)
+        tiny.write_version(tmp_path, name, version, scorer=name == "tiny")
     check = ["check", "--models-dir", str(tmp_path)]
     assert main(check) == 0
     assert capsys.readouterr().out.splitlines() == ["whole   tiny/1", "whole   tiny/2", "whole   whole/1"]

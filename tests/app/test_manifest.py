@@ -88,6 +88,27 @@ def test_a_prior_is_described_by_a_manifest_of_format_2(tmp_path: Path, change: 
     assert complaint in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"format": 1}, "need each other, and format 2"),
+        ({"tasks": ["encode", "decode"]}, "the member 'scorer', the task 'score' and scorer.onnx need each other"),
+        ({"scorer": None}, "the member 'scorer', the task 'score' and scorer.onnx need each other"),
+        ({"scorer": {**tiny.fitted_scorer().model_dump(), "parts": []}}, "at least 1 item"),
+        ({"scorer": {**tiny.fitted_scorer().model_dump(), "parts": ["magic"]}}, "Input should be 'reconstruction'"),
+        ({"scorer": {**tiny.fitted_scorer().model_dump(), "calibration_rows": 0}}, "greater than or equal to 1"),
+    ],
+)
+def test_a_scorer_is_described_by_a_manifest_of_format_2(
+    tmp_path: Path, change: dict[str, Any], complaint: str
+) -> None:
+    manifest = Manifest.read(tiny.write_version(tmp_path, labels=("a", "b"), scorer=True))
+    assert (manifest.format, manifest.has_scorer, manifest.tasks[-1]) == (2, True, "score")
+    with pytest.raises(ValidationError) as caught:
+        Manifest.model_validate({**manifest.model_dump(mode="json"), **change})
+    assert complaint in str(caught.value)
+
+
 @pytest.mark.parametrize("labels", [[], ["0", "1"]])
 def test_labels_keep_their_order(document: dict[str, Any], labels: list[str]) -> None:
     assert Manifest.model_validate({**document, "labels": labels}).labels == tuple(labels)

@@ -12,13 +12,9 @@ from app.options import (
     GenerateOptions,
     InterpolateOptions,
     Options,
-    parse_options,
+    ScoreOptions,
 )
-
-
-def test_options_are_parsed_from_text() -> None:
-    options = parse_options(GenerateOptions, {"count": "3", "seed": "7", "temperature": "0.5"}, "query")
-    assert (options.count, options.seed, options.temperature, options.label) == (3, 7, 0.5, None)
+from app.parameters import parse_options
 
 
 @pytest.mark.parametrize(
@@ -38,6 +34,9 @@ def test_options_are_parsed_from_text() -> None:
         (DecodeOptions, {"columns": 0}, "columns", "greater than or equal to 1"),
         (InterpolateOptions, {"scale": 0}, "scale", "greater than or equal to 1"),
         (GenerateOptions, {"scale": 33}, "scale", "less than or equal to 32"),
+        (ScoreOptions, {"alpha": 0.1, "fdr": 0.1}, "fdr", "expected alpha or fdr, got both"),
+        (ScoreOptions, {"fdr": 0}, "fdr", "greater than 0, got 0"),
+        (ScoreOptions, {"heat": 0}, "heat", "greater than 0, got 0"),
     ],
 )
 def test_a_wrong_option_is_named_with_its_place(
@@ -50,11 +49,6 @@ def test_a_wrong_option_is_named_with_its_place(
     parameters = caught.value.members["parameters"]
     assert isinstance(parameters, list)
     assert [(parameter["name"], parameter["in"]) for parameter in parameters] == [(name, "query")]
-
-
-def test_every_wrong_option_is_named() -> None:
-    with pytest.raises(InvalidParameter, match=r"request parameter 'count': .*; request parameter 'seed': "):
-        parse_options(GenerateOptions, {"count": 0, "seed": -1}, "request")
 
 
 @pytest.mark.parametrize(
@@ -70,3 +64,19 @@ def test_every_wrong_option_is_named() -> None:
 )
 def test_an_interpolation_is_one_row_of_a_picture_by_default(options: Options, columns: int | None) -> None:
     assert options.png_columns == columns
+
+
+@pytest.mark.parametrize(
+    ("options", "lacks", "hides"),
+    [
+        (ScoreOptions(), {"anomalous": "alpha or fdr"}, {"attributions"}),
+        (ScoreOptions(alpha=0.1), {}, {"attributions"}),
+        (ScoreOptions(fdr=0.1, attribution=True), {}, set()),
+        (DecodeOptions(), {}, set()),
+    ],
+)
+def test_scores_have_verdicts_and_attributions_only_on_request(
+    options: Options, lacks: dict[str, str], hides: set[str]
+) -> None:
+    assert options.lacks == lacks
+    assert options.hides == hides

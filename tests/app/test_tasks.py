@@ -14,12 +14,24 @@ from starlette.testclient import TestClient
 from app.api.state import State
 from app.arrays import ARRAYS, Samples
 from app.engine.served import QueueName, ServedModel
-from app.errors import TooManyRows
+from app.errors import InvalidParameter, TooManyRows
 from app.main import create_app
 from app.manifest import FAMILY_TASKS, TaskName
-from app.options import DecodeOptions, DenoiseOptions, EncodeOptions, GenerateOptions, InterpolateOptions
+from app.options import DecodeOptions, DenoiseOptions, EncodeOptions, GenerateOptions, InterpolateOptions, ScoreOptions
 from app.settings import Settings
-from app.tasks import TASKS, Result, Task, chosen_seed, decode, denoise, encode, generate, interpolate, reconstruct
+from app.tasks import (
+    TASKS,
+    Result,
+    Task,
+    chosen_seed,
+    decode,
+    denoise,
+    encode,
+    generate,
+    interpolate,
+    reconstruct,
+    score,
+)
 from tests.helpers.arrays import array
 from tests.helpers.v1 import SAMPLE
 
@@ -97,6 +109,18 @@ def test_generate_and_interpolate_bound_the_rows_of_the_answer(vae: ServedModel)
         finish(interpolate(vae, InterpolateOptions(steps=17), ends))
 
 
+def test_score_decides_only_at_a_level(ae: ServedModel) -> None:
+    plain = finish(score(ae, ScoreOptions(), SAMPLES))
+    assert plain.array.tolist() == [0.875]
+    assert plain.extras.keys() == {"p_values", "attributions"}
+    assert plain.samples is SAMPLES
+    decided = finish(score(ae, ScoreOptions(alpha=0.9), SAMPLES))
+    assert decided.extras["anomalous"].tolist() == [True]
+    assert finish(score(ae, ScoreOptions(fdr=0.8), SAMPLES)).extras["anomalous"].tolist() == [False]
+    with pytest.raises(InvalidParameter, match=r"fdr: expected at least 0\.1"):
+        finish(score(ae, ScoreOptions(fdr=0.01), SAMPLES))
+
+
 def test_decode_takes_latents(ae: ServedModel) -> None:
     result = finish(decode(ae, TASKS["decode"].options(), array([[1, 0.5]])))  # type: ignore[arg-type]
     assert result.array.tolist() == HALVES.tolist()
@@ -111,7 +135,7 @@ def test_a_chosen_seed_is_kept_and_a_missing_one_is_drawn() -> None:
 
 def test_the_table_has_every_task_of_the_manifests() -> None:
     assert list(TASKS) == list(get_args(TaskName))
-    assert {task for tasks in FAMILY_TASKS.values() for task in tasks} == set(TASKS)
+    assert {task for tasks in FAMILY_TASKS.values() for task in tasks} | {"score"} == set(TASKS)
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -121,6 +145,11 @@ def test_a_row_of_the_table_names_known_arrays_and_queues(name: str) -> None:
     assert set(task.echoes) <= set(task.extras)
     assert set(task.runs) <= set(get_args(QueueName))
     assert task.options().png_columns is None or task.options is InterpolateOptions
+
+
+def test_arrays_that_repeat_the_input_are_not_computed() -> None:
+    assert TASKS["denoise"].computed == ("samples",)
+    assert TASKS["score"].computed == ("scores", "p_values", "attributions", "anomalous")
 
 
 @pytest.mark.parametrize("name", TASKS)

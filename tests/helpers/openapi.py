@@ -8,7 +8,7 @@ from typing import Any
 from jsonschema_rs import Draft202012Validator
 from starlette.testclient import TestClient
 
-TASKS = ["encode", "decode", "reconstruct", "denoise", "generate", "interpolate"]
+TASKS = ["encode", "decode", "reconstruct", "denoise", "generate", "interpolate", "score"]
 PREFIXES = ["/v1/models/{model}/", "/v1/models/{model}/versions/{version}/"]
 
 

@@ -106,3 +106,11 @@ def run_shell(command: str, folder: Path) -> str:
 def use_address(command: str, address: str) -> str:
     """Return a documented curl command with another server's address."""
     return command.replace("http://127.0.0.1:8000", address).replace("curl ", "curl --silent --show-error ")
+
+
+def wait_for_workers(count: int, log: list[str]) -> None:
+    """Wait until so many processes serve."""
+    deadline = time.monotonic() + 60
+    while sum("Application startup complete" in line for line in list(log)) < count:
+        assert time.monotonic() < deadline, log
+        time.sleep(0.05)

@@ -7,6 +7,8 @@ Real ONNX models whose results can be computed by hand.
 They take images with one channel and two rows, [a, b] and [c, d], or a table with four columns; a table's decoder does
 not clip. A conditional decoder adds a quarter of the label's index to every p/2 and q/2. A denoiser halves the numbers.
 A prior takes [r, s, t] and gives [1 + s/4, 1 + t/4]; a conditional one adds the label's index to both.
+A scorer adds up the squares of the numbers, which are their attributions, and compares the sum with nine scores:
+0.5, 1, 1.5, …, 4.5. So [1, 1, 1, 1] has the score 4 and the p-value (2 + 1) / (9 + 1).
 
 A mirror has any shape, and its latents are the sample itself. It serves tests of files and limits.
 """
@@ -28,6 +30,7 @@ from app.manifest import (
     FAMILY_TASKS,
     GOLDEN,
     PRIOR,
+    SCORER,
     DeterministicLatent,
     Family,
     FileDigest,
@@ -36,6 +39,7 @@ from app.manifest import (
     TaskName,
 )
 from app.priors import FittedPrior
+from app.scorers import FittedScorer
 
 POOL = np.array([[1, 0], [1, 0], [0, 1], [0, 1]], np.float32)
 LOGVAR = math.log(0.25)
@@ -54,6 +58,7 @@ def write_version(
     labels: tuple[str, ...] = (),
     denoiser: bool = False,
     prior: bool = False,
+    scorer: bool = False,
 ) -> Path:
     """Write a complete version of a tiny model. An offset makes its golden samples wrong by that much."""
     folder = root / name / str(version)
@@ -79,6 +84,12 @@ def write_version(
     if denoiser:
         onnx.save(denoiser_graph(shape), folder / DENOISER)
         denoised["denoised"] = (samples / 2 + np.float32(golden_offset)).reshape(-1, *shape)
+    scored = {}
+    if scorer:
+        onnx.save(scorer_graph(shape), folder / SCORER)
+        scored["score"] = np.array([0, 4, 0.875], np.float32) + np.float32(golden_offset)
+        scored["p_value"] = np.array([1, 0.3, 0.9], np.float32)
+        scored["attribution"] = np.square(samples).reshape(-1, *shape)
     np.savez(
         folder / GOLDEN,
         allow_pickle=False,
@@ -88,6 +99,7 @@ def write_version(
         **indices,
         **denoised,
         **drawn,
+        **scored,
     )
     write_manifest(folder, name, version, family, kind, labels)
     return folder
@@ -124,20 +136,22 @@ def write_manifest(
     variational = family == "variational-autoencoder"
     files = {
         file: FileDigest.of(folder / file)
-        for file in (ENCODER, DECODER, DENOISER, PRIOR, GOLDEN)
+        for file in (ENCODER, DECODER, DENOISER, PRIOR, SCORER, GOLDEN)
         if (folder / file).exists()
     }
     generate: tuple[TaskName, ...] = ("generate",) if PRIOR in files and not variational else ()
+    score: tuple[TaskName, ...] = ("score",) if SCORER in files else ()
     Manifest(
         name=name,
         version=version,
         description="Sums of pairs.",
         family=family,
-        tasks=(*FAMILY_TASKS[family], *generate),
+        tasks=(*FAMILY_TASKS[family], *generate, *score),
         input=kind,
         latent=GaussianLatent(dimension=dimension) if variational else DeterministicLatent(dimension=dimension),
         labels=labels,
         prior=fitted_prior(len(labels)) if PRIOR in files else None,
+        scorer=fitted_scorer() if SCORER in files else None,
         files=files,
     ).write(folder)
 
@@ -152,6 +166,36 @@ def fitted_prior(labels: int = 0) -> FittedPrior:
         chosen_by="hand",
         log_likelihood=-2.5,
     )
+
+
+def fitted_scorer(calibration_rows: int = 9) -> FittedScorer:
+    """Describe the tiny scorer, as if it had been fitted."""
+    return FittedScorer(parts=("reconstruction",), bank_rows=0, calibration_rows=calibration_rows, fitted_on="no rows")
+
+
+def scorer_graph(shape: tuple[int, ...], random: bool = False, power: float = 2.0) -> onnx.ModelProto:
+    """Build the graph samples -> score, p_value and attribution; a random one adds noise of its own to the score."""
+    thresholds = np.arange(1, 10, dtype=np.float32) / 2
+    numbers = {"power": power, "one": 1, "ten": 10, "thresholds": thresholds}
+    weights = [numpy_helper.from_array(np.array(value, np.float32), name) for name, value in numbers.items()]
+    weights += [numpy_helper.from_array(np.array(value), name) for name, value in (("last", [1]), ("column", [-1, 1]))]
+    nodes = [
+        helper.make_node("Pow", ["samples", "power"], ["attribution"]),
+        helper.make_node("Flatten", ["attribution"], ["flat"]),
+        helper.make_node("ReduceSum", ["flat", "last"], ["sum"], keepdims=0),
+        helper.make_node("RandomNormalLike" if random else "Sub", ["sum"] if random else ["sum", "sum"], ["chance"]),
+        helper.make_node("Add", ["sum", "chance"], ["score"]),
+        helper.make_node("Reshape", ["score", "column"], ["scores"]),
+        helper.make_node("GreaterOrEqual", ["thresholds", "scores"], ["stranger"]),
+        helper.make_node("Cast", ["stranger"], ["ones"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceSum", ["ones", "last"], ["count"], keepdims=0),
+        helper.make_node("Add", ["count", "one"], ["rank"]),
+        helper.make_node("Sub", ["sum", "sum"], ["nothing"]),  # NaN if the sum is infinite
+        helper.make_node("Add", ["rank", "nothing"], ["number"]),
+        helper.make_node("Div", ["number", "ten"], ["p_value"]),
+    ]
+    outputs: list[tuple[str, tuple[int, ...]]] = [("score", ()), ("p_value", ()), ("attribution", shape)]
+    return graph(nodes, [("samples", shape)], outputs, weights)
 
 
 def prior_graph(conditional: bool = False, noise_dim: int = 3, random: bool = False) -> onnx.ModelProto:

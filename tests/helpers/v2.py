@@ -30,12 +30,12 @@ def outputs(response: httpx.Response) -> dict[str, Any]:
     end = int(response.headers[LENGTH]) if LENGTH in response.headers else len(response.content)
     document, at, arrays = json.loads(response.content[:end]), end, {}
     for output in document["outputs"]:
-        assert output["datatype"] == "FP32"
+        dtype = {"FP32": "<f4", "BOOL": "?"}[output["datatype"]]
         size = output.get("parameters", {}).get("binary_data_size")
         if size is None:
-            numbers = np.array(output["data"], np.float32)
+            numbers = np.array(output["data"], dtype)
         else:
-            numbers, at = np.frombuffer(response.content[at : at + size], "<f4"), at + size
+            numbers, at = np.frombuffer(response.content[at : at + size], dtype), at + size
         arrays[output["name"]] = numbers.reshape(output["shape"]).tolist()
     assert at == len(response.content)
     return arrays

@@ -121,6 +121,7 @@ def load(address: str) -> Iterator[None]:
                 client.post("/v1/models/tiny-ae/encode", json={"samples": [SAMPLE] * 3})
                 client.post("/v1/models/tiny-vae/generate?count=4")
                 client.post("/v1/models/tiny-ae/encode", json={"samples": [[1]]})
+                client.post("/v1/models/tiny-ae/score", json={"samples": [SAMPLE] * 3})
 
     wait_until_ready(address)
     thread = threading.Thread(target=send)

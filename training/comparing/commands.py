@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from training.checks import check_fit, check_models_folder, check_run_folder
 from training.commands import is_first_process, minutes_of_training, override
-from training.config import Config, load_config
+from training.config import Config, ScorerConfig, load_config
 from training.data.dataset import DataSet
 from training.errors import InvalidConfiguration
 
@@ -40,10 +40,10 @@ def compare_command(options: argparse.Namespace) -> int:
         check_run_folder(options.run_dir / name, resume=options.resume, overwrite=options.overwrite)
     if options.export:
         check_models_folder(options.models_dir)
-    from training.data.load import load_data
+    from training.data.calibration import load_run_data
 
     first = next(iter(configs.values()))
-    data = load_data(first.data, options.data_dir, first.optimisation.seed)
+    data = load_run_data(first, options.data_dir)
     for config in configs.values():
         check_fit(config, data)
     if is_first_process():
@@ -80,6 +80,8 @@ def choose_configs(options: argparse.Namespace) -> dict[str, Config]:
             raise InvalidConfiguration(f"two configurations are called {name}; copy one to a file of another name")
         configs[name] = override(load_config(name_or_path), options)
     name, first = next(iter(configs.items()))
+    if any(config.is_conditional for config in configs.values()):  # which has no scorer, and all share the rows
+        first = first.model_copy(update={"scorer": ScorerConfig(kind="none")})
     for other, config in configs.items():
         if (config.data.name, config.data.path) != (first.data.name, first.data.path):
             raise InvalidConfiguration(f"{name} and {other} name different data; --data names the data for all")
@@ -89,7 +91,7 @@ def choose_configs(options: argparse.Namespace) -> dict[str, Config]:
 def _with_rows_of(first: Config, config: Config) -> Config:
     """Give a configuration the first one's rows; the validation part, which they are judged by, trains none of them."""
     optimisation = config.optimisation.model_copy(update={"seed": first.optimisation.seed, "folds": 0})
-    return config.model_copy(update={"data": first.data, "optimisation": optimisation})
+    return config.model_copy(update={"data": first.data, "scorer": first.scorer, "optimisation": optimisation})
 
 
 def _train(

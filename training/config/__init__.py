@@ -5,6 +5,7 @@ An unknown or misspelled option is an error. The manifest keeps a copy of the co
 with.
 
     sections     data, preprocessing, augmentation, network, optimisation, prior, evaluation
+    scoring      the scorer
     tables       the part of the data section that only tables have
     objective    the loss: one section for each family of models
     load         the whole configuration, read from a file
@@ -15,7 +16,7 @@ with.
 
 from __future__ import annotations
 
-from training.config.load import BUNDLED, Config, bundled_configs, load_config
+from training.config.load import BUNDLED, Config, bundled_configs, load_config, with_later_sections
 from training.config.objective import (
     AutoencoderObjective,
     Binarisation,
@@ -25,6 +26,7 @@ from training.config.objective import (
     option_of_labels,
 )
 from training.config.problems import describe_problems
+from training.config.scoring import ScorerConfig
 from training.config.sections import (
     MAX_SPAN,
     AugmentationConfig,
@@ -59,6 +61,7 @@ __all__ = [
     "OptimisationConfig",
     "PreprocessingConfig",
     "PriorConfig",
+    "ScorerConfig",
     "Section",
     "TableOptions",
     "VariationalObjective",
@@ -67,4 +70,5 @@ __all__ = [
     "load_config",
     "option_of_labels",
     "settled",
+    "with_later_sections",
 ]

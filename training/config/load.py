@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
 from app.manifest import ModelName
 from training.config.objective import AutoencoderObjective, Binarisation, DenoisingObjective, VariationalObjective
 from training.config.problems import describe_problems, did_you_mean, known_options
+from training.config.scoring import ScorerConfig
 from training.config.sections import (
     AugmentationConfig,
     DataConfig,
@@ -41,6 +42,7 @@ class Config(Section):
     ]
     optimisation: OptimisationConfig = OptimisationConfig()
     prior: PriorConfig = PriorConfig()
+    scorer: ScorerConfig = ScorerConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
 
     @property
@@ -48,11 +50,22 @@ class Config(Section):
         """The binarisation of samples in training and evaluation; `none` unless the model is variational."""
         return self.objective.binarisation if isinstance(self.objective, VariationalObjective) else "none"
 
+    @property
+    def is_conditional(self) -> bool:
+        """True if the decoder takes a label beside the latents."""
+        return isinstance(self.objective, VariationalObjective) and self.objective.conditional
 
-def load_config(name_or_path: str) -> Config:
+
+def with_later_sections(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a stored configuration, of a run or a manifest, that may be older than the section of the scorer."""
+    return {"scorer": {"kind": "none"}, **document}
+
+
+def load_config(name_or_path: str, *, is_stored: bool = False) -> Config:
     """
     Read a configuration from a file, or a bundled one by its name.
 
+    `is_stored` says that it is that of a run, which may be older than some sections.
     Raises InvalidConfiguration, which names the file and each wrong option.
     """
     import yaml  # one of the packages without which --help works
@@ -69,6 +82,8 @@ def load_config(name_or_path: str) -> Config:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InvalidConfiguration(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    if is_stored and isinstance(document, dict):
+        document = with_later_sections(document)
     try:
         return Config.model_validate(document)
     except ValidationError as error:

@@ -45,7 +45,7 @@ class Split:
 
 @dataclass(frozen=True)
 class DataSet:
-    """Three parts that share no row, the description of one sample, and the findings in the files."""
+    """Three parts, or four, that share no row, the description of one sample, and the findings in the files."""
 
     name: str
     input: ImageInput | VectorInput
@@ -57,11 +57,13 @@ class DataSet:
     findings: Findings = field(default_factory=Findings)
     is_whole: bool = False
     """True if the test part is every row of a file; the training part is then that of other data, or empty."""
+    calibration: Split | None = None
+    """Rows that only a scorer's p-values see; None: there is no scorer."""
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the stored samples and labels of all parts, in hexadecimal digits."""
         digest = hashlib.sha256()
-        for split in (self.train, self.validation, self.test):
+        for split in (self.train, self.validation, self.test, *([self.calibration] if self.calibration else [])):
             digest.update(np.ascontiguousarray(split.samples).reshape(-1).data)
             if split.labels is not None:
                 digest.update(np.ascontiguousarray(split.labels).data)

@@ -6,6 +6,8 @@ Errors are those of x, the preprocessed samples that the network was trained on.
 
 from __future__ import annotations
 
+from itertools import product
+
 from app.arrays import Latents, Samples
 from app.engine.autoencoder import Autoencoder
 from app.manifest import Measurement
@@ -13,6 +15,7 @@ from training.config import Binarisation, EvaluationConfig
 from training.data.dataset import DataSet, Split
 from training.evaluation.baselines import LinearAutoencoder
 from training.evaluation.limits import DEFAULT_LIMITS, Limits
+from training.evaluation.measures.anomalies import check_anomalies, measure_scorer
 from training.evaluation.measures.bounds import measure_bounds
 from training.evaluation.measures.denoising import measure_denoising
 from training.evaluation.measures.generation import measure_generation
@@ -36,32 +39,35 @@ def evaluate(
     pca: LinearAutoencoder | None = None,
     separation: bool = False,
     samples: bool = False,
+    anomalies: bool = False,
 ) -> tuple[Measurement, ...]:
     """
     Return the measurements on the test part; baselines are fitted on the training part, and so is PCA if none is given.
 
-    `separation` measures how the model tells the labels of the test part apart, which nothing is fitted to.
-    `samples` measures generated samples, which takes a minute for 10 000 test rows.
-    `binarisation` applies to the targets of the bounds. `seed` decides the choice of rows, the binarised targets and
-    the importance samples: compare measurements of the same seed only. Raises DataError if the model cannot take the
-    data.
+    `separation` measures how the model tells the labels of the test part apart, which nothing is fitted to. `samples`
+    measures generated samples, which takes a minute for 10 000 test rows; `anomalies` other detectors than the scorer.
+    `binarisation` applies to the targets of the bounds. `seed` decides all that is random: compare measurements of the
+    same seed only. Raises DataError if the data do not fit.
     """
     subject = Subject.of(model, data, seed, limits)
+    if anomalies:
+        check_anomalies(subject)
     pca = pca or principal_components(subject)
-    bounds, active = [], None
+    others, active = [], None
     if model.manifest.latent.kind == "gaussian" and has_likelihood(model.manifest):
-        bounds = [measure_bounds(subject, binarisation, options.importance_samples)]
-        active = int(bounds[0].values["active_units"])
+        others = [measure_bounds(subject, binarisation, options.importance_samples)]
+        active = int(others[0].values["active_units"])
     measurements = [measure_reconstruction(subject, pca, untrained, active)]
-    latents = measure_latents(subject, pca, untrained)
-    if latents:
+    if latents := measure_latents(subject, pca, untrained):
         measurements.append(latents)
     if "denoise" in model.manifest.tasks:
-        for kind in options.noise_kinds:
-            measurements += [measure_denoising(subject, kind, amount) for amount in options.noise_amounts]
-    labelled = measure_separation(subject, pca) if separation else None
-    generation = measure_generation(subject) if samples else []
-    return tuple(measurements + bounds + ([labelled] if labelled else []) + generation)
+        noises = product(options.noise_kinds, options.noise_amounts)
+        measurements += [measure_denoising(subject, kind, amount) for kind, amount in noises]
+    if model.manifest.has_scorer:
+        others.append(measure_scorer(subject, untrained, labelled=separation or anomalies, rivals=anomalies))
+    if separation and (labelled := measure_separation(subject, pca)):
+        others.append(labelled)
+    return tuple(measurements + others + (measure_generation(subject) if samples else []))
 
 
 def encode(model: Autoencoder, data: DataSet, split: Split) -> Latents:

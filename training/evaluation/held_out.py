@@ -11,6 +11,7 @@ import numpy as np
 from app.inputs import VectorInput
 from app.manifest import Manifest
 from training.config import Config, DataConfig
+from training.data.calibration import load_run_data
 from training.data.dataset import DataSet, Split
 from training.data.load import find_path, is_table, load_data, name_of, read_source
 from training.data.readers.mnist import holds_mnist
@@ -50,21 +51,20 @@ def load_evaluation_data(
     them is measured as a whole. With both, the first is the training data and the second is measured.
     Raises DataError, and RunError if the model was not trained here and no path is given.
     """
-    seed = config.optimisation.seed if config else 0
     first, test = paths
     path = test or first
     if path is None:
-        return _own_data(manifest, config, label, data_dir, seed)
+        return _own_data(manifest, config, label, data_dir)
     chosen = _with_label(choose_data(manifest, config, path, data_dir), manifest, path, label, data_dir)
     if first and test:
-        training: DataSet | None = _training_data_at(manifest, config, first, data_dir, seed)
+        training: DataSet | None = _training_data_at(manifest, config, first, data_dir)
     else:
         training = find_training_data(manifest, config, data_dir)
-        same = _load_if_trained_on(manifest, chosen, data_dir, seed)
+        same = _load_if_trained_on(manifest, config, chosen, data_dir)
         if same is not None:
             log.info("%s was trained on %s: its test part is measured", manifest.name, path)
             return EvaluationData(same, same, separation=label is not None)
-    held_out = _load_whole(manifest, chosen, data_dir, seed)
+    held_out = _load_whole(manifest, chosen, data_dir, config.optimisation.seed if config else 0)
     if training is None:
         return EvaluationData(held_out, None, separation=True)
     _warn_of_shared_rows(training.train, held_out)
@@ -72,11 +72,9 @@ def load_evaluation_data(
     return EvaluationData(beside(held_out, training, has_own_labels), training, separation=True)
 
 
-def _own_data(
-    manifest: Manifest, config: Config | None, label: str | None, data_dir: Path | None, seed: int
-) -> EvaluationData:
+def _own_data(manifest: Manifest, config: Config | None, label: str | None, data_dir: Path | None) -> EvaluationData:
     own = choose_data(manifest, config, None, data_dir)
-    data = load_data(own, data_dir, seed)
+    data = load_as_in_training(config, own, data_dir)
     is_same = is_trained_on(manifest, data)
     if label is not None and label != own.label:
         _refuse_feature(manifest, label)
@@ -84,14 +82,12 @@ def _own_data(
         sample = manifest.input
         if isinstance(sample, VectorInput) and sample.feature_names:  # the former label is no feature now
             changed |= {"columns": feature_columns(sample.feature_names, sample.one_hot), "drop": ()}
-        data = load_data(own.model_copy(update=changed), data_dir, seed)
+        data = load_as_in_training(config, own.model_copy(update=changed), data_dir)
     return EvaluationData(data, data if is_same else None, separation=label is not None)
 
 
-def _training_data_at(
-    manifest: Manifest, config: Config | None, path: str, data_dir: Path | None, seed: int
-) -> DataSet:
-    data = load_data(choose_data(manifest, config, path, data_dir), data_dir, seed)
+def _training_data_at(manifest: Manifest, config: Config | None, path: str, data_dir: Path | None) -> DataSet:
+    data = load_as_in_training(config, choose_data(manifest, config, path, data_dir), data_dir)
     if not is_trained_on(manifest, data):
         log.warning("%s: %s was not trained on these data, but baselines are fitted on them", path, manifest.name)
     return data
@@ -110,12 +106,19 @@ def find_training_data(manifest: Manifest, config: Config | None, data_dir: Path
         holds_mnist(folder) for folder in ([data_dir, data_dir / "mnist"] if data_dir else [])
     ):
         return None
-    return _load_if_trained_on(manifest, config.data, data_dir, config.optimisation.seed)
+    return _load_if_trained_on(manifest, config, config.data, data_dir)
 
 
-def _load_if_trained_on(manifest: Manifest, chosen: DataConfig, data_dir: Path | None, seed: int) -> DataSet | None:
+def load_as_in_training(config: Config | None, source: DataConfig, data_dir: Path | None) -> DataSet:
+    """Load data, split with the seed of a configuration and with the calibration part that its scorer asks for."""
+    return load_run_data(config, data_dir, source) if config else load_data(source, data_dir, 0)
+
+
+def _load_if_trained_on(
+    manifest: Manifest, config: Config | None, chosen: DataConfig, data_dir: Path | None
+) -> DataSet | None:
     try:
-        data = load_data(chosen, data_dir, seed)
+        data = load_as_in_training(config, chosen, data_dir)
     except (TrainingError, OSError) as error:
         log.debug("not the training data: %s", error)
         return None

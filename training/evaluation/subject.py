@@ -11,7 +11,8 @@ from typing import Literal
 import numpy as np
 
 from app.arrays import Array, Labels, Latents, Samples
-from app.engine.autoencoder import Autoencoder, Posterior
+from app.engine.autoencoder import Autoencoder
+from app.engine.results import Posterior
 from app.inputs import VectorInput
 from app.manifest import Manifest
 from training.data.dataset import DataSet, Split

@@ -18,7 +18,7 @@ from app.engine.process import available_cores
 from app.engine.repository import load_version
 from app.inputs import ArrayInput, ImageInput, ModelInput, ValueRange, VectorInput
 from app.manifest import Manifest, Measurement
-from training.config import Config, DataConfig, EvaluationConfig, TableOptions, describe_problems
+from training.config import Config, DataConfig, EvaluationConfig, TableOptions, describe_problems, with_later_sections
 from training.data.dataset import DataSet
 from training.data.load import find_path, is_table, load_data
 from training.data.readers.mnist import holds_mnist
@@ -85,7 +85,7 @@ def stored_config(manifest: Manifest) -> Config | None:
     if manifest.training is None:
         return None
     try:
-        return Config.model_validate(manifest.training.configuration)
+        return Config.model_validate(with_later_sections(manifest.training.configuration))
     except ValidationError as error:
         raise InvalidConfiguration(f"{manifest.name}: its configuration: {describe_problems(error)}") from error
 
@@ -141,7 +141,10 @@ def shaped_for(manifest: Manifest, data: DataSet) -> DataSet:
         replace(part, samples=part.samples.reshape(len(part), *shape))
         for part in (data.train, data.validation, data.test)
     )
-    return replace(data, train=train, validation=validation, test=test)
+    calibration = data.calibration
+    if calibration:
+        calibration = replace(calibration, samples=calibration.samples.reshape(len(calibration), *shape))
+    return replace(data, train=train, validation=validation, test=test, calibration=calibration)
 
 
 def _pixel_options(model_input: ModelInput) -> dict[str, object]:
@@ -175,6 +178,7 @@ def evaluate_version(
     pca: LinearAutoencoder | None = None,
     separation: bool = False,
     samples: bool = False,
+    anomalies: bool = False,
 ) -> VersionReport:
     """
     Measure a model on data, and log the warnings.
@@ -196,6 +200,7 @@ def evaluate_version(
         pca=pca,
         separation=separation,
         samples=samples,
+        anomalies=anomalies,
     )
     warnings = alarms(measurements, {}, manifest)
     for warning in warnings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from app.manifest import DENOISER, FIGURES, PRIOR, Manifest, Training
+from app.manifest import DENOISER, FIGURES, PRIOR, SCORER, Manifest, Training
 from training.data.dataset import DataSet
 from training.evaluation.rounding import describe_uncertainty, shown
 
@@ -57,6 +57,7 @@ def _summary(manifest: Manifest) -> list[str]:
         f"- Latent space: {manifest.latent.kind}, {manifest.latent_dim} dimensions{labels}.",
         f"- Denoising: {_denoising(manifest)}.",
         f"- Generation: {describe_prior(manifest)}.",
+        f"- Anomalies: {describe_scorer(manifest)}.",
         f"- Likelihood of the preprocessed samples: {manifest.likelihood.kind if manifest.likelihood else 'unknown'}.",
         "",
     ]
@@ -83,6 +84,18 @@ def describe_prior(manifest: Manifest) -> str:
     return (
         f"by `{PRIOR}`, a mixture of {count} Gaussians{each} with {prior.covariance} covariance, fitted on "
         f"{prior.fitted_on}; chosen by the {prior.chosen_by}; {likelihood}"
+    )
+
+
+def describe_scorer(manifest: Manifest) -> str:
+    """Return a phrase about the scorer: its parts, and the rows behind it."""
+    scorer = manifest.scorer
+    if scorer is None:
+        return "no scorer"
+    bank = f", the nearest of {scorer.bank_rows} rows" if scorer.bank_rows else ""
+    return (
+        f"by `{SCORER}`, from {', '.join(scorer.parts)}{bank}; fitted on {scorer.fitted_on}, so that no p-value is "
+        f"below {1 / (scorer.calibration_rows + 1):.2g}"
     )
 
 

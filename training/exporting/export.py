@@ -37,6 +37,7 @@ from training.exporting.card import write_card
 from training.exporting.graphs import PARITY_BATCHES, PARITY_TOLERANCE, rounded_to_half, write_graphs
 from training.exporting.prior import fit_prior, write_prior
 from training.exporting.report import draw_report
+from training.exporting.scorer import add_scorer_graph
 from training.fitting.runs import Run
 from training.networks.stacked_denoising import StackedDenoisingAutoencoder
 from training.networks.user_units import OUTPUT_NAMES, DecoderGraph, DenoiserGraph, EncoderGraph
@@ -53,11 +54,14 @@ def export(run: Run, data: DataSet, models_dir: Path, tolerance: Tolerance = PAR
     """
 
     def write(folder: Path, version: int) -> Manifest:
-        draft = _write_model(run, data, folder, version, tolerance)
-        choice = fit_prior(folder, draft, data, run.config.prior, run.config.optimisation.seed)
-        return _write_report(
-            run, data, folder, write_prior(folder, draft, data, choice, tolerance) if choice else draft
-        )
+        draft = write_model(run, data, folder, version, tolerance)
+        options, seed = run.config, run.config.optimisation.seed
+        choice = fit_prior(folder, draft, data, options.prior, seed)
+        if choice:
+            draft = write_prior(folder, draft, data, choice, tolerance)
+        if data.calibration and options.scorer.kind != "none" and not options.is_conditional:
+            draft = add_scorer_graph(folder, draft, data, options.scorer, seed, tolerance)
+        return _write_report(run, data, folder, draft)
 
     target, manifest = write_version(models_dir, run.config.name, write)
     assert manifest.parity is not None
@@ -66,7 +70,7 @@ def export(run: Run, data: DataSet, models_dir: Path, tolerance: Tolerance = PAR
     return target
 
 
-def _write_model(run: Run, data: DataSet, folder: Path, version: int, tolerance: Tolerance) -> Manifest:
+def write_model(run: Run, data: DataSet, folder: Path, version: int, tolerance: Tolerance) -> Manifest:
     """Write graphs and golden samples, and return the manifest without metrics."""
     config, latent_dim = run.config, run.config.network.latent_dim
     is_variational = config.objective.family == "variational-autoencoder"

@@ -65,7 +65,7 @@ def read_config(folder: Path) -> Config:
     """Read the configuration of a run. Raises RunError if the folder is not a run's."""
     if not (folder / CONFIG).is_file():
         raise RunError(f"{folder} is not the folder of a run: it has no {CONFIG}")
-    return load_config(str(folder / CONFIG))
+    return load_config(str(folder / CONFIG), is_stored=True)
 
 
 def load_run(folder: Path, data: DataSet) -> Run:

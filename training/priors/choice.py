@@ -11,7 +11,7 @@ import numpy as np
 from training.config import PriorConfig
 from training.openmp import one_thread
 from training.priors.codes import Codes, Numbers
-from training.priors.mixture import Covariance, Groups, Mixture, fit_mixture
+from training.priors.mixture import REGULARISATION, Covariance, Groups, Mixture, fit_mixture
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,14 @@ class Choice:
     """The candidates, and the codes that the choice was made by."""
 
 
-def choose_prior(train: Codes, held_out: Codes, labels: int, config: PriorConfig, seed: int) -> Choice:
+def choose_prior(
+    train: Codes,
+    held_out: Codes,
+    labels: int,
+    config: PriorConfig,
+    seed: int,
+    regularisation: float = REGULARISATION,
+) -> Choice:
     """
     Return the simplest mixture that is as good as the best on the held-out codes, of those that a configuration allows.
 
@@ -48,10 +55,12 @@ def choose_prior(train: Codes, held_out: Codes, labels: int, config: PriorConfig
     groups = Groups.of(train, labels)
     kinds: tuple[Covariance, ...] = ("diagonal", "full") if config.covariance == "auto" else (config.covariance,)
     with one_thread():
-        candidates = [found for kind in kinds for found in _candidates(groups, held_out, kind, config, seed)]
+        candidates = [
+            found for kind in kinds for found in _candidates(groups, held_out, kind, config, seed, regularisation)
+        ]
     if not candidates:
         log.warning("prior: too few codes for the configuration's mixture: it is a single, diagonal Gaussian")
-        single = fit_mixture(groups, 0, "diagonal", seed)
+        single = fit_mixture(groups, 0, "diagonal", seed, regularisation)
         assert single is not None  # a diagonal Gaussian can be fitted to any codes
         candidates = [(single, single.log_likelihoods(held_out))]
     mixture, scores = _simplest(candidates)
@@ -68,14 +77,14 @@ def choose_prior(train: Codes, held_out: Codes, labels: int, config: PriorConfig
 
 
 def _candidates(
-    groups: Groups, held_out: Codes, covariance: Covariance, config: PriorConfig, seed: int
+    groups: Groups, held_out: Codes, covariance: Covariance, config: PriorConfig, seed: int, regularisation: float
 ) -> Iterator[tuple[Mixture, Numbers]]:
     """Yield mixtures of growing size, and the log-likelihoods of the held-out codes under each."""
     best, failures = -np.inf, 0
     for components in numbers_of_components(config):
         if failures == PATIENCE:
             return
-        mixture = fit_mixture(groups, components, covariance, seed)
+        mixture = fit_mixture(groups, components, covariance, seed, regularisation)
         if mixture is None:
             return
         scores = mixture.log_likelihoods(held_out)

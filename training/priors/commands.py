@@ -15,7 +15,7 @@ def prior_command(options: argparse.Namespace) -> int:
     """Add a prior to a version, print the folder of the new version, and leave the old version as it is."""
     prior_options(PriorConfig(), options)  # scikit-learn takes seconds to import, which a mistake need not wait for
     check_models_folder(options.models_dir)
-    from training.data.load import load_data
+    from training.evaluation.held_out import load_as_in_training
     from training.evaluation.version import choose_data, find_version, open_version, shaped_for, stored_config
 
     folder = find_version(options.model, options.models_dir)
@@ -25,7 +25,7 @@ def prior_command(options: argparse.Namespace) -> int:
     if options.label is not None:
         source = source.model_copy(update={"label": options.label})
     seed = config.optimisation.seed if config else 0
-    data = shaped_for(manifest, load_data(source, options.data_dir, seed))
+    data = shaped_for(manifest, load_as_in_training(config, source, options.data_dir))
     from training.priors.version import add_prior
 
     print(add_prior(folder, manifest, data, own_options(config, options), seed, options.models_dir))

@@ -115,7 +115,9 @@ class Groups:
         return [min(different // rows, most) for different in self.different]
 
 
-def fit_mixture(groups: Groups, components: int, covariance: Covariance, seed: int) -> Mixture | None:
+def fit_mixture(
+    groups: Groups, components: int, covariance: Covariance, seed: int, regularisation: float = REGULARISATION
+) -> Mixture | None:
     """
     Fit a mixture to each group of codes; None if no group has enough codes for so many Gaussians.
 
@@ -125,20 +127,22 @@ def fit_mixture(groups: Groups, components: int, covariance: Covariance, seed: i
     if max(most) < components:
         return None
     parts = [
-        _fit(group if limit else groups.latents, max(1, min(components, limit)), covariance, seed)
+        _fit(group if limit else groups.latents, max(1, min(components, limit)), covariance, seed, regularisation)
         for group, limit in zip(groups.by_label, most, strict=True)
     ]
     return Mixture(groups.scale, tuple(parts), covariance)
 
 
-def _fit(latents: Numbers, components: int, covariance: Covariance, seed: int) -> GaussianMixture:
+def _fit(
+    latents: Numbers, components: int, covariance: Covariance, seed: int, regularisation: float
+) -> GaussianMixture:
     """Fit a mixture to standardised codes."""
     if len(latents) == 1:
         latents = np.repeat(latents, 2, axis=0)  # scikit-learn refuses a single row
     mixture = GaussianMixture(
         components,
         covariance_type="full" if covariance == "full" else "diag",
-        reg_covar=REGULARISATION,
+        reg_covar=regularisation,
         max_iter=MAX_ITERATIONS,
         random_state=seed,
     )

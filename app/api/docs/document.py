@@ -13,7 +13,15 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app.api.docs.access import describe_access
-from app.api.docs.errors import REFUSAL, RESPONSE_REF, codes, error_examples, error_responses, responses_anywhere
+from app.api.docs.errors import (
+    DRIFT_CODES,
+    REFUSAL,
+    RESPONSE_REF,
+    codes,
+    error_examples,
+    error_responses,
+    responses_anywhere,
+)
 from app.api.docs.examples import example_model, parameter_examples
 from app.api.docs.operations import infer_operations, task_operations
 from app.api.docs.schemas import add_schemas
@@ -24,7 +32,7 @@ from app.settings import Settings
 from app.tasks import TASKS
 
 DESCRIPTION = """
-Autoencoders over REST: encode, decode, reconstruct, denoise, generate, interpolate.
+Autoencoders over REST: encode, decode, reconstruct, denoise, generate, interpolate, score.
 
 The body is the data, the query is the options. Send samples as JSON, as a `.npy` file or as images. The answer is JSON
 or, depending on `Accept`, a `.npy` file or a picture: one sample as an image, several as a grid. A body may be
@@ -132,6 +140,7 @@ def _all_paths(routes: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
     first = {path: methods for path, methods in routes.items() if path.startswith("/v1")}
     for path, methods in first.items():
         possible = codes(model="{model}" in path, version="{version}" in path, task=False, takes=None)
+        possible += DRIFT_CODES if path.endswith("/drift") else ()
         responses = methods["get"]["responses"]
         responses.pop("422", None)  # FastAPI's, which no route of /v1 gives
         responses.update(error_responses(possible))

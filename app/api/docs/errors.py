@@ -147,6 +147,7 @@ TASK_CODES = (
 )
 ROW_CODES = ("unsupported-media-type", "not-numbers", "ragged-rows", "empty-batch", "wrong-shape")
 SAMPLE_CODES = ("too-many-pixels", "too-many-parts", "out-of-range", "invalid-image")
+DRIFT_CODES = ("unsupported-task", "refused", "invalid-parameter")
 MEMORY_CODES = ("invalid-shared-memory", "refused", "internal-error")
 INFER_CODES = {*MODEL_CODES, *VERSION_CODES, *TASK_CODES, *ROW_CODES, *SAMPLE_CODES, *MEMORY_CODES} - {
     "unsupported-task",

@@ -50,7 +50,7 @@ def infer_operations(catalog: Catalog) -> dict[str, Operation]:
 
 def _task_operation(name: str, task: Task, catalog: Catalog, *, versioned: bool) -> Operation:
     able, example = catalog.able_to(name), example_model(catalog, name)
-    response_media = {kind for model in able for kind in response_types(model.takes_images, task.gives)} - {JSON}
+    response_media = {kind for model in able for kind in response_types(model.takes_images, task)} - {JSON}
     content = {JSON: {"schema": _ref(answer_name(name, task))}}
     content |= {kind: {"schema": BINARY} for kind in sorted(response_media or {NPY})}
     path = [_path_parameter("model", ModelName)]

@@ -10,6 +10,7 @@ from app.api.negotiation import FORM, JSON, NPY, expected_type, request_type
 from app.api.request_body import read_decompressed
 from app.api.state import State
 from app.arrays import Array, Samples
+from app.engine.checks import RowCheck
 from app.engine.offload import LoopLimit
 from app.engine.served import ServedModel
 from app.errors import EmptyBatch, InvalidInput
@@ -41,26 +42,26 @@ class BodyTypes(NamedTuple):
 
 
 async def read_array(
-    content: bytes, encoding: bytes | None, types: BodyTypes, name: str, model: ServedModel, state: State
+    content: bytes, encoding: bytes | None, types: BodyTypes, check: RowCheck, model: ServedModel, state: State
 ) -> Array:
     """
-    Return the checked rows of a body.
+    Return the rows of a body that passed a check of the model.
 
-    Raises UnsupportedMedia, TooManyRows, and what the encoding, the format and the model's checks raise.
+    Raises UnsupportedMedia, TooManyRows, and what the encoding, the format and the check raise.
     """
     if encoding is None:
-        size, limit, read = _reader(content, types, name, model, state)
+        size, limit, read = _reader(content, types, check, model, state)
         return read() if size <= limit else await state.offload.run_on_thread(read)
 
     def read_plain(content: bytes) -> Array:
-        return _reader(content, types, name, model, state)[2]()
+        return _reader(content, types, check, model, state)[2]()
 
     read = partial(read_decompressed, content, encoding, state, read_plain)
     return await state.offload.run(len(content), LoopLimit.DECOMPRESS_BYTES, read)
 
 
 def _reader(
-    content: bytes, types: BodyTypes, name: str, model: ServedModel, state: State
+    content: bytes, types: BodyTypes, check: RowCheck, model: ServedModel, state: State
 ) -> tuple[int, int, Callable[[], Array]]:
     """Return the size of the work of reading a body, its limit on the event loop, and the function that reads."""
     media_type, beginnings = expected_type(*types)
@@ -71,9 +72,9 @@ def _reader(
         return decoding_size(content, media_type), limit, partial(_read_image, content, media_type, model, state)
     if media_type == FORM:
         return len(content), NEVER_ON_LOOP, partial(_read_form, content, types.named or b"", model, state)
-    if model.takes_images and name == "samples" and media_type == JSON and holds_images(content):
+    if model.takes_images and check.name == "samples" and media_type == JSON and holds_images(content):
         return len(content), NEVER_ON_LOOP, partial(_read_json_images, content, model, state)
-    return len(content), LOOP_LIMITS[media_type], partial(_read_rows, content, media_type, name, model)
+    return len(content), LOOP_LIMITS[media_type], partial(_read_rows, content, media_type, check, model)
 
 
 async def check_no_body(content: bytes, encoding: bytes | None, state: State) -> None:
@@ -90,12 +91,13 @@ def check_empty(content: bytes) -> None:
         raise InvalidInput("expected no body; options go into the query, such as ?count=8&seed=1")
 
 
-def _read_rows(content: bytes, media_type: str, name: str, model: ServedModel) -> Array:
+def _read_rows(content: bytes, media_type: str, check: RowCheck, model: ServedModel) -> Array:
+    name = check.name
     if media_type == NPY and name == "samples":
-        return model.checks[name](read_npy(content, name, model.level_unit))
+        return check(read_npy(content, name, model.level_unit))
     table = model.manifest.input if model.has_features and name == "samples" and media_type == JSON else None
     rows = READERS[media_type](content, name, table) if table else READERS[media_type](content, name)
-    return model.checks[name](rows)
+    return check(rows)
 
 
 def _read_image(content: bytes, media_type: str, model: ServedModel, state: State) -> Samples:

@@ -12,10 +12,11 @@ from app.api.negotiation import choose_encoding, choose_response_type
 from app.api.request_body import read_body
 from app.api.state import State
 from app.api.v1.body import BodyTypes, check_no_body, read_array, request_types
-from app.api.v1.reply import check_objects, render, response_types
+from app.api.v1.reply import check_json_only, check_objects, render, response_types
 from app.engine.served import ServedModel
 from app.errors import UnsupportedTask
-from app.options import Options, parse_options
+from app.options import Options
+from app.parameters import parse_options
 from app.server.gate import EXCHANGE, Exchange
 from app.tasks import Task
 from app.times import now
@@ -33,8 +34,9 @@ class TaskEndpoint:
         self.routes = tuple(path.format(name) for path in ROUTES)
         """The templates of the task's paths: of the default version, and of any version."""
         self._defaults = task.options()
+        self._check = task.check
         self._request_types = {images: request_types(images, task.takes) for images in (False, True)}
-        self._response_types = {images: response_types(images, task.gives) for images in (False, True)}
+        self._response_types = {images: response_types(images, task) for images in (False, True)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request. Errors are raised for the gate."""
@@ -51,16 +53,16 @@ class TaskEndpoint:
         exchange.watched = exchange.watcher.add(receive)
         times.received = times.decoded = now()
         encoding = headers.get(b"content-encoding")
-        if task.takes:
+        if self._check:
             types = BodyTypes(headers.get(b"content-type"), self._request_types[model.takes_images])
-            rows = await read_array(content, encoding, types, task.takes, model, state)
+            rows = await read_array(content, encoding, types, model.checks[self._check], model, state)
             del content  # it is not needed any more; neither are the rows and the result while the client reads
             if model.adjusts and task.takes == "samples":
-                rows = await adjust(rows, model, exchange)
+                rows = await adjust(rows, model, exchange, task)
             times.decoded = now()
             exchange.rows = len(rows)
             if exchange.held or (options.answer_rows or len(rows)) > model.uncounted_rows:
-                outputs = ((task.gives, response_type),)
+                outputs = [(name, response_type) for name in task.computed]
                 hold_rows(exchange, rows.nbytes, options.answer_rows or len(rows), outputs, model)
             result = await task.function(model, options, rows)
             del rows
@@ -81,6 +83,8 @@ class TaskEndpoint:
         options = parse_options(self.task.options, _parse_query(query), "query")
         if options.gives_objects:
             check_objects(options, model, response_type)
+        elif options.json_only:
+            check_json_only(options, response_type)
         return options
 
     def _find_model(self, model: str, version: str | None = None) -> ServedModel:

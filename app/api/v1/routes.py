@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, FastAPI, Path
+from fastapi import APIRouter, Depends, FastAPI, Path, Query
 from starlette.routing import Route
 
 from app.api.state import CurrentState, State
 from app.api.v1.endpoint import TaskEndpoint
-from app.api.v1.schemas import ModelList, VersionProblem
+from app.api.v1.schemas import DriftReport, ExcessTest, ModelList, ShiftTest, UniformityTest, VersionProblem
 from app.engine.catalog import Catalog
+from app.engine.drift.uniformity import DEFAULT_ALPHA
 from app.engine.served import ServedModel
 from app.manifest import Manifest
 from app.tasks import TASKS
 
 ModelName = Annotated[str, Path(description="Name of a model, as GET /v1/models lists them.")]
 VersionNumber = Annotated[str, Path(description="A version of the model: a whole number from 1.")]
+Alpha = Annotated[float, Query(gt=0, lt=1, description="The level: of clean windows, at most this share is drift.")]
 
 router = APIRouter(prefix="/v1", tags=["models"])
 
@@ -65,6 +67,48 @@ async def list_versions(model: DefaultVersion, state: CurrentState) -> ModelList
 async def get_version(model: NamedVersion) -> Manifest:
     """Return the manifest of one version of a model."""
     return model.manifest
+
+
+@router.get(
+    "/models/{model}/drift", operation_id="get_drift", summary="Get the drift", response_model_exclude_none=True
+)
+def get_drift(model: DefaultVersion, state: CurrentState, alpha: Alpha = DEFAULT_ALPHA) -> DriftReport:
+    """
+    Compare the last scored rows of a model's default version with its calibration rows.
+
+    Every scored row counts, on all workers, through `/v1`, `/v2` and gRPC. Only counts of p-values are kept.
+    """
+    return drift_report(model.manifest, state, alpha)
+
+
+@router.get(
+    "/models/{model}/versions/{version}/drift",
+    operation_id="get_drift_version",
+    summary="Get the drift",
+    response_model_exclude_none=True,
+)
+def get_drift_version(model: NamedVersion, state: CurrentState, alpha: Alpha = DEFAULT_ALPHA) -> DriftReport:
+    """Compare the last scored rows of one version of a model with its calibration rows."""
+    return drift_report(model.manifest, state, alpha)
+
+
+def drift_report(manifest: Manifest, state: State, alpha: float) -> DriftReport:
+    """Return the report on the drift of a version. Raises Refused or UnsupportedTask."""
+    rows, drift = state.drift.measure(manifest)
+    assert manifest.scorer  # or it would be an unsupported task
+    return DriftReport(
+        model=manifest.name,
+        version=manifest.version,
+        window=state.drift.rows,
+        rows=rows,
+        calibration_rows=manifest.scorer.calibration_rows,
+        uniformity=UniformityTest(**drift.uniformity._asdict()) if drift else None,
+        shift=ShiftTest(**drift.shift._asdict()) if drift else None,
+        excess=ExcessTest(**drift.excess._asdict()) if drift else None,
+        p_value=drift.p_value if drift else None,
+        alpha=alpha,
+        drifting=drift is not None and drift.p_value < alpha,
+    )
 
 
 def task_endpoints(state: State) -> dict[str, TaskEndpoint]:

@@ -27,7 +27,7 @@ Item = TypeVar("Item")
 NonEmpty = Annotated[list[Item], Field(min_length=1)]
 FILE = WithJsonSchema({"type": "string", "format": "binary"})
 
-ANSWER_NAMES = {"reconstruct": "Reconstructions", "denoise": "Denoised"}
+ANSWER_NAMES = {"reconstruct": "Reconstructions", "denoise": "Denoised", "score": "Scores"}
 """Names of answers with further arrays; by default `<Task>Answer`."""
 
 
@@ -41,7 +41,12 @@ class OutputSamples(RootModel[NonEmpty[Row] | NonEmpty[Image] | NonEmpty[Volume]
     """Rows of numbers; images as [channel][row][column]; volumes; or rows by feature name."""
 
 
-ROWS: dict[RowKind, Any] = {"sample": OutputSamples, "latent vector": list[Row], "number": list[float]}
+ROWS: dict[RowKind, Any] = {
+    "sample": OutputSamples,
+    "latent vector": list[Row],
+    "number": list[float],
+    "truth value": list[bool],
+}
 """The JSON of an array, by the kind of its rows."""
 
 
@@ -110,6 +115,46 @@ class ModelList(BaseModel):
     )
 
 
+class UniformityTest(BaseModel):
+    """The Kolmogorov-Smirnov test of the window's scores and the calibration's."""
+
+    statistic: float = Field(description="The largest distance between their distribution functions.")
+    p_value: float
+
+
+class ShiftTest(BaseModel):
+    """The rank-sum test of the window's scores and the calibration's."""
+
+    probability: float = Field(
+        description="The probability that a row of the window is stranger than a calibration row; expected: about 0.5."
+    )
+    p_value: float
+
+
+class ExcessTest(BaseModel):
+    """The test of the number of small p-values, which a few anomalies among many other rows lead to."""
+
+    level: float = Field(description="The p-value up to which rows were counted, where the excess is least likely.")
+    share: float = Field(description="The share of the window's rows with such p-values; about `level` is expected.")
+    p_value: float = Field(description="The probability of as many, times the number of levels that were looked at.")
+
+
+class DriftReport(Answer):
+    """A comparison of the last scored rows with the calibration rows, by their p-values."""
+
+    window: int = Field(description="Rows of a full window: the last ones that were scored.")
+    rows: int = Field(description="Rows in the window now.")
+    calibration_rows: int = Field(description="The rows that they are compared with.")
+    uniformity: UniformityTest | None = Field(None, description="Absent until the window has 100 rows.")
+    shift: ShiftTest | None = Field(None, description="Absent until the window has 100 rows.")
+    excess: ExcessTest | None = Field(None, description="Absent until the window has 100 rows.")
+    p_value: float | None = Field(
+        None, description="The smallest p-value of the tests, times three; absent until the window has 100 rows."
+    )
+    alpha: float = Field(description="A p-value below it is drift.")
+    drifting: bool = Field(description="True if the p-value is below alpha.")
+
+
 class Health(BaseModel):
     """The result of a probe."""
 
@@ -134,7 +179,7 @@ def _answer_model(name: str, task: Task) -> type[BaseModel]:
     for extra in task.extras:
         kind = ROWS[ARRAYS[extra].row]
         description = ARRAYS[extra].description
-        optional = extra in task.echoes
+        optional = extra in task.echoes or extra in task.optional
         fields[extra] = (
             (kind | None, Field(None, description=description)) if optional else (kind, Field(description=description))
         )

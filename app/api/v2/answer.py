@@ -33,7 +33,7 @@ async def answer_query(query: Query, entry: Entry, exchange: Exchange, state: St
     times = exchange.times
     arrays = query.arrays if query.images is None else (await _read_images(entry, query.images, state),)
     if entry.served.adjusts and entry.task.takes == "samples":
-        arrays = (await adjust(arrays[0], entry.served, exchange),)
+        arrays = (await adjust(arrays[0], entry.served, exchange, entry.task),)
     times.decoded = now()
     exchange.rows = len(arrays[0]) if arrays else 0
     rows = query.options.answer_rows or exchange.rows
@@ -60,9 +60,9 @@ async def _read_images(entry: Entry, tensor: Tensor, state: State) -> Samples:
     size = decoding_size(images[0], media_type(images[0])) if len(images) == 1 else UNKNOWN_SIZE
     read = partial(read_images, images, expected, state.settings.max_pixels)
     samples = await state.offload.run(size, LoopLimit.READ_IMAGE_SIZE, read)
-    return samples if expected.levels is None else entry.served.checks["samples"](samples)
+    return samples if expected.levels is None else entry.served.checks[entry.check or "samples"](samples)
 
 
 def _hold(exchange: Exchange, arrays: tuple[Array, ...], rows: int, entry: Entry, query: Query) -> None:
-    outputs = [(name, OCTETS if binary else JSON) for name, binary in query.outputs.items()]
+    outputs = [(entry.arrays[name], OCTETS if binary else JSON) for name, binary in query.outputs.items()]
     hold_rows(exchange, sum([array.nbytes for array in arrays]), rows, outputs, entry.served)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from app.api.state import State
-from app.arrays import ARRAYS
+from app.arrays import ARRAYS, tensor_name
 from app.distribution import installed_version
 from app.engine.catalog import Catalog
 from app.engine.served import ServedModel
@@ -57,8 +57,11 @@ def describe_tensors(task: Task, manifest: Manifest) -> tuple[list[TensorDescrip
     if task.takes:
         rows = -1 if task.rows is None else task.rows
         inputs = [TensorDescription(task.takes, "FP32", (rows, *ARRAYS[task.takes].row_shape(manifest)))]
-    names = (task.gives, *task.extras)
-    return inputs, [TensorDescription(name, "FP32", (-1, *ARRAYS[name].row_shape(manifest))) for name in names]
+    outputs = [
+        TensorDescription(tensor_name(name), ARRAYS[name].datatype, (-1, *ARRAYS[name].row_shape(manifest)))
+        for name in (task.gives, *task.extras)
+    ]
+    return inputs, outputs
 
 
 class Entry:
@@ -67,11 +70,13 @@ class Entry:
     def __init__(self, task_name: str, served: ServedModel, versions: list[str]) -> None:
         self.task_name = task_name
         self.task: Task = TASKS[task_name]
+        self.check = self.task.check
         self.served = served
         self.name = f"{served.manifest.name}.{task_name}"
         self.version = str(served.manifest.version)
         self.inputs, self.outputs = describe_tensors(self.task, served.manifest)
-        self.output_names = tuple(output.name for output in self.outputs)
+        self.arrays = {tensor_name(name): name for name in (self.task.gives, *self.task.extras)}
+        """The name of each output's array in the result of the task."""
         self.takes_images = served.takes_images and self.task.takes == "samples"
         self.defaults = self.task.options()
         self._requests = served.requests[task_name]

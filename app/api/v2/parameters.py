@@ -13,13 +13,14 @@ from app.errors import MAX_REPEATED_CHARACTERS, InvalidInput, InvalidParameter, 
 from app.formats.open_inference import InferenceRequest
 from app.formats.tensors import Tensor
 from app.inputs import VectorInput
-from app.options import Options, parse_options
+from app.options import Options
+from app.parameters import parse_options
 from app.tasks import TASKS
 
 TIMEOUT = "timeout"
 OPTION_NAMES = frozenset(name for task in TASKS.values() for name in task.options.model_fields) | {TIMEOUT}
 """Parameters that have a meaning here. A task refuses those that are not its own."""
-RENDERING = frozenset({"columns", "scale", "rows"})
+RENDERING = frozenset({"columns", "scale", "rows", "attribution", "heat"})
 """Options of the form of an answer of /v1. Answers of /v2 are tensors, which have no other form."""
 MAX_PARAMETERS = 32
 MAX_PARAMETER_NAME_LENGTH = 60

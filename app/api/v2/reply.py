@@ -9,19 +9,16 @@ from typing import Any
 from app.api.negotiation import JSON, OCTETS
 from app.api.state import State
 from app.api.v2.models import Entry
-from app.api.v2.query import Query
+from app.api.v2.query import Outputs, Query, find_outputs
 from app.arrays import Array
 from app.engine.offload import LoopLimit
 from app.formats.compression import ENCODINGS, compress
 from app.formats.open_inference import write_answer
-from app.formats.shared_memory import Form, WriteShared
+from app.formats.shared_memory import WriteShared
 from app.server.gate import Headers
 from app.tasks import Result
 
 HEADER_LENGTH = b"inference-header-content-length"
-
-Outputs = list[tuple[str, Array, Form]]
-"""Name, array and form of each output."""
 
 
 async def render(
@@ -30,13 +27,9 @@ async def render(
     """
     Return the headers and the body of an answer.
 
-    It has the wanted outputs, in their order, each as bytes or not. Outputs that repeat the input are the request's
-    `inputs` if the result lacks them. The body is compressed if there is an encoding.
+    It has the wanted outputs, in their order, each as bytes or not. The body is compressed if there is an encoding.
     """
-    arrays = {entry.task.gives: result.array, **result.extras}
-    for name in entry.task.echoes:
-        arrays.setdefault(name, *inputs)
-    outputs = [(name, arrays[name], binary) for name, binary in query.outputs.items()]
+    outputs = find_outputs(entry, query, result, inputs)
     head: dict[str, Any] = {"model_name": entry.name, "model_version": entry.version}
     if query.id is not None:
         head["id"] = query.id

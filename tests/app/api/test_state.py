@@ -29,9 +29,9 @@ def test_workers_share_the_cores_unless_threads_are_set(
 
 def test_every_version_is_served_with_the_tasks_that_it_supports(tiny_state: State) -> None:
     assert {model.manifest.name: model.tasks for model in tiny_state.catalog} == {
-        "tiny-ae": ("encode", "decode", "reconstruct", "interpolate"),
+        "tiny-ae": ("encode", "decode", "reconstruct", "interpolate", "score"),
         "tiny-sdae": ("encode", "decode", "reconstruct", "denoise", "interpolate"),
-        "tiny-table": ("encode", "decode", "reconstruct", "interpolate"),
+        "tiny-table": ("encode", "decode", "reconstruct", "interpolate", "score"),
         "tiny-vae": ("encode", "decode", "reconstruct", "generate", "interpolate"),
     }
     for model in tiny_state.catalog.all_versions():

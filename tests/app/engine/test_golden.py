@@ -79,6 +79,37 @@ def test_a_prior_must_give_its_golden_draws(
 
 
 @pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"score": np.array([0, 4, 1])}, "score differ from those that were stored"),
+        ({"p_value": np.array([1, 0.3, 0.5])}, "p_value differ from those that were stored"),
+        ({"attribution": np.zeros((3, 1, 2, 2))}, "attribution differ from those that were stored"),
+        ({"score": None}, "golden.npz lacks score"),
+        ({"p_value": None, "attribution": None}, "golden.npz lacks attribution, p_value"),
+        ({"score": np.zeros((3, 1))}, "score: expected numbers of shape"),
+    ],
+)
+def test_a_scorer_must_give_its_golden_outputs(
+    tmp_path: Path, changes: dict[str, npt.NDArray[np.float64] | None], reason: str
+) -> None:
+    folder = tiny.write_version(tmp_path, labels=LABELS, scorer=True)
+    load_version(folder, "tiny", 1)
+    arrays = {**read_golden(folder, Manifest.read(folder)), **changes}
+    np.savez(folder / GOLDEN, allow_pickle=False, **{name: rows for name, rows in arrays.items() if rows is not None})
+    tiny.write_manifest(folder, "tiny", 1, "autoencoder", labels=LABELS)
+    with pytest.raises(InvalidModel, match=reason):
+        load_version(folder, "tiny", 1)
+
+
+def test_a_golden_p_value_may_differ_by_one_calibration_row(tmp_path: Path) -> None:
+    folder = tiny.write_version(tmp_path, scorer=True)
+    arrays = read_golden(folder, Manifest.read(folder))
+    np.savez(folder / GOLDEN, allow_pickle=False, **{**arrays, "p_value": np.array([1, 0.4, 0.8])})
+    tiny.write_manifest(folder, "tiny", 1, "autoencoder")
+    load_version(folder, "tiny", 1)  # does not raise
+
+
+@pytest.mark.parametrize(
     ("labels", "reason"),
     [
         (np.array([0, 0, 2]), "reconstructions differ from those that were stored"),

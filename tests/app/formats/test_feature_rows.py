@@ -93,6 +93,14 @@ def test_rows_become_objects_with_the_text_of_the_largest_feature() -> None:
     ]
 
 
+def test_attributions_of_one_hot_features_are_added_up_for_their_column() -> None:
+    array = np.array([[1.5, 0.25, 0.75, 1], [2, 0, 0, 0.5]], np.float32)
+    assert FeatureRows(TABLE).write_sums(array) == [
+        {"age": 1.5, "colour": 1, "tame": 1},
+        {"age": 2, "colour": 0, "tame": 0.5},
+    ]
+
+
 def test_other_bodies_are_left_to_the_reader_of_arrays() -> None:
     rows = FeatureRows(TABLE)
     assert rows.read("text", "samples") == "text"

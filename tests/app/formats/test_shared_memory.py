@@ -196,3 +196,4 @@ def test_numbers_are_written_as_bytes(regions: Regions, memory: SharedMemory) ->
         "shared_memory_byte_size": 16,
     }
     assert np.frombuffer(content(memory), "<f4")[10:14].tolist() == [1, 3, 2, 4]
+    assert write_span(np.array([True, False]), Span("part", 0, 2), regions.write)["shared_memory_byte_size"] == 2

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from app.arrays import Rows
 from app.errors import (
     EmptyBatch,
     InvalidInput,
@@ -21,6 +22,7 @@ from app.errors import (
     TooManyRows,
 )
 from app.formats import json_body
+from app.formats.tensors import output_bytes, output_datatype
 from tests.helpers.inference import NUMPY_TYPES, assert_refused, binary_input, json_input, only_input, read
 
 
@@ -198,3 +200,15 @@ def test_invalid_tensors_are_refused_with_the_reason(
 ) -> None:
     monkeypatch.setattr(json_body, "HAS_SIMDJSON", simdjson and json_body.HAS_SIMDJSON)
     assert_refused(document, blobs, error, message)
+
+
+@pytest.mark.parametrize(
+    ("values", "datatype", "content"),
+    [
+        (np.array([[1, 2], [3, 4]], np.float32).T, "FP32", np.array([1, 3, 2, 4], "<f4").tobytes()),
+        (np.array([True, False]), "BOOL", b"\x01\x00"),
+    ],
+)
+def test_outputs_are_numbers_or_booleans(values: Rows, datatype: str, content: bytes) -> None:
+    assert output_datatype(values) == datatype
+    assert output_bytes(values) == content

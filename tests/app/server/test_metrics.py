@@ -7,7 +7,6 @@ import itertools
 import os
 import signal
 import threading
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from app.server.gate import Gate
 from app.server.lifecycle import Lifecycle
 from app.server.metrics import ROWS, SECONDS, Metrics, server_timing
 from tests.helpers.metrics import Samples, parse, scrape, total
-from tests.helpers.process import serving
+from tests.helpers.process import serving, wait_for_workers
 from tests.helpers.v1 import LATENT, SAMPLE
 
 ENCODE = "/v1/models/tiny-ae/encode"
@@ -178,14 +177,6 @@ def test_labels_are_templates_and_served_names(
     counts = {code: count(code) for code in (200, 400, 404, 405, 422)}
     status = client.request(method, path, json=body).status_code
     assert count(status) == counts[status] + 1
-
-
-def wait_for_workers(count: int, log: list[str]) -> None:
-    """Wait until so many processes serve."""
-    deadline = time.monotonic() + 60
-    while sum("Application startup complete" in line for line in list(log)) < count:
-        assert time.monotonic() < deadline, log
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("workers", [2, 4])

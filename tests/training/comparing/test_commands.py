@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from app.manifest import Manifest
 from tests.helpers import tiny
 from training.__main__ import main
 from training.cli import build_parser
 from training.comparing.commands import choose_configs
-from training.config import Config
+from training.config import Config, load_config
 from training.errors import InvalidConfiguration
 
 
@@ -40,6 +41,16 @@ def test_all_configurations_get_the_rows_and_the_seed_of_the_first() -> None:
     assert first.data == second.data
     assert first.data.validation == 0.2
     assert first.network != second.network
+
+
+def test_a_conditional_model_among_the_configurations_leaves_all_without_a_scorer(tmp_path: Path) -> None:
+    """They share the rows, and a conditional model leaves none for the calibration."""
+    assert {config.scorer.kind for config in chosen("digits-ae", "digits-vae").values()} == {"auto"}
+    config = load_config("digits-vae").model_dump(mode="json")
+    config["objective"]["conditional"] = True
+    (tmp_path / "conditional.yaml").write_text(yaml.safe_dump(config))
+    configs = chosen("digits-ae", str(tmp_path / "conditional.yaml"))
+    assert {config.scorer.kind for config in configs.values()} == {"none"}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from training.config import BUNDLED, Config, bundled_configs, load_config
+from training.config import BUNDLED, Config, bundled_configs, load_config, with_later_sections
 from training.errors import InvalidConfiguration
 
 MODELS = ["mnist-ae", "mnist-ae-2d", "mnist-sdae", "mnist-vae", "mnist-vae-2d"]
@@ -59,3 +59,22 @@ def test_the_error_for_an_unknown_name_lists_the_bundled_ones() -> None:
 def test_a_configuration_survives_the_manifest() -> None:
     config = load_config("mnist-sdae")
     assert Config.model_validate(config.model_dump(mode="json")) == config
+
+
+def test_a_stored_configuration_from_before_scorers_has_none(tmp_path: Path) -> None:
+    document = load_config("digits-ae").model_dump(mode="json")
+    assert document.pop("scorer")["kind"] == "auto"
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(document))
+    assert load_config(str(path)).scorer.kind == "auto"
+    assert load_config(str(path), is_stored=True).scorer.kind == "none"
+    assert with_later_sections({"scorer": {"kind": "auto"}}) == {"scorer": {"kind": "auto"}}
+
+
+def test_only_configurations_whose_decoder_takes_labels_are_conditional() -> None:
+    config = load_config("digits-vae")
+    assert not config.is_conditional
+    assert config.model_copy(
+        update={"objective": config.objective.model_copy(update={"conditional": True})}
+    ).is_conditional
+    assert not load_config("digits-ae").is_conditional

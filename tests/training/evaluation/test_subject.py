@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.engine.autoencoder import Posterior
 from app.engine.repository import load_version
+from app.engine.results import Posterior
 from app.inputs import ImageInput, ValueRange, VectorInput
 from app.manifest import Manifest
 from tests.helpers import tiny

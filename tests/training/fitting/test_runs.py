@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from tests.helpers.configurations import bundled_config
 from training.config import Config
@@ -58,6 +59,12 @@ def test_a_run_is_not_overwritten(digits: DataSet, tmp_path: Path) -> None:
         fit(short_config(seed=1), digits, folder, resume=True, accelerator="cpu")
     remove(folder)
     assert not folder.exists()
+
+
+def test_a_run_from_before_scorers_is_read_without_one(tmp_path: Path) -> None:
+    document = short_config().model_dump(mode="json", exclude={"scorer"})
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(document))
+    assert read_config(tmp_path).scorer.kind == "none"
 
 
 def test_a_folder_of_other_files_is_left_as_it_is(tmp_path: Path, digits: DataSet) -> None:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from app.arrays import Latents
-from app.engine.autoencoder import Posterior
+from app.engine.results import Posterior
 from app.manifest import Measurement
 from training.config import Binarisation
 from training.evaluation.measures.columns import find_ruinous_column

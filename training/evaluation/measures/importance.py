@@ -9,7 +9,7 @@ import time
 import numpy as np
 
 from app.arrays import Labels, Latents, Samples
-from app.engine.autoencoder import Posterior
+from app.engine.results import Posterior
 from training.evaluation.measures.densities import log_density
 from training.evaluation.measures.targets import Targets
 from training.evaluation.metrics import Doubles

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.arrays import Samples
-from app.engine.autoencoder import Posterior
+from app.engine.results import Posterior
 from training.config import Binarisation
 from training.errors import InvalidConfiguration
 from training.evaluation.subject import Subject, join_posteriors

@@ -18,13 +18,13 @@ from google.protobuf.message import DecodeError
 from app.api.state import State
 from app.api.v2.grpc import open_inference_pb2 as pb
 from app.api.v2.models import Entry
-from app.api.v2.query import Query
+from app.api.v2.query import Outputs, Query, find_outputs
 from app.arrays import Array
 from app.engine.offload import LoopLimit
 from app.errors import MAX_REPEATED_CHARACTERS, InvalidInput, MalformedBody, NotNumbers
 from app.formats.open_inference import MAX_TENSORS, InferenceRequest, read_described
-from app.formats.shared_memory import REGION, Form, ReadShared, Span, WriteShared, write_span
-from app.formats.tensors import BYTES, DTYPES
+from app.formats.shared_memory import REGION, ReadShared, Span, WriteShared, write_span
+from app.formats.tensors import BYTES, DTYPES, output_bytes, output_datatype
 from app.tasks import Result
 
 CONTENTS = {
@@ -123,17 +123,14 @@ def _describe(item: Any, sizes: Iterator[int], typed: bool) -> dict[str, Any]:
 
 async def render_message(result: Result, entry: Entry, query: Query, inputs: tuple[Array, ...], state: State) -> bytes:
     """Return the message of an answer, with the wanted outputs in their order."""
-    arrays = {entry.task.gives: result.array, **result.extras}
-    for name in entry.task.echoes:
-        arrays.setdefault(name, *inputs)
-    outputs = [(name, arrays[name], form) for name, form in query.outputs.items()]
+    outputs = find_outputs(entry, query, result, inputs)
     write = partial(write_message, entry, query.id, result.seed, outputs, state.regions.write)
     limit = LoopLimit.WRITE_BINARY_NUMBERS if all(query.outputs.values()) else LoopLimit.WRITE_JSON_NUMBERS
     return await state.offload.run(sum([array.size for _, array, _ in outputs]), limit, write)
 
 
 def write_message(
-    entry: Entry, id_: str | None, seed: int | None, outputs: list[tuple[str, Array, Form]], write_shared: WriteShared
+    entry: Entry, id_: str | None, seed: int | None, outputs: Outputs, write_shared: WriteShared
 ) -> bytes:
     """Return the bytes of an answer, with the name, the numbers and the form of each output."""
     message = pb.ModelInferResponse(model_name=entry.name, model_version=entry.version, id=id_ or "")
@@ -141,7 +138,7 @@ def write_message(
         message.parameters["seed"].int64_param = seed
     raws = any(form is True for _, _, form in outputs)
     for name, values, form in outputs:
-        output = message.outputs.add(name=name, datatype="FP32", shape=values.shape)
+        output = message.outputs.add(name=name, datatype=output_datatype(values), shape=values.shape)
         if isinstance(form, Span):
             for parameter, value in write_span(values, form, write_shared).items():
                 choice = "string_param" if isinstance(value, str) else "int64_param"
@@ -149,8 +146,8 @@ def write_message(
             if raws:  # keeps the places of the others
                 message.raw_output_contents.append(b"")
         elif form:
-            message.raw_output_contents.append(np.ascontiguousarray(values, "<f4").tobytes())
+            message.raw_output_contents.append(output_bytes(values))
         else:
-            output.contents.fp32_contents.extend(values.reshape(-1).tolist())
+            getattr(output.contents, CONTENTS[output.datatype]).extend(values.reshape(-1).tolist())
     content: bytes = message.SerializeToString()
     return content

@@ -31,7 +31,7 @@ def test_pictures_are_documented_as_binary(document: dict[str, Any]) -> None:
         response = operation["responses"]["200"]["content"]
         assert ("image/png" in response) == (task != "encode")
         request = operation.get("requestBody", {}).get("content", {})
-        assert ("image/png" in request) == (task in ("encode", "reconstruct", "denoise"))
+        assert ("image/png" in request) == (task in ("encode", "reconstruct", "denoise", "score"))
     assert response["image/png"]["schema"] == {"type": "string", "format": "binary"}
 
 

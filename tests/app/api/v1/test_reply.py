@@ -14,6 +14,7 @@ from app.api.v1.reply import response_types
 from app.formats.json_answer import MIN_DECIMAL_NUMBERS, write_object
 from app.main import create_app
 from app.settings import Settings
+from app.tasks import TASKS
 from tests.helpers.npy import NPY, loaded, saved
 from tests.helpers.v1 import ACCEPT_PNG, SAMPLE, grey_png, png_pixels
 
@@ -70,15 +71,19 @@ def test_an_npy_answer_has_its_seed_in_a_header(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("draws_images", "name", "types"),
+    ("draws_images", "task", "types"),
     [
-        (True, "samples", ("application/json", NPY, "image/png")),
-        (True, "latents", ("application/json", NPY)),
-        (False, "samples", ("application/json", NPY)),
+        (True, "decode", ("application/json", NPY, "image/png")),
+        (True, "score", ("application/json", NPY, "image/png")),
+        (True, "encode", ("application/json", NPY)),
+        (False, "decode", ("application/json", NPY)),
+        (False, "score", ("application/json", NPY)),
     ],
 )
-def test_only_samples_of_image_models_can_be_pictures(draws_images: bool, name: str, types: tuple[str, ...]) -> None:
-    assert response_types(draws_images, name) == types
+def test_only_samples_and_heat_maps_of_image_models_can_be_pictures(
+    draws_images: bool, task: str, types: tuple[str, ...]
+) -> None:
+    assert response_types(draws_images, TASKS[task]) == types
 
 
 def test_the_supported_answers_are_listed(client: TestClient) -> None:

@@ -13,6 +13,7 @@ from app.api.v2.query import Query, read_query, wanted_outputs
 from app.errors import InvalidInput, TooManyRows, WrongShape
 from app.formats.open_inference import InferenceRequest
 from app.formats.tensors import Tensor
+from app.options import DecodeOptions
 
 SAMPLES = np.array([[0.25, 0.75, 0.5, 0]], np.float32)
 
@@ -56,6 +57,8 @@ def test_parameters_are_options_and_a_time_limit(entry: Entry) -> None:
 
 def test_wanted_outputs_keep_their_order_and_must_exist(entry: Entry) -> None:
     wanted = {"errors": False, "samples": True}
-    assert list(wanted_outputs(entry, request(SAMPLES, outputs=wanted)).items()) == list(wanted.items())
+    assert list(wanted_outputs(entry, request(SAMPLES, outputs=wanted), DecodeOptions()).items()) == list(
+        wanted.items()
+    )
     with pytest.raises(InvalidInput, match="outputs: expected samples or errors, got 'latents'"):
-        wanted_outputs(entry, request(SAMPLES, outputs={"latents": True}))
+        wanted_outputs(entry, request(SAMPLES, outputs={"latents": True}), DecodeOptions())

@@ -168,6 +168,16 @@ def test_results_are_written_raw_or_typed(entry: Entry) -> None:
     assert (message.id, dict(message.parameters)) == ("", {})
 
 
+def test_verdicts_are_written_as_booleans(entry: Entry) -> None:
+    verdicts = np.array([True, False])
+    for raw in (True, False):
+        content = write_message(entry, None, None, [("anomalous", verdicts, raw)], refuse)
+        message = pb.ModelInferResponse.FromString(content)
+        assert message.outputs[0].datatype == "BOOL"
+        assert list(message.raw_output_contents) == ([b"\x01\x00"] if raw else [])
+        assert list(message.outputs[0].contents.bool_contents) == ([] if raw else [True, False])
+
+
 def test_outputs_in_shared_memory_keep_the_places_of_the_others(entry: Entry) -> None:
     numbers, written = np.array([1, 2], np.float32), []
     outputs: list[Any] = [("samples", numbers, Span("region", 8, 64)), ("errors", numbers, True)]

@@ -1,0 +1,104 @@
+"""Write a calibrated scorer into a version's folder: graph, golden samples, and the manifest's entry."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import torch
+
+from app.arrays import Rows, Samples
+from app.engine.autoencoder import Autoencoder
+from app.engine.process import available_cores
+from app.engine.scorer import OUTPUTS
+from app.engine.session import open_session
+from app.importing.tidy import Tolerance
+from app.manifest import DECODER, ENCODER, GOLDEN, SCORER, FileDigest, Manifest, TaskName
+from app.scorers import FittedScorer
+from training.config import ScorerConfig
+from training.data.dataset import DataSet
+from training.errors import ExportError
+from training.evaluation.subject import Subject
+from training.exporting.graphs import PARITY_BATCHES, PARITY_TOLERANCE, check_graph, export_graph
+from training.scorers.compose import compose_scorer
+from training.scorers.fit import fit_scorer, fitted_rows
+from training.scorers.graph import ScorerGraph
+
+
+def add_scorer_graph(
+    folder: Path,
+    draft: Manifest,
+    data: DataSet,
+    options: ScorerConfig,
+    seed: int,
+    tolerance: Tolerance = PARITY_TOLERANCE,
+) -> Manifest:
+    """
+    Fit a scorer to the pair in a folder, write it there, and return the manifest with it.
+
+    Raises DataError if the data do not fit, and ExportError if the graph differs from torch.
+    """
+    model = Autoencoder.open(folder, draft, threads=available_cores())
+    subject = Subject.of(model, data, seed)
+    graph = fit_scorer(subject, data, options, seed)
+    write_graph(graph, draft, folder)
+    samples = data.test.take(np.arange(max(PARITY_BATCHES)) % len(data.test)).in_users_units()
+    for rows in (samples, *((samples[:size]) for size in PARITY_BATCHES)):
+        check_parity(graph, model, folder, rows, tolerance)
+    _write_golden(graph, model, folder)
+    train, validation = map(len, fitted_rows(subject, data, seed))
+    scorer = FittedScorer(
+        parts=graph.parts,
+        bank_rows=len(graph.nearest.bank),
+        calibration_rows=len(graph.calibration),
+        fitted_on=f"{train} training and {validation} validation rows of {data.name}, calibrated on "
+        f"{len(graph.calibration)} others",
+    )
+    tasks = tuple(task for task in get_args(TaskName) if task in (*draft.tasks, "score"))
+    files = {**draft.files, **{name: FileDigest.of(folder / name) for name in (SCORER, GOLDEN)}}
+    return draft.model_copy(update={"format": 2, "scorer": scorer, "tasks": tasks, "files": files})
+
+
+def write_graph(graph: ScorerGraph, manifest: Manifest, folder: Path) -> None:
+    """Write scorer.onnx beside the pair that it contains. Raises ExportError."""
+    shape = manifest.input_shape
+    example = {
+        "samples": torch.rand(2, *shape),
+        "latents": torch.rand(2, manifest.latent_dim),
+        "reconstructions": torch.rand(2, *shape),
+    }
+    with tempfile.TemporaryDirectory() as temporary:
+        head = Path(temporary) / "head.onnx"
+        export_graph(graph, example, OUTPUTS, head)
+        compose_scorer(folder / ENCODER, folder / DECODER, head, folder / SCORER)
+    check_graph(folder / SCORER)
+
+
+def check_parity(graph: ScorerGraph, model: Autoencoder, folder: Path, samples: Samples, tolerance: Tolerance) -> None:
+    """Raise ExportError if scorer.onnx differs from torch; a p-value may differ by a step, where scores are close."""
+    answers = open_session(folder / SCORER, threads=1).run(list(OUTPUTS), {"samples": samples})
+    step = 1 / (len(graph.calibration) + 1)
+    for name, answer, expected in zip(OUTPUTS, answers, scored(graph, model, samples), strict=True):
+        difference = np.abs(answer - expected).max()
+        slack = step if name == "p_value" else 0.0
+        if not tolerance.allows(float(difference) - slack, expected):
+            raise ExportError(f"{SCORER}: torch and onnxruntime differ by {difference:.2g} in {name}")
+
+
+def scored(graph: ScorerGraph, model: Autoencoder, samples: Samples) -> tuple[Rows, ...]:
+    """Return torch's score, p-value and attribution for what a pair makes of samples."""
+    latents = model.encode(samples)
+    with torch.no_grad():
+        outputs = graph(*map(torch.from_numpy, (samples, latents, model.decode(latents))))
+    return tuple(output.numpy() for output in outputs)
+
+
+def _write_golden(graph: ScorerGraph, model: Autoencoder, folder: Path) -> None:
+    """Add the scorer's outputs for the golden samples to them."""
+    with np.load(folder / GOLDEN, allow_pickle=False) as archive:
+        golden: Mapping[str, Rows] = {name: archive[name] for name in archive.files}
+    outputs = dict(zip(OUTPUTS, scored(graph, model, golden["samples"].astype(np.float32)), strict=True))
+    np.savez_compressed(folder / GOLDEN, allow_pickle=False, **{**golden, **outputs})

@@ -1,0 +1,127 @@
+"""The parts of a score as networks of a sample's features; a larger value is stranger."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from training.priors.mixture import Mixture
+from training.scorers.features import Features
+
+MIN_RELATIVE_DEVIATION = 0.1
+"""Deviation of a latent, relative to the largest, below which it is not enlarged: noise would decide the distances."""
+ROUNDING = 1e-6
+"""Share of the squared lengths of two rows that rounding may add to their squared distance, which is taken off."""
+PRIOR_ROWS = 5.0
+"""Rows for which the mean error of all numbers counts in the expected error of one."""
+
+
+class ReconstructionError(nn.Module):
+    """The mean over the numbers of a sample of the squared error, divided by that of held-out rows."""
+
+    expected: Tensor
+
+    def __init__(self, held_out: Features) -> None:
+        super().__init__()
+        errors = (held_out.x - held_out.reconstructions).double().square()
+        mean, rows = errors.mean(dim=0, keepdim=True), len(errors)
+        overall = mean.mean().clamp(min=1e-12)
+        expected = (rows * mean + PRIOR_ROWS * overall) / (rows + PRIOR_ROWS)
+        self.register_buffer("expected", expected.float())
+
+    def forward(self, features: Features) -> Tensor:
+        """Return the standardised squared error of each number. Shape: (B, *input_shape)."""
+        return (features.x - features.reconstructions).square() / self.expected
+
+
+class NearestRow(nn.Module):
+    """
+    The distances to the nearest row of a bank, by two scalings of the numbers.
+
+    Of samples, one scaling divides each number by its standard deviation, the other by its range. Of latents, one
+    divides by the standard deviation, the other leaves them as they are.
+    """
+
+    bank: Tensor
+    shift: Tensor
+    scalings: Tensor
+
+    def __init__(self, rows: Features, chosen: Tensor) -> None:
+        super().__init__()
+        numbers = rows.coordinates.double()
+        deviation = numbers.std(dim=0, correction=0)
+        if rows.has_small_samples:
+            extent = numbers.amax(dim=0) - numbers.amin(dim=0)
+            scalings = [_inverse(deviation), _inverse(extent)]
+        else:
+            floor = MIN_RELATIVE_DEVIATION * deviation.max()
+            scalings = [_inverse(deviation.maximum(floor)), torch.ones_like(deviation)]
+        self.register_buffer("shift", numbers.mean(dim=0).float())
+        self.register_buffer("scalings", torch.stack(scalings).float())
+        self.register_buffer("bank", rows.coordinates[chosen] - self.shift)
+
+    def forward(self, features: Features) -> tuple[Tensor, ...]:
+        """Return the distance by each scaling. Shape: (B,) each."""
+        numbers = features.coordinates
+        return tuple(self.distances(numbers, index).amin(dim=1) for index in range(len(self.scalings)))
+
+    def distances(self, numbers: Tensor, index: int) -> Tensor:
+        """Return the distance of each row to each row of the bank by one scaling. Shape: (B, F) -> (B, N)."""
+        scaling = self.scalings[index]
+        rows, bank = (numbers - self.shift) * scaling, self.bank * scaling
+        lengths = rows.square().sum(dim=1, keepdim=True) + bank.square().sum(dim=1)
+        return (lengths - 2 * rows @ bank.T - ROUNDING * lengths).clamp(min=0).sqrt()
+
+    def among_themselves(self, index: int, rows_per_chunk: int = 512) -> Tensor:
+        """Return the distance of each row of the bank to the nearest other one. Shape: (N,)."""
+        nearest = []
+        for start in range(0, len(self.bank), rows_per_chunk):
+            numbers = self.bank[start : start + rows_per_chunk] + self.shift
+            distances = self.distances(numbers, index)
+            own = torch.arange(len(numbers))
+            distances[own, start + own] = math.inf
+            nearest.append(distances.amin(dim=1))
+        return torch.cat(nearest)
+
+
+class Surprise(nn.Module):
+    """-log p in nats, of samples or latents that follow a mixture of Gaussians. Shape: (B, D) -> (B,)."""
+
+    shift: Tensor
+    scale: Tensor
+    means: Tensor
+    factors: Tensor
+    constants: Tensor
+
+    def __init__(self, mixture: Mixture) -> None:
+        super().__init__()
+        (part,) = mixture.parts
+        dimension = part.means_.shape[1]
+        factors = part.precisions_cholesky_
+        if factors.ndim == 2:
+            factors = np.stack([np.diag(row) for row in factors])
+        diagonals = np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
+        constants = np.log(part.weights_) + diagonals - 0.5 * dimension * np.log(2 * np.pi)
+        self.dimension = dimension
+        self._keep("shift", mixture.scale.shift)
+        self._keep("scale", np.where(mixture.scale.deviation > 0, mixture.scale.deviation, 1.0))
+        self._keep("factors", factors.transpose(1, 0, 2).reshape(dimension, -1))
+        self._keep("means", np.einsum("kd,kde->ke", part.means_, factors).reshape(-1))
+        self._keep("constants", constants - mixture.scale.log_volume)
+
+    def forward(self, features: Features) -> Tensor:
+        """Return the surprise at each row."""
+        rows = (features.coordinates - self.shift) / self.scale
+        steps = (rows @ self.factors - self.means).view(-1, len(self.constants), self.dimension)
+        return -(self.constants - 0.5 * steps.square().sum(dim=2)).logsumexp(dim=1)
+
+    def _keep(self, name: str, numbers: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> None:
+        self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(numbers, np.float32)))
+
+
+def _inverse(scale: Tensor) -> Tensor:
+    """Return 1 / scale; a number that never varies keeps its unit."""
+    return torch.where(scale > 0, 1 / torch.where(scale > 0, scale, 1.0), 1.0)
