@@ -60,9 +60,8 @@ def evaluate(
     measurements = [measure_reconstruction(subject, pca, untrained, active)]
     if latents := measure_latents(subject, pca, untrained):
         measurements.append(latents)
-    if "denoise" in model.manifest.tasks:
-        noises = product(options.noise_kinds, options.noise_amounts)
-        measurements += [measure_denoising(subject, kind, amount) for kind, amount in noises]
+    noises = product(options.noise_kinds, options.noise_amounts) if "denoise" in model.manifest.tasks else ()
+    measurements += [measure_denoising(subject, kind, amount) for kind, amount in noises]
     if model.manifest.has_scorer:
         others.append(measure_scorer(subject, untrained, labelled=separation or anomalies, rivals=anomalies))
     if separation and (labelled := measure_separation(subject, pca)):
