@@ -23,7 +23,7 @@ from app.inputs import ImageInput, ValueRange, VectorInput
 from app.manifest import SCORER
 from training.choices.choose import settle
 from training.config import Config
-from training.data.calibration import digests, hold_out_calibration
+from training.data.calibration import MIN_ROWS, SHARE, digests, hold_out_calibration
 from training.data.dataset import DataSet, Split
 from training.data.split import group_equal_rows, split_in_two
 from training.evaluation.detectors import detector_scores
@@ -102,9 +102,8 @@ def score_with_hourglass(
     whole = Split(table.train, None, 1.0)
     share = min(VALIDATION_SHARE, MAX_VALIDATION_ROWS / len(whole))
     train, validation = (whole.take(rows) for rows in split_in_two(group_equal_rows(digests(whole)), share, seed))
-    data = hold_out_calibration(
-        DataSet(table.name.lower(), sample, (), train, validation, validation), config.scorer, seed
-    )
+    options = config.scorer.model_copy(update={"calibration": max(SHARE, MIN_ROWS / len(train))})
+    data = hold_out_calibration(DataSet(table.name.lower(), sample, (), train, validation, validation), options, seed)
     optimisation = config.optimisation.model_copy(update={"seed": seed})
     config = settle(config.model_copy(update={"optimisation": optimisation}), data).config
     with tempfile.TemporaryDirectory() as temporary:

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.needs("chromium")
 
-TASKS = ["encode", "decode", "reconstruct", "denoise", "generate", "interpolate"]
+TASKS = ["encode", "decode", "reconstruct", "denoise", "generate", "interpolate", "score"]
 ELEMENTS = {
     "docs": [f'id="operations-tasks-{task}"' for task in TASKS],
     "redoc": [f'id="tag/tasks/operation/{task}"' for task in TASKS],

@@ -20,7 +20,7 @@ class ScorerConfig(Section):
     calibration: Annotated[float, Field(gt=0.0, le=0.5)] | Auto = "auto"
     """
     Share of the training part that only the scorer's p-values see: neither the network nor early stopping does. `auto`:
-    a tenth, of few rows more, so that there are 19 for p-values down to 0.05; at most 2 000, and none of fewer than 57.
+    a tenth, at most 2 000; none of fewer than 190 rows, since 19 are needed for p-values down to 0.05.
     """
     bank_rows: Annotated[int, Field(ge=2, le=10_000)] = 10_000
     """Rows among which the nearest to a sample is looked for: a random choice of the training and validation rows."""

@@ -19,10 +19,10 @@ from training.errors import DataError
 log = logging.getLogger(__name__)
 
 SHARE, MAX_ROWS = 0.1, 2_000
+MAX_SHARE = 1 / 3
+"""The most of other data than the network's that calibrates a scorer; of few rows of its own, it needs each."""
 MIN_ROWS = 19
 """Calibration rows with which a p-value can be 0.05: the smallest is 1 / (rows + 1)."""
-MAX_SHARE = 1 / 3
-"""The largest share of the training part that MIN_ROWS may take."""
 
 
 def load_run_data(config: Config, data_dir: Path | None, source: DataConfig | None = None) -> DataSet:
@@ -37,13 +37,13 @@ def load_run_data(config: Config, data_dir: Path | None, source: DataConfig | No
     return hold_out_calibration(data, config.scorer, config.optimisation.seed)
 
 
-def hold_out_calibration(data: DataSet, options: ScorerConfig, seed: int) -> DataSet:
+def hold_out_calibration(data: DataSet, options: ScorerConfig, seed: int, largest: float = SHARE) -> DataSet:
     """
     Return the data with a part of the training rows as the calibration part; the same data if there are too few.
 
     Equal rows stay together. Raises DataError if the options ask for a share of rows that is too small.
     """
-    count = calibration_count(len(data.train), options)
+    count = calibration_count(len(data.train), options, largest)
     if options.calibration != "auto" and count < MIN_ROWS:
         raise DataError(
             f"{data.name}: --set scorer.calibration={options.calibration:g} of {len(data.train)} training rows are "
@@ -82,13 +82,15 @@ def calibration_from_test(data: DataSet, seed: int) -> DataSet:
     return replace(data, test=data.test.take(rest), calibration=data.test.take(calibration))
 
 
-def calibration_count(rows: int, options: ScorerConfig) -> int:
-    """Return the number of calibration rows among so many training rows; 0: too few for a scorer."""
+def calibration_count(rows: int, options: ScorerConfig, largest: float = SHARE) -> int:
+    """
+    Return the number of calibration rows among so many training rows; 0: too few for a scorer.
+
+    `largest` is the largest share that `auto` may take, so that there are MIN_ROWS.
+    """
     if options.calibration != "auto":
         return round(options.calibration * rows)
-    if rows * MAX_SHARE < MIN_ROWS:
-        return 0
-    return min(MAX_ROWS, max(MIN_ROWS, round(SHARE * rows)))
+    return min(MAX_ROWS, max(MIN_ROWS, round(SHARE * rows))) if largest * rows >= MIN_ROWS else 0
 
 
 def check_held_out(data: DataSet, known: Split, role: str) -> None:

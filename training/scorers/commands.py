@@ -44,7 +44,7 @@ def load_scorer_data(
     Of the data that the model was trained on, it is the part that was held out for it or, if there is none, half of the
     test part. Of other data, it is taken from the training part. Raises DataError if it has training rows of the model.
     """
-    from training.data.calibration import calibration_from_test, check_held_out, hold_out_calibration
+    from training.data.calibration import MAX_SHARE, calibration_from_test, check_held_out, hold_out_calibration
     from training.evaluation.held_out import find_training_data, is_trained_on, load_as_in_training
     from training.evaluation.version import choose_data, shaped_for
 
@@ -53,7 +53,7 @@ def load_scorer_data(
     data = shaped_for(manifest, load_as_in_training(config, source, data_dir))
     if is_trained_on(manifest, data):
         return data if data.calibration else calibration_from_test(data, seed)
-    data = data if data.calibration else hold_out_calibration(data, options, seed)
+    data = data if data.calibration else hold_out_calibration(data, options, seed, MAX_SHARE)
     known = find_training_data(manifest, config, data_dir)
     if known is None:
         log.warning("%s: its training rows are not at hand; rows of them would make the p-values too small", data.name)

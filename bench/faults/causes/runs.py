@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from app.manifest import DECODER, ENCODER, GOLDEN
+from app.manifest import DECODER, ENCODER, GOLDEN, SCORER
 from bench.faults.causes.folders import MODEL, write_version
 from bench.faults.row import Row
 from bench.faults.server import Bench, read_answer
@@ -74,9 +74,13 @@ def write_endless(models: Path) -> None:
 
     samples = noise(4).reshape(4, 1, 28, 28)
     latents = samples.reshape(4, -1)[:, :LATENTS]
-    decoder = onnxruntime.InferenceSession(models / MODEL / "1" / DECODER)
-    stream = io.BytesIO()
-    np.savez(stream, samples=samples, latents=latents, reconstructions=decoder.run(None, {"latents": latents})[0])
+    version, stream = models / MODEL / "1", io.BytesIO()
+    decoder, scorer = (onnxruntime.InferenceSession(version / name) for name in (DECODER, SCORER))
+    with np.load(version / GOLDEN, allow_pickle=False) as golden:
+        draws = {name: golden[name] for name in ("noise", "draws")}
+    scores = dict(zip(("score", "p_value", "attribution"), scorer.run(None, {"samples": samples}), strict=True))
+    reconstructions = decoder.run(None, {"latents": latents})[0]
+    np.savez(stream, samples=samples, latents=latents, reconstructions=reconstructions, **draws, **scores)
     write_version(models, 2, {ENCODER: endless_encoder(), GOLDEN: stream.getvalue()})
 
 

@@ -10,6 +10,7 @@ import pytest
 from app.inputs import VectorInput
 from training.config import ScorerConfig, load_config
 from training.data.calibration import (
+    MAX_SHARE,
     calibration_count,
     calibration_from_test,
     check_held_out,
@@ -32,11 +33,16 @@ def table(rows: int, copies: int = 1) -> DataSet:
 
 
 @pytest.mark.parametrize(
-    ("rows", "count"), [(56, 0), (57, 19), (190, 19), (1_000, 100), (20_000, 2_000), (60_000, 2_000)]
+    ("rows", "count"), [(57, 0), (189, 0), (190, 19), (1_000, 100), (20_000, 2_000), (60_000, 2_000)]
 )
-def test_a_tenth_of_the_rows_is_held_out_more_of_few_and_less_of_many(rows: int, count: int) -> None:
+def test_a_tenth_of_the_rows_is_held_out_none_of_few_and_less_of_many(rows: int, count: int) -> None:
     assert calibration_count(rows, ScorerConfig()) == count
-    assert calibration_count(rows, ScorerConfig(calibration=0.5)) == rows // 2
+    assert calibration_count(rows, ScorerConfig(calibration=0.5)) == round(rows / 2)
+
+
+@pytest.mark.parametrize(("rows", "count"), [(56, 0), (57, 19), (190, 19), (1_000, 100)])
+def test_more_of_other_data_may_calibrate(rows: int, count: int) -> None:
+    assert calibration_count(rows, ScorerConfig(), MAX_SHARE) == count
 
 
 def test_the_parts_share_no_row_and_no_row_is_lost() -> None:

@@ -67,8 +67,8 @@ def test_too_few_rows_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def trained(tmp_path: Path, *options: str) -> Manifest:
-    """Train a small model of a table of 150 rows, and return its manifest."""
-    write_table(tmp_path / "own.csv", 150)
+    """Train a small model of a table of 270 rows, and return its manifest."""
+    write_table(tmp_path / "own.csv", 270)
     arguments = ["train", "table-ae", "--epochs", "1", "--data", str(tmp_path / "own.csv"), "--name", "tiny"]
     places = ["--models-dir", str(tmp_path / "models"), "--run-dir", str(tmp_path / "run")]
     assert main([*arguments, *places, "--set", "prior.kind=none", *options]) == 0
@@ -92,7 +92,7 @@ def test_without_a_calibration_part_a_model_is_calibrated_on_half_of_the_test_pa
     assert run(tmp_path) == 0
     scorer = Manifest.read(tmp_path / "models" / "tiny" / "2").scorer
     assert scorer is not None
-    assert scorer.calibration_rows == 30
+    assert scorer.calibration_rows == 54  # of 108
     other = write_table(tmp_path / "other.csv", 200)  # whose first rows are the model's own
     with pytest.raises(DataError, match=r"calibration rows are also training rows of tiny"):
         load_scorer_data(manifest, stored_config(manifest), ScorerConfig(), str(other), None)
