@@ -24,6 +24,7 @@ PHOTOGRAPHS = (
     "astronaut.png coffee.png chelsea.png motorcycle_left.png rocket.jpg ihc.png retina.jpg hubble_deep_field.jpg"
 )
 TEXTURES = ("brick.png", "grass.png", "gravel.png")
+SHEET_TEST_ROWS = 2_000
 MAX_SIDE = 600
 """Pixels a side to which larger photographs are reduced before they are cut."""
 
@@ -39,6 +40,8 @@ class DataSet:
     name: str
     kind: Literal["images", "table"]
     read: Callable[[Path | None], Array]
+    test_rows: int | None = None
+    """Rows to measure on, of a set that a formula gives as many of as are wanted; None: a tenth."""
 
 
 def photographs(side: int) -> Array:
@@ -130,8 +133,9 @@ def pulses(rows: int, length: int = 64) -> Array:
 def bent_sheet(rows: int) -> Array:
     """Return 20 columns that are smooth functions of 3 hidden numbers, with noise. Shape: (rows, 20), float32."""
     random = np.random.default_rng(3)
+    waves, bends = random.normal(size=(3, 20)), random.normal(0, 0.5, (3, 20))
     hidden = random.normal(size=(rows, 3))
-    columns = np.sin(hidden @ random.normal(size=(3, 20))) + 0.5 * np.square(hidden @ random.normal(0, 0.5, (3, 20)))
+    columns = np.sin(hidden @ waves) + 0.5 * np.square(hidden @ bends)
     return (columns + random.normal(0, 0.05, columns.shape)).astype(np.float32)
 
 
@@ -158,8 +162,8 @@ SETS = (
     DataSet("hands-100", "images", lambda folder: hands(folder, 100)),
     DataSet("ellipses-28", "images", lambda folder: ellipses(20_000)),
     DataSet("mnist-28", "images", mnist),
-    DataSet("sheet-50", "table", lambda folder: bent_sheet(50)),
-    DataSet("sheet-3000", "table", lambda folder: bent_sheet(3000)),
+    DataSet("sheet-50", "table", lambda folder: bent_sheet(50 + SHEET_TEST_ROWS), SHEET_TEST_ROWS),
+    DataSet("sheet-3000", "table", lambda folder: bent_sheet(3000 + SHEET_TEST_ROWS), SHEET_TEST_ROWS),
     DataSet("pulses", "table", lambda folder: pulses(4000)),
     DataSet("cancer", "table", lambda folder: sklearn.datasets.load_breast_cancer().data.astype(np.float32)),
     *(DataSet(name, "table", adbench(name)) for name in ("glass", "WPBC", "letter", "satellite", "annthyroid")),

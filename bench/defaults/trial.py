@@ -46,7 +46,7 @@ def attempt(
     data: DataSet, samples: Array, options: Sequence[str], seed: int, folder: Path, rivals: bool, pythae: Path | None
 ) -> Result:
     """Train, export and measure. `pythae` is the interpreter of an environment that has it."""
-    train, test = parted(samples, seed)
+    train, test = parted(samples, seed, data.test_rows)
     started = cpu_seconds()
     model = trained(CONFIGS[data.kind], train, test, seed, folder, options)
     seconds = cpu_seconds() - started
@@ -66,13 +66,14 @@ def attempt(
     if pythae:
         others["pythae"] = error(pythae_answer(pythae, parts, latent_dim, seconds, seed, folder), flat_test)
     linear = pca(flat_train, flat_test, latent_dim)
-    return Result(len(samples), latent_dim, error(ours, flat_test), error(linear, flat_test), seconds=seconds, **others)
+    rows = len(samples) if data.test_rows is None else len(train)
+    return Result(rows, latent_dim, error(ours, flat_test), error(linear, flat_test), seconds=seconds, **others)
 
 
-def parted(samples: Array, seed: int) -> tuple[Array, Array]:
-    """Return the rows to train on, and the held-out tenth."""
+def parted(samples: Array, seed: int, test_rows: int | None = None) -> tuple[Array, Array]:
+    """Return the rows to train on, and those that are held out: so many, or a tenth."""
     order = np.random.default_rng(seed).permutation(len(samples))
-    held_out = max(5, round(TEST_SHARE * len(samples)))
+    held_out = test_rows or max(5, round(TEST_SHARE * len(samples)))
     return samples[order[held_out:]], samples[order[:held_out]]
 
 
