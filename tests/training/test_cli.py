@@ -67,8 +67,8 @@ def test_a_held_out_file_is_measured_beside_the_pca_of_the_training_data(
         (tmp_path / "train.csv").unlink(missing_ok=True)
     (beside, *_, labelled), (alone, *_) = measured
     assert beside["data_set"] == "new, every row, 30 samples"
-    assert "fitted on 39 training rows" in beside["protocol"]
-    assert "of 39 rows of the model's training data, stored with the version" in alone["protocol"]
+    assert "fitted on 58 training rows" in beside["protocol"]
+    assert "of 58 rows of the model's training data, stored with the version" in alone["protocol"]
     assert alone["values"]["pca_mse"] == pytest.approx(beside["values"]["pca_mse"], rel=1e-4)
     assert "positive: b, the rarer class" in labelled["protocol"]
     assert {"auroc", "average_precision", "pca_auroc"} <= labelled["values"].keys()
