@@ -201,11 +201,10 @@ async def score(model: ServedModel, options: ScoreOptions, samples: Samples) -> 
             check_level(name, level, rows)
     scored = await model.score(samples)
     extras: dict[str, Rows] = {"p_values": scored.p_values, "attributions": scored.attributions}
-    exact = exact_p_values(scored.p_values, rows)
     if options.alpha is not None:
-        extras["anomalous"] = below_level(exact, options.alpha)
+        extras["anomalous"] = below_level(exact_p_values(scored.p_values, rows), options.alpha)
     elif options.fdr is not None:
-        extras["anomalous"] = discoveries(exact, options.fdr)
+        extras["anomalous"] = discoveries(exact_p_values(scored.p_values, rows), options.fdr)
     return Result(scored.scores, extras=extras, samples=samples)
 
 

@@ -135,12 +135,6 @@ def try_model(port: int, key: str, manifest: dict[str, Any]) -> None:
     assert len(rows) == 2, rows.shape
     tensor = {"name": "samples", "shape": [1, *np.shape(sample)], "datatype": "FP32"}
     listed = json.dumps({"inputs": [{**tensor, "data": [sample]}]}).encode()
-    request(
-        port, "POST", f"/v2/models/{manifest['name']}.encode/infer", listed, Content_Type="application/json", **auth
-    )
-    content = np.array(sample, "<f4").tobytes()
-    header = json.dumps({"inputs": [{**tensor, "parameters": {"binary_data_size": len(content)}}]}).encode()
-    headers = {HEADER_LENGTH: str(len(header)), **auth}
     infer = f"/v2/models/{manifest['name']}.encode/infer"
     request(port, "POST", infer, listed, Content_Type="application/json", **auth)
     content = np.array(sample, "<f4").tobytes()
@@ -149,6 +143,8 @@ def try_model(port: int, key: str, manifest: dict[str, Any]) -> None:
     request(port, "POST", infer, header + content, **headers)
     if "generate" in manifest["tasks"]:
         request(port, "POST", f"{at}/generate?count=4&seed=1", None, **auth)
+    if "score" in manifest["tasks"]:
+        request(port, "POST", f"{at}/score?alpha=0.1", document, Content_Type="application/json", **auth)
     if image:
         try_images(port, at, auth)
 

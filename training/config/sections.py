@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from training.config.tables import TableOptions
 
@@ -212,6 +212,13 @@ class OptimisationConfig(Section):
     """
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Decides the weights, the split, the order of the rows and all noise."""
+
+    @field_validator("folds")
+    @classmethod
+    def _several_folds(cls, folds: int | Auto) -> int | Auto:
+        if folds == 1:
+            raise ValueError("one part leaves no rows to train on; expected 0, or 2 to 20")
+        return folds
 
 
 class PriorConfig(Section):

@@ -121,18 +121,21 @@ class Stage(lightning.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Add the epoch's means and the time to the history, which checkpoints contain, and log one line."""
-        means = self._means.of("train")
-        if self.held_out:
-            record = self.held_out[self.current_epoch]
-            means |= {name: value for name, value in record.items() if name.startswith("validation/")}
-        self.log_dict(means)
-        if not self.held_out:
-            means |= self._means.of("validation")
+        means, held_out = self._means.of("train"), self._held_out_means()
+        self.log_dict(means | held_out if self.held_out else means)  # on_validation_epoch_end has logged the others
+        means |= held_out
         self.seconds, self._resumed_at = self.elapsed_seconds(), time.monotonic()
         self.history.append({"epoch": self.current_epoch + 1, "seconds": self.seconds, **means})
         shown = "  ".join(f"{term} {value:.3f}" for term, value in means.items())
         epoch = f"{self.current_epoch + 1}/{self.plan.epochs}"
         log.info("%s  epoch %s  %s  %.0f s", self.plan.name, epoch, shown, self.seconds)
+
+    def _held_out_means(self) -> dict[str, float]:
+        """Return the means over held-out rows: this stage's, or those of the epoch in cross-validation."""
+        if not self.held_out:
+            return self._means.of("validation")
+        record = self.held_out[self.current_epoch]
+        return {name: value for name, value in record.items() if name.startswith("validation/")}
 
     def elapsed_seconds(self) -> float:
         """Return the time that this stage has trained for, over all resumptions."""

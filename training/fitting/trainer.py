@@ -16,7 +16,6 @@ from lightning.pytorch.callbacks import Callback
 from training.choices.choose import settle
 from training.config import Config, OptimisationConfig, settled
 from training.data.dataset import DataSet
-from training.data.storage import Integers
 from training.errors import RunError
 from training.fitting.batches import Batches
 from training.fitting.beginning import begin_correction, held_out_groups, keep_best, place_shortcut, save_beginning
@@ -136,10 +135,9 @@ class _Fitter:
 
     def fit_stages(self, stages: Sequence[Stage], data: DataSet) -> None:
         """Train the stages in turn; each keeps the weights that are best on the validation part."""
-        neighbours = nearest_neighbours(self.preprocessing, self.config, data)
         for index, stage in enumerate(stages):
             stage.deadline = share_of_time(self.deadline, [stage.plan.epochs for stage in stages[index:]])
-            self._fit_stage(stage, data, neighbours if isinstance(stage, WholeNetwork) else None)
+            self._fit_stage(stage, data)
 
     def cross_validate(self, data: DataSet) -> CrossValidation:
         """Choose the number of epochs."""
@@ -159,7 +157,7 @@ class _Fitter:
         stopping = early_stopping(stage)
         with quiet_lightning():
             trainer = build_trainer(stage, self.accelerator, self.device, [stopping, *callbacks], None)
-            trainer.fit(stage, *self._loaders(stage, fold, None), weights_only=True)
+            trainer.fit(stage, *self._loaders(stage, fold))
         stage.cut_short = len(stage.history) < stage.plan.epochs and not stopping.stopped_epoch
 
     def fit_all_rows(self, stage: Stage, rows: DataSet, crossed: CrossValidation) -> None:
@@ -170,25 +168,27 @@ class _Fitter:
             return
         stage.plan = replace(stage.plan, epochs=crossed.epochs, schedule_epochs=stage.plan.epochs)
         stage.deadline, stage.held_out = self.deadline, crossed.history
-        self._fit_stage(stage, rows, None)
+        self._fit_stage(stage, rows)
         stage.cut_short |= crossed.cut_short
 
-    def _loaders(self, stage: Stage, data: DataSet, neighbours: Integers | None) -> tuple[Batches, Batches | None]:
+    def _loaders(self, stage: Stage, data: DataSet) -> tuple[Batches, Batches | None]:
         """Return the batches of the training part and, unless the stage has records of such, of the validation part."""
         options = stage.config.optimisation
         process: dict[str, Any] = {"device": self.device, "rank": rank(), "world": world()}
+        is_pair = isinstance(stage, WholeNetwork)
+        neighbours = nearest_neighbours(self.preprocessing, self.config, data) if is_pair else None
         train = _training_batches(data, options, options.seed + stage.plan.index, neighbours=neighbours, **process)
         if stage.held_out:
             return train, None
         return train, Batches(data.validation, 4 * settled(options.batch_size), None, **process)
 
-    def _fit_stage(self, stage: Stage, data: DataSet, neighbours: Integers | None) -> None:
+    def _fit_stage(self, stage: Stage, data: DataSet) -> None:
         """Train a stage and load its best weights."""
         plan, folder = stage.plan, self.folder / f"{stage.plan.index}-{stage.plan.name}"
         first, last, best = folder / "beginning.pt", folder / "last.ckpt", folder / "best.ckpt"
         if not _has_ended(last, plan):
             on_first_rank(lambda: _forget_later_stages(self.folder, plan.index))
-            loaders = self._loaders(stage, data, neighbours)
+            loaders = self._loaders(stage, data)
             begin_correction(stage)
             if not last.exists() and not stage.held_out:
                 save_beginning(stage, held_out_groups(data), first)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.config import PriorConfig
-from training.openmp import one_thread
 from training.priors.codes import Codes, Numbers
 from training.priors.mixture import REGULARISATION, Covariance, Groups, Mixture, fit_mixture
 
@@ -54,10 +53,9 @@ def choose_prior(
     """
     groups = Groups.of(train, labels)
     kinds: tuple[Covariance, ...] = ("diagonal", "full") if config.covariance == "auto" else (config.covariance,)
-    with one_thread():
-        candidates = [
-            found for kind in kinds for found in _candidates(groups, held_out, kind, config, seed, regularisation)
-        ]
+    candidates = [
+        found for kind in kinds for found in _candidates(groups, held_out, kind, config, seed, regularisation)
+    ]
     if not candidates:
         log.warning("prior: too few codes for the configuration's mixture: it is a single, diagonal Gaussian")
         single = fit_mixture(groups, 0, "diagonal", seed, regularisation)

@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
+from training.openmp import one_thread
 from training.priors.codes import Codes, Numbers
 
 Covariance = Literal["full", "diagonal"]
@@ -82,7 +83,8 @@ class Mixture:
         labels = np.zeros(len(codes), np.int64) if codes.labels is None else codes.labels
         for label in np.unique(labels):
             rows = labels == label
-            scores[rows] = self.parts[label].score_samples(standardised[rows])
+            with one_thread():
+                scores[rows] = self.parts[label].score_samples(standardised[rows])
         return scores - self.scale.log_volume
 
 
@@ -146,6 +148,6 @@ def _fit(
         max_iter=MAX_ITERATIONS,
         random_state=seed,
     )
-    with warnings.catch_warnings():
+    with one_thread(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the held-out likelihood judges the result
         return mixture.fit(latents)

@@ -2,9 +2,10 @@
 Fit a scorer to a version's training and validation parts, and calibrate it on the calibration part.
 
 The network was fitted to the training part, so errors of it would look small: the expected errors, and the tails of
-errors and of densities, are those of the validation part. Distances need no rows of their own: each row of the bank is
-compared with the others. The calibration part plays no role until the score is complete, so that the p-values hold
-whatever the score is.
+errors and of densities, are those of the validation part. A network of few rows was fitted to that part, too, after
+cross-validation: then errors count a little more than they should, which the calibration evens out. Distances need no
+rows of their own: each row of the bank is compared with the others. The calibration part plays no role until the score
+is complete, so that the p-values hold whatever the score is.
 """
 
 from __future__ import annotations

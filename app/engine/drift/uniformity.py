@@ -54,8 +54,6 @@ class Excess(NamedTuple):
 class Drift(NamedTuple):
     """The results of the tests."""
 
-    rows: int
-    """The rows in the window."""
     uniformity: Uniformity
     shift: Shift
     excess: Excess
@@ -70,8 +68,7 @@ def measure_drift(counts: Sequence[float], bins: Bins) -> Drift | None:
     """Return the result of the tests of a window's counts, or None if it has too few rows."""
     if len(counts) != len(bins.edges) or sum(counts) < MIN_ROWS:
         return None
-    tests = measure_uniformity(counts, bins), measure_shift(counts, bins), measure_excess(counts, bins)
-    return Drift(round(sum(counts)), *tests)
+    return Drift(measure_uniformity(counts, bins), measure_shift(counts, bins), measure_excess(counts, bins))
 
 
 def measure_uniformity(counts: Sequence[float], bins: Bins) -> Uniformity:

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
-from tests.helpers.configurations import bundled_config
+from tests.helpers.configurations import bundled_config, with_objective
 from tests.helpers.histories import history_without_seconds
 from tests.helpers.training_data import data_of, planted_rows
 from training.choices.choose import settle
-from training.config import Config
+from training.config import Config, OptimisationConfig
 from training.data.dataset import DataSet
 from training.errors import InvalidConfiguration
 from training.fitting.beginning import place_shortcut
@@ -143,6 +144,30 @@ def test_a_variational_table_is_cross_validated_too(tmp_path: Path) -> None:
     run = fit(config_of("table-vae"), data, tmp_path / "run", accelerator="cpu")
     assert len(json.loads((tmp_path / "run" / FILE).read_text())["history"]) >= 3
     assert torch.isfinite(reconstruct(run, data.test.samples)).all()
+
+
+def test_rows_stand_beside_their_neighbours_in_every_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The data are two distant clusters; every other row of a batch is a neighbour of the one before it."""
+    random = np.random.default_rng(0)
+    rows = np.where(np.arange(80)[:, None] % 2, 50.0, -50.0) + random.normal(size=(80, 4))
+    data = data_of(rows.astype(np.float32)[:60], rows.astype(np.float32)[60:])
+    pairs: list[list[bool]] = []
+
+    def note(self: Stage) -> None:
+        loader = self.trainer.train_dataloader
+        assert loader is not None
+        samples = next(iter(loader))[0][:, 0]
+        pairs.append((samples[::2] * samples[1::2] > 0).tolist())
+
+    monkeypatch.setattr(Stage, "on_train_start", note)
+    fit(with_objective(config_of(epochs=2), neighbours=1.0), data, tmp_path / "run", accelerator="cpu")
+    assert len(pairs) >= 3
+    assert all(map(all, pairs))
+
+
+def test_one_fold_is_refused() -> None:
+    with pytest.raises(ValidationError, match=r"one part leaves no rows to train on; expected 0, or 2 to 20"):
+        OptimisationConfig(folds=1)
 
 
 def test_time_that_runs_out_ends_every_training(tmp_path: Path) -> None:

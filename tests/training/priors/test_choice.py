@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
-from threadpoolctl import threadpool_info, threadpool_limits
 
 from tests.helpers.mixtures import clusters
 from training.config import PriorConfig
 from training.priors.choice import choose_prior, exceeds_chance, numbers_of_components, standard_normal
 from training.priors.codes import Codes
-from training.priors.mixture import Mixture, fit_mixture
 
 RANDOM = np.random.default_rng(1)
 NORMAL = Codes(RANDOM.standard_normal((400, 3))), Codes(RANDOM.standard_normal((200, 3)))
@@ -109,17 +105,3 @@ def test_fewer_standard_errors_are_exceeded_sooner() -> None:
 def test_a_single_number_of_gaussians_is_tried_if_it_is_stated() -> None:
     assert numbers_of_components(PriorConfig(components=7)) == (7,)
     assert numbers_of_components(PriorConfig()) == (1, 2, 4, 8, 16, 32, 64)
-
-
-def test_mixtures_are_fitted_with_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With two, on a busy machine, they took nine times the CPU time."""
-    seen: set[int] = set()
-
-    def fitted(*arguments: Any) -> Mixture | None:
-        seen.update(int(library["num_threads"]) for library in threadpool_info())
-        return fit_mixture(*arguments)
-
-    monkeypatch.setattr("training.priors.choice.fit_mixture", fitted)
-    with threadpool_limits(limits=2):
-        choose_prior(*NORMAL, 0, PriorConfig(components=1), seed=0)
-    assert seen == {1}

@@ -101,15 +101,13 @@ def test_a_window_of_few_rows_is_not_judged() -> None:
     bins = Bins.of(9)
     assert measure_drift([MIN_ROWS - 1, *[0.0] * 9], bins) is None
     assert measure_drift([], bins) is None
-    judged = measure_drift([MIN_ROWS, *[0.0] * 9], bins)
-    assert judged is not None
-    assert judged.rows == MIN_ROWS
+    assert measure_drift([MIN_ROWS, *[0.0] * 9], bins) is not None
 
 
 @pytest.mark.parametrize("p_values", [(0.01, 0.5, 0.6), (0.5, 0.01, 0.6), (0.6, 0.5, 0.01)])
 def test_the_smallest_p_value_of_three_counts_thrice(p_values: tuple[float, float, float]) -> None:
     uniformity, shift, excess = p_values
-    drift = Drift(100, Uniformity(0, uniformity), Shift(0.5, shift), Excess(0.01, 0.01, excess))
+    drift = Drift(Uniformity(0, uniformity), Shift(0.5, shift), Excess(0.01, 0.01, excess))
     assert drift.p_value == pytest.approx(0.03)
     assert drift._replace(uniformity=Uniformity(0, 1), shift=Shift(0.5, 1), excess=Excess(0, 0, 1)).p_value == 1
 
