@@ -16,6 +16,7 @@ from training.fitting.draws import Draws
 from training.fitting.ranks import world
 from training.fitting.stages import Stage, StagePlan
 from training.networks.base import Network
+from training.networks.likelihoods import Bernoulli
 from training.preprocessing import Preprocessor
 
 MAX_EPOCHS = 200
@@ -44,7 +45,16 @@ class DenoiserTraining(Stage):
         noisy = noise.add(samples, self.preprocessing, draws)
         with torch.no_grad():  # the stack is finished
             guide = self.network.reconstruct(noisy)
-        return denoiser.loss(noisy, guide, self.preprocessing(samples))
+        crowded = isinstance(self.network.likelihood, Bernoulli)
+        return denoiser.loss(noisy, guide, self.preprocessing(samples), self._bounds(samples), crowded)
+
+    def _bounds(self, samples: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Return the ends of the value range, preprocessed, if there is one. Shapes: (*shape) each."""
+        value_range = self.plan.value_range
+        if value_range is None:
+            return None
+        low, high = (torch.full_like(samples[:1], end) for end in (value_range.low, value_range.high))
+        return self.preprocessing(low)[0], self.preprocessing(high)[0]
 
 
 def plan_denoiser(

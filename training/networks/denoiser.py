@@ -27,8 +27,12 @@ MAX_DEVIATION = 3.0
 """Standard deviations up to which hidden layers tell numbers apart: training shows them too few outliers."""
 MAX_LINEAR_SIZE = 256
 """Numbers of an image up to which a linear map joins: it helps at 8 x 8 pixels, not at 28 x 28 (decision 35)."""
+MARGIN = 0.005
+"""Distance from black and white within which the cross-entropy makes no difference."""
 ERROR_FLOOR = 1e-4
 """Added to a sample's mean squared error before its logarithm: below 40 dB, an error is not worth others' details."""
+
+Bounds = tuple[Tensor, Tensor]
 
 
 class Denoiser(nn.Module):
@@ -53,9 +57,43 @@ class Denoiser(nn.Module):
         """Return x without the noise. Shapes: (B, *input_shape) and (B, *input_shape) -> (B, *input_shape)."""
         return x - self.noise(x, guide)
 
-    def loss(self, noisy: Tensor, guide: Tensor, clean: Tensor) -> dict[str, Tensor]:
-        """Return the loss, a mean over the batch in nats per sample."""
-        return {"loss": best_variance_nll(self(noisy, guide), clean).mean()}
+    def loss(
+        self, noisy: Tensor, guide: Tensor, clean: Tensor, bounds: Bounds | None = None, crowded: bool = False
+    ) -> dict[str, Tensor]:
+        """
+        Return the loss, a mean over the batch in nats per sample.
+
+        `bounds`, of the shape of a sample, are the ends of the value range, to which the served samples are clipped:
+        an output beyond them is as good as one at them. `crowded` adds the cross-entropy, for samples whose values
+        crowd at 0 and 1.
+        """
+        output = self(noisy, guide)
+        if bounds:
+            output = clip_values(output, *bounds)
+        nats = best_variance_nll(output, clean)
+        return {"loss": (nats + inner_cross_entropy(output, clean) if crowded else nats).mean()}
+
+
+def clip_values(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """
+    Clip x, but pass its gradient on unchanged, so that numbers beyond the bounds find their way back.
+
+    Shapes: (B, *shape) and twice one that broadcasts to it -> (B, *shape)
+    Source: Bengio et al., "Estimating or Propagating Gradients Through Stochastic Neurons", arXiv:1308.3432
+    """
+    return x + (x.clamp(low, high) - x).detach()
+
+
+def inner_cross_entropy(output: Tensor, target: Tensor) -> Tensor:
+    """
+    Return the cross-entropy in nats per sample, of numbers that are clipped to [MARGIN, 1 - MARGIN].
+
+    So black and white cost the same wherever they are right, and a bounded number of nats where they are wrong.
+    Shapes: (B, *shape) and (B, *shape) -> (B,)
+    """
+    low, high = output.new_tensor(MARGIN), output.new_tensor(1 - MARGIN)
+    q, p = clip_values(output, low, high), target.clamp(low, high)
+    return -(p * q.log() + (1 - p) * (1 - q).log()).flatten(1).sum(1)
 
 
 def best_variance_nll(output: Tensor, target: Tensor) -> Tensor:

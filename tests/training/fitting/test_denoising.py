@@ -59,7 +59,7 @@ def test_levels_reach_from_none_to_the_most_and_small_ones_are_frequent(
     stage, noise = stage_of(config_of(amount=amount), grey(9)), []
     assert stage.network.denoiser is not None
 
-    def loss(noisy: torch.Tensor, guide: torch.Tensor, clean: torch.Tensor) -> dict[str, torch.Tensor]:
+    def loss(noisy: torch.Tensor, guide: torch.Tensor, clean: torch.Tensor, *bounds: object) -> dict[str, torch.Tensor]:
         noise.append((noisy - clean).flatten(1).std(dim=1))
         return {}
 
@@ -108,3 +108,33 @@ def test_a_network_without_a_denoiser_has_no_such_stage() -> None:
     for config in (config_of(denoiser=False), bundled_config("digits-ae")):
         network = build_network(config, data.input)
         assert plan_denoiser(network, fit_preprocessing(config, data), config, data, 1) == []
+
+
+@pytest.mark.parametrize(("likelihood", "scale"), [("bernoulli", 1.0), ("gaussian", 2.0)])
+def test_the_loss_gets_the_ends_of_the_range_in_the_networks_units(
+    likelihood: str, scale: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = np.tile(np.array([0.0, 1.0], np.float32), (9, 1, 8, 4))  # mean and deviation are a half
+    split = Split(images, None, 1.0)
+    data = DataSet("stripes", image_input(1, 8, 8), (), split, split, split)
+    stage = stage_of(config_of(likelihood=likelihood), data)
+    seen: list[tuple[torch.Tensor, torch.Tensor, bool]] = []
+    assert stage.network.denoiser is not None
+
+    def loss(
+        noisy: torch.Tensor,
+        guide: torch.Tensor,
+        clean: torch.Tensor,
+        bounds: tuple[torch.Tensor, torch.Tensor],
+        crowded: bool,
+    ) -> dict[str, torch.Tensor]:
+        seen.append((*bounds, crowded))
+        return {}
+
+    monkeypatch.setattr(stage.network.denoiser, "loss", loss)
+    stage.terms(torch.from_numpy(images), torch.zeros(9), Draws(0), validating=False)
+    [(low, high, crowded)] = seen
+    assert crowded == (likelihood == "bernoulli")
+    assert low.shape == high.shape == (1, 8, 8)
+    assert (high - low).unique().tolist() == pytest.approx([scale])
+    assert low.unique().tolist() == pytest.approx([0.0 if crowded else -1.0])

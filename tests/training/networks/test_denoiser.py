@@ -8,7 +8,14 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from training.networks.denoiser import ERROR_FLOOR, best_variance_nll, build_denoiser
+from training.networks.denoiser import (
+    ERROR_FLOOR,
+    MARGIN,
+    best_variance_nll,
+    build_denoiser,
+    clip_values,
+    inner_cross_entropy,
+)
 
 SHAPES = [(1, 8, 8), (3, 9, 14), (4, 33, 8), (2, 1, 5), (1, 128, 31), (7,), (784,)]
 
@@ -79,3 +86,40 @@ def test_a_denoiser_of_vectors_contains_the_linear_one() -> None:
     with torch.no_grad():
         dict(denoiser.named_parameters())["predictor.linear.weight"][:, :5].copy_(torch.eye(5) - matrix)
     torch.testing.assert_close(denoiser(x, torch.randn(8, 5)), x @ matrix.T)
+
+
+def test_an_output_beyond_the_bounds_counts_as_one_at_them_and_finds_back() -> None:
+    x, target = torch.tensor([[-3.0, -3.0, 0.5, 7.0]], requires_grad=True), torch.tensor([[0.0, 0.2, 0.5, 1.0]])
+    clipped = clip_values(x, torch.tensor(0.0), torch.tensor(1.0))
+    torch.testing.assert_close(clipped, torch.tensor([[0.0, 0.0, 0.5, 1.0]]), rtol=0, atol=1e-6)
+    (clipped - target).square().sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [pytest.approx([0.0, -0.4, 0.0, 0.0], abs=1e-5)]
+
+
+def test_the_loss_of_a_denoiser_sees_clipped_outputs() -> None:
+    denoiser, ends = build_denoiser((3,), ()), (torch.zeros(3), torch.ones(3))
+    beyond, clean = torch.tensor([[-9.0, 0.5, 2.0]]), torch.tensor([[0.0, 0.5, 1.0]])
+    inside, free = (denoiser.loss(beyond, clean, clean, bounds)["loss"] for bounds in (ends, None))
+    assert inside.item() == pytest.approx(denoiser.loss(clean, clean, clean)["loss"].item(), abs=1e-4)
+    assert free > inside + 1
+
+
+def test_the_cross_entropy_is_that_of_grey_numbers_and_bounded_at_the_ends() -> None:
+    grey, target = torch.tensor([[0.3, 0.6]]), torch.tensor([[0.2, 0.9]])
+    by_hand = -0.2 * math.log(0.3) - 0.8 * math.log(0.7) - 0.9 * math.log(0.6) - 0.1 * math.log(0.4)
+    assert inner_cross_entropy(grey, target).item() == pytest.approx(by_hand, rel=1e-5)
+    black = torch.zeros(2, 1, requires_grad=True)
+    right, wrong = inner_cross_entropy(black, torch.tensor([[0.0], [1.0]]))
+    assert wrong.item() == pytest.approx(-math.log(MARGIN), rel=0.01)
+    (right + wrong).backward()
+    assert black.grad is not None
+    assert black.grad[0] == pytest.approx(0.0, abs=1e-4)
+    assert black.grad[1] < -1
+
+
+def test_crowded_samples_add_the_cross_entropy() -> None:
+    denoiser, x, clean = build_denoiser((1, 8, 8), (4, 6)), torch.rand(2, 1, 8, 8), torch.rand(2, 1, 8, 8).round()
+    ends = torch.zeros(1, 8, 8), torch.ones(1, 8, 8)
+    with_it, without = (denoiser.loss(x, x, clean, ends, crowded)["loss"].item() for crowded in (True, False))
+    assert with_it - without == pytest.approx(inner_cross_entropy(x, clean).mean().item(), rel=1e-4)
