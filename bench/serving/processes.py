@@ -48,6 +48,11 @@ class Server:
             )
 
     @property
+    def pid(self) -> int:
+        """The process that was started, which may have others below it."""
+        return self._process.pid
+
+    @property
     def address(self) -> str:
         """The base URL of the server."""
         return f"http://127.0.0.1:{self.port}"
