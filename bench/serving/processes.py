@@ -39,7 +39,9 @@ class Server:
         self.log = log
         mark = uuid.uuid4().hex
         self._mark = f"{MARK_VARIABLE}={mark}"
-        environment = {**os.environ, **contender.environment, "ORT_DISABLE_TELEMETRY": "1", MARK_VARIABLE: mark}
+        # an installed server has its bytecode
+        ours = {"ORT_DISABLE_TELEMETRY": "1", "PYTHONDONTWRITEBYTECODE": "", MARK_VARIABLE: mark}
+        environment = {**os.environ, **contender.environment, **ours}
         command = ["taskset", "-c", str(core), *contender.start(self.port, folder)]
         self.started = time.perf_counter()
         with log.open("wb") as output:
