@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -28,7 +29,9 @@ Command = Callable[[argparse.Namespace], int]
 def run_command(arguments: Sequence[str] | None) -> int:
     """Run a command and return its exit code: 0, or 1 and a message for an error that the user can correct."""
     options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
-    if options.command is not serve_command:  # what it has half written must be removed
+    if options.command is not serve_command:
+        gc.enable()
+        # what it has half written must be removed
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED_EXIT_CODE))
     command: Command = options.command
     try:

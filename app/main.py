@@ -18,7 +18,7 @@ from app.api.state import State
 from app.api.v1.endpoint import task_endpoints
 from app.api.v2.infer import InferEndpoint
 from app.distribution import installed_version
-from app.engine.process import limit_heap, return_memory
+from app.engine.process import keep_loaded, limit_heap, return_memory
 from app.logs import flush_log, installed_writer, line_writer
 from app.server.connection import Connection
 from app.server.counters import Counters, inherited_folder
@@ -122,15 +122,14 @@ def create_process(settings: Settings) -> Gate:
     """
     Return the application for a process that does nothing else.
 
-    Its metrics are those of all workers, if its parent shares them. The process keeps its memory small. Its garbage
-    collector ignores everything that is loaded, because a pass over it takes tens of milliseconds. Raises NoModels.
+    Its metrics are those of all workers, if its parent shares them. The process keeps its memory small. Raises
+    NoModels.
     """
     limit_heap()
     metrics = Metrics(Counters(inherited_folder()))
     if writer := installed_writer():
         metrics.add_counter("hourglass_log_lines_dropped", "Lines that the log lost.", lambda: writer.dropped)
-    app = create_app(settings, metrics)
-    gc.collect()
-    gc.freeze()
+    app = build_app(State.load(settings, metrics), after_loading=gc.freeze)
+    keep_loaded()
     return_memory()
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import socket
 from collections.abc import Callable
@@ -59,6 +60,7 @@ def _serve(
     log.info("model repository", path=str(models), bundled=models == bundled_models())
     warn_of_misplaced_models(models)
     if settings.workers > 1:
+        gc.enable()
         with shared_folder():
             return Supervisor(settings, listeners, run_worker, announce, refuse).run()
     signals = SignalThread()
