@@ -62,10 +62,11 @@ def _hint(unknown: Sequence[str], command: Command) -> str:
 def serve_command(options: argparse.Namespace) -> int:
     """Serve until a signal ends the server. Raises StartupError if it cannot start."""
     settings: Settings = options.settings.read(options)
-    import structlog  # --help need not wait for these
+    from app.serving.run import serve  # --help need not wait for this, and it comes before structlog
+
+    import structlog
 
     from app.logs import configure_logging
-    from app.serving.run import serve
 
     configure_logging(settings.log_level)
     for name in unknown_variables():
