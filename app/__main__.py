@@ -21,7 +21,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0, or 1 and a message for an error that the user can correct."""
     previous = {number: signal.signal(number, _end_at_once) for number in (signal.SIGTERM, signal.SIGQUIT)}
     previous |= {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGUSR1, signal.SIGUSR2)}
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would ask every installed distribution for some
     gc.disable()  # what is imported stays; passes over it would take an eighth of the start
     try:
         from app.cli import run_command

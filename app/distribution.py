@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-from functools import cache
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, requires, version
 from pathlib import Path
 
@@ -16,7 +15,6 @@ CHECKOUT = PACKAGE.parent
 """The repository, if the package is used from there."""
 
 
-@cache
 def installed_version() -> str:
     """Return the version, such as 0.1.0."""
     return version(NAME)

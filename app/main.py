@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import fields
@@ -129,7 +128,7 @@ def create_process(settings: Settings) -> Gate:
     metrics = Metrics(Counters(inherited_folder()))
     if writer := installed_writer():
         metrics.add_counter("hourglass_log_lines_dropped", "Lines that the log lost.", lambda: writer.dropped)
-    app = build_app(State.load(settings, metrics), after_loading=gc.freeze)
+    app = build_app(State.load(settings, metrics), after_loading=keep_loaded)
     keep_loaded()
     return_memory()
     return app

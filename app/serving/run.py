@@ -19,7 +19,9 @@ from app.server.traces.start import check_traces
 from app.serving.grpc_port import GrpcPort
 from app.serving.listener import bind, refuse_new_connections, url
 from app.serving.signals import SignalThread
+from app.serving.supervisor import Supervisor
 from app.serving.unix_socket import UnixSocket
+from app.serving.worker import run_worker
 from app.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -59,9 +61,6 @@ def _serve(
     warn_of_misplaced_models(models)
     if settings.workers > 1:
         gc.enable()
-        from app.serving.supervisor import Supervisor  # one process needs no multiprocessing
-        from app.serving.worker import run_worker
-
         with shared_folder():
             return Supervisor(settings, listeners, run_worker, announce, refuse).run()
     signals = SignalThread()
