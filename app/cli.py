@@ -14,7 +14,7 @@ from pathlib import Path
 from app.distribution import installed_version
 from app.errors import HourglassError
 from app.setting_options import SettingOptions, name_origins, similar_option, typed_settings
-from app.settings import MODELS, Settings, default_models_dir, unknown_variables, variable
+from app.settings import MODELS, Settings, default_models_dir, variable
 
 TERMINATED_EXIT_CODE = 143
 """Exit code of a command that SIGTERM ends before it is finished."""
@@ -62,15 +62,8 @@ def _hint(unknown: Sequence[str], command: Command) -> str:
 def serve_command(options: argparse.Namespace) -> int:
     """Serve until a signal ends the server. Raises StartupError if it cannot start."""
     settings: Settings = options.settings.read(options)
-    from app.serving.run import serve  # --help need not wait for this, and it comes before structlog
+    from app.serving.run import serve  # --help need not wait for this
 
-    import structlog
-
-    from app.logs import configure_logging
-
-    configure_logging(settings.log_level)
-    for name in unknown_variables():
-        structlog.get_logger(__name__).warning("unknown setting ignored", variable=name)
     return serve(settings)
 
 

@@ -35,9 +35,10 @@ class Framework:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, once the application is built. Raises what building it raised."""
-        # shielded, since others wait for the same future when one request is cancelled
-        app = self._app or await asyncio.shield(asyncio.wrap_future(self.load()))
-        await app(scope, receive, send)
+        if self._app is None:
+            await asyncio.shield(asyncio.wrap_future(self.load()))  # one request's end is not that of the others' wait
+        assert self._app is not None
+        await self._app(scope, receive, send)
 
     def load(self) -> Future[ASGIApp]:
         """Begin to build the application, unless that has begun. Any thread may call this."""

@@ -5,7 +5,7 @@ The start of the server with the bundled models: CPU time, wall time and memory 
 
 Each round starts this checkout, every other checkout, and the floor of `bench.serving.apps.floor`, each pinned to one
 core and in an order that changes from round to round. One more start of each, before the first round, compiles the
-modules. The medians stand in a Markdown table. On a busy machine only the CPU time can be compared: that of all threads.
+modules. The medians stand in a Markdown table. On a busy machine only the CPU time can be compared.
 """
 
 from __future__ import annotations
@@ -103,7 +103,11 @@ def await_answer(server: Server, request: Request, latents: Array) -> None:
 
 
 def process_seconds(pid: int) -> float:
-    """Return the CPU time of a process with all its threads, also those that have ended. Source: clock_getcpuclockid(3)."""
+    """
+    Return the CPU time of a process, with all its threads and those that have ended.
+
+    Source: Linux, include/linux/posix-timers_types.h: a clock of a process is the complement of its pid, and 2.
+    """
     return time.clock_gettime((~pid << 3) | 2)
 
 

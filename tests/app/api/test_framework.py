@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 import pytest
 from starlette.exceptions import HTTPException
@@ -83,8 +82,8 @@ def test_every_request_gets_the_error_of_a_build_that_failed() -> None:
 
     framework = Framework(build)
 
-    async def serve() -> list[Any]:
-        return await asyncio.gather(ask(framework), ask(framework), return_exceptions=True)
+    async def serve() -> list[object]:
+        return list(await asyncio.gather(ask(framework), ask(framework), return_exceptions=True))
 
     assert [repr(error) for error in asyncio.run(serve())] == ["ImportError('no such module')"] * 2
 

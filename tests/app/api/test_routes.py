@@ -17,7 +17,8 @@ def test_the_routes_of_tasks_and_inference_lead_to_the_endpoints_of_the_short_wa
     state = State.load(Settings(models_dir=tiny_models))
     tasks, infer = task_endpoints(state), InferEndpoint(state)
     app = build_routes(state, tasks, infer)
-    posts = {route.path: route.endpoint for route in app.routes if isinstance(route, Route) and route.methods == {"POST"}}
+    routes = [route for route in app.routes if isinstance(route, Route)]
+    posts = {route.path: route.endpoint for route in routes if route.methods == {"POST"}}
     assert posts["/v1/models/{model}/encode"] is tasks["encode"]
     assert posts["/v1/models/{model}/versions/{version}/score"] is tasks["score"]
     assert posts["/v2/models/{name}/infer"] is infer

@@ -12,9 +12,7 @@ from tests.helpers.images import encoded
 BLACK = Image.new("L", (300, 200))
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"), [("PNG", "image/png"), ("JPEG", "image/jpeg"), ("WEBP", "image/webp")]
-)
+@pytest.mark.parametrize(("name", "expected"), [("PNG", "image/png"), ("JPEG", "image/jpeg"), ("WEBP", "image/webp")])
 def test_the_format_is_known_without_decoding(name: str, expected: str) -> None:
     assert media_type(encoded(BLACK, name)[:12]) == expected
 
