@@ -17,7 +17,7 @@ from app.api.state import State
 from app.api.v1.endpoint import task_endpoints
 from app.api.v2.infer import InferEndpoint
 from app.distribution import installed_version
-from app.engine.process import keep_loaded, limit_heap, return_memory
+from app.engine.process import limit_heap, settle
 from app.logs import flush_log, installed_writer, line_writer
 from app.server.connection import Connection
 from app.server.counters import Counters, inherited_folder
@@ -128,7 +128,6 @@ def create_process(settings: Settings) -> Gate:
     metrics = Metrics(Counters(inherited_folder()))
     if writer := installed_writer():
         metrics.add_counter("hourglass_log_lines_dropped", "Lines that the log lost.", lambda: writer.dropped)
-    app = build_app(State.load(settings, metrics), after_loading=keep_loaded)
-    keep_loaded()
-    return_memory()
+    app = build_app(State.load(settings, metrics), after_loading=settle)
+    settle()
     return app
