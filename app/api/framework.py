@@ -72,7 +72,6 @@ def later_routes(
     """Return FastAPI with every route, which is imported when it is loaded."""
 
     def build() -> ASGIApp:
-        import app.formats.images  # noqa: F401 - the first image need not wait for Pillow
         from app.api.routes import build_routes
 
         routes = build_routes(state, tasks, infer)

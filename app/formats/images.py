@@ -17,16 +17,14 @@ from PIL.WebPImagePlugin import WebPImageFile
 from app.arrays import Array
 from app.errors import InvalidImage, TooManyPixels
 from app.formats.deep_pixels import is_deep_colour
-from app.formats.image_heads import media_type
 from app.formats.image_parts import check_parts
-from app.formats.media import JPEG, PNG, WEBP
 from app.formats.pixels import read_deep_pixels, read_pixels
 from app.inputs import ImageInput, ValueRange
 
 FORMATS: dict[str, tuple[str, Callable[[io.BytesIO], ImageFile.ImageFile]]] = {
-    PNG: ("PNG", PngImageFile),
-    JPEG: ("JPEG", JpegImageFile),
-    WEBP: ("WEBP", WebPImageFile),
+    "image/png": ("PNG", PngImageFile),
+    "image/jpeg": ("JPEG", JpegImageFile),
+    "image/webp": ("WEBP", WebPImageFile),
 }
 """Pillow's name and decoder for each media type. No other decoder is tried, and opening an image decodes no pixels."""
 
@@ -36,6 +34,32 @@ DEEP_COST = 4
 """The memory of a pixel of 16-bit colours that are read whole, likewise: both bytes are decoded, and then joined."""
 MAX_SECONDS = 10.0
 """Seconds for decoding all images of a request. One image takes a second at most, thousands of usual ones as well."""
+UNKNOWN_SIZE = 2**31
+"""The size of an image whose header is not read here: too large for the event loop."""
+
+
+def decoding_size(content: bytes, media_type: str) -> int:
+    """
+    Return the size of the work of decoding a PNG: its bytes or, if they are more, the pixels that its header claims.
+
+    Use it to choose a thread, never to accept an image. Other formats have UNKNOWN_SIZE.
+    Source: W3C, "Portable Network Graphics", section 11.2.1: IHDR comes first, width and height are its first members
+    """
+    if media_type != "image/png" or len(content) < 24:
+        return UNKNOWN_SIZE
+    width, height = int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")
+    return max(len(content), width * height)
+
+
+def media_type(content: bytes) -> str:
+    """Return the media type of an image, by its first bytes. Raises InvalidImage."""
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if content.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "image/webp"
+    raise InvalidImage("expected a PNG, JPEG or WebP image, but it does not begin like one")
 
 
 def read_image(content: bytes, media_type: str, expected: ImageInput, max_pixels: int) -> Array:

@@ -5,8 +5,6 @@ from __future__ import annotations
 JSON = "application/json"
 NPY = "application/x-npy"
 PNG, JPEG, WEBP = "image/png", "image/jpeg", "image/webp"
-IMAGES = (PNG, JPEG, WEBP)
-"""The formats of images that a model takes."""
 FORM = "multipart/form-data"
 
 SYNONYMS = {

@@ -9,6 +9,7 @@ import zlib
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from app.arrays import Array
 from app.inputs import ImageInput
@@ -54,8 +55,6 @@ def write_grid(levels: Levels, columns: int | None, scale: int) -> bytes:
 
 
 def _eight_bits(levels: Levels) -> bytes:
-    from PIL import Image  # a start need not wait for Pillow
-
     buffer = io.BytesIO()
     Image.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels).save(buffer, "PNG")
     return buffer.getvalue()

@@ -18,7 +18,7 @@ from app.api.v2.routes import TAG, Name, Version
 from app.api.v2.schemas import INFERENCE_BODY, INFERENCE_HEADER, InferenceAnswer
 from app.engine.catalog import Catalog
 from app.engine.served import ServedModel
-from app.formats.media import IMAGES
+from app.formats.images import FORMATS
 from app.options import Options
 from app.tasks import TASKS, InputName, Task
 
@@ -109,9 +109,9 @@ def _body(task: Task, media_types: set[str], model: ServedModel | None) -> dict[
         examples.pop("images", None)
     content: dict[str, Any] = {JSON: {"schema": schema} | ({"examples": examples} if examples else {})}
     if task.rows is None:  # a body that is one image is one sample
-        content.update({media_type: {"schema": BINARY} for media_type in IMAGES if media_type in media_types})
+        content.update({media_type: {"schema": BINARY} for media_type in FORMATS if media_type in media_types})
     if images:
-        encoding = {"images": {"contentType": ", ".join(IMAGES)}}
+        encoding = {"images": {"contentType": ", ".join(FORMATS)}}
         content[FORM] = {"schema": _ref("ImageFiles"), "encoding": encoding}
     content[NPY] = {"schema": BINARY}
     return content

@@ -14,16 +14,15 @@ from app.engine.checks import RowCheck
 from app.engine.offload import LoopLimit
 from app.engine.served import ServedModel
 from app.errors import EmptyBatch, InvalidInput
-from app.formats.image_heads import decoding_size
+from app.formats.images import FORMATS, decoding_size, read_image, read_images
 from app.formats.json_body import read_rows
 from app.formats.json_images import holds_images, read_json_images
-from app.formats.media import IMAGES
 from app.formats.multipart import read_files
 from app.formats.npy import read_npy
 from app.inputs import ImageInput
 
 ARRAY_TYPES = (JSON, NPY)
-IMAGE_TYPES = (JSON, NPY, *IMAGES, FORM)
+IMAGE_TYPES = (JSON, NPY, *FORMATS, FORM)
 
 READERS: Mapping[str, Callable[..., Array]] = {JSON: read_rows, NPY: read_npy}
 LOOP_LIMITS = {JSON: LoopLimit.READ_JSON_BYTES, NPY: LoopLimit.READ_BINARY_BYTES}
@@ -68,7 +67,7 @@ def _reader(
     media_type, beginnings = expected_type(*types)
     if not content.startswith(beginnings):
         media_type = request_type(types.named, content, types.supported)
-    if media_type in IMAGES:
+    if media_type in FORMATS:
         limit = LoopLimit.READ_IMAGE_SIZE
         return decoding_size(content, media_type), limit, partial(_read_image, content, media_type, model, state)
     if media_type == FORM:
@@ -102,8 +101,6 @@ def _read_rows(content: bytes, media_type: str, check: RowCheck, model: ServedMo
 
 
 def _read_image(content: bytes, media_type: str, model: ServedModel, state: State) -> Samples:
-    from app.formats.images import read_image  # a start need not wait for Pillow
-
     return _in_range(read_image(content, media_type, _image_input(model), state.settings.max_pixels), model)
 
 
@@ -116,8 +113,6 @@ def _read_json_images(content: bytes, model: ServedModel, state: State) -> Sampl
 
 
 def _read_files(files: list[bytes], model: ServedModel, state: State) -> Samples:
-    from app.formats.images import read_images  # as above
-
     if not files:
         raise EmptyBatch("expected at least one image, got none")
     model.check_row_count(len(files))

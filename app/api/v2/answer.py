@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 from app.api.adjusting import adjust
@@ -15,7 +16,7 @@ from app.api.v2.query import Query
 from app.arrays import Array, Samples
 from app.engine.offload import LoopLimit
 from app.errors import Expired, WrongShape
-from app.formats.image_heads import UNKNOWN_SIZE, decoding_size, media_type
+from app.formats.images import UNKNOWN_SIZE, decoding_size, media_type, read_images
 from app.formats.tensors import BYTES, Tensor
 from app.inputs import ImageInput
 from app.server.gate import Exchange
@@ -57,12 +58,7 @@ async def _read_images(entry: Entry, tensor: Tensor, state: State) -> Samples:
     if tensor.shape not in ((len(images),), (len(images), 1)):
         raise WrongShape(f"{tensor.name}: expected {BYTES} of shape [images], got {list(tensor.shape)}")
     size = decoding_size(images[0], media_type(images[0])) if len(images) == 1 else UNKNOWN_SIZE
-
-    def read() -> Samples:
-        from app.formats.images import read_images  # a start need not wait for Pillow
-
-        return read_images(images, expected, state.settings.max_pixels)
-
+    read = partial(read_images, images, expected, state.settings.max_pixels)
     samples = await state.offload.run(size, LoopLimit.READ_IMAGE_SIZE, read)
     return samples if expected.levels is None else entry.served.checks[entry.check or "samples"](samples)
 
