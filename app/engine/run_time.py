@@ -45,15 +45,13 @@ def measure(run: Callable[[int], object]) -> RunTime:
     Measure a function of a number of rows.
 
     It runs 1, 2, 4, … rows, up to the first run that is too long for the event loop. The fastest of three runs counts:
-    other processes can only slow a run down. So one run that is short enough leads to the next size.
+    other processes can only slow a run down.
     """
     first = seconds = _fastest(run, 1)
     rows = 1
     while seconds < MAX_LOOP_RUN_SECONDS and rows < MAX_ROWS:
         rows *= 2
-        seconds = _seconds(run, rows)
-        if seconds >= MAX_LOOP_RUN_SECONDS or rows == MAX_ROWS:
-            seconds = min(seconds, _fastest(run, rows, REPEATS - 1))
+        seconds = _fastest(run, rows)
     return RunTime(first, seconds / rows)
 
 
@@ -61,8 +59,8 @@ def _rows_within(seconds: float, per_row: float) -> int:
     return max(1, min(MAX_ROWS, int(seconds / per_row)))
 
 
-def _fastest(run: Callable[[int], object], rows: int, repeats: int = REPEATS) -> float:
-    return min(_seconds(run, rows) for _ in range(repeats))
+def _fastest(run: Callable[[int], object], rows: int) -> float:
+    return min(_seconds(run, rows) for _ in range(REPEATS))
 
 
 def _seconds(run: Callable[[int], object], rows: int) -> float:

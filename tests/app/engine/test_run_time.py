@@ -36,13 +36,6 @@ def test_the_fastest_runs_count_and_the_measurement_stops_at_the_first_long_one(
     assert sorted(set(clock.runs)) == [1, 2, 4, 8, 16, 32, 64, 128]
 
 
-def test_a_size_that_is_fast_at_once_is_run_once(clock: Clock) -> None:
-    """Cold runs of 1 to 8 rows take 150 to 500 µs, and one of 16 rows 900 µs: only that one may be too long."""
-    measure(clock.run)
-    counts = {rows: clock.runs.count(rows) for rows in clock.runs}
-    assert counts == {1: 3, 2: 1, 4: 1, 8: 1, 16: 3, 32: 3, 64: 3, 128: 3}
-
-
 def test_a_slow_model_is_measured_with_one_row_only(clock: Clock) -> None:
     clock.fixed = 0.02
     assert not measure(clock.run).rows_on_loop
