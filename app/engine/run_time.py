@@ -1,4 +1,8 @@
-"""The time of a graph's runs on this machine, measured when its model is loaded: it decides where the graph runs."""
+"""
+The time of a graph's runs on this machine, measured when its model is loaded.
+
+It decides where the graph runs, and how many rows share a run.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,17 @@ from app.engine.offload import MAX_LOOP_RUN_SECONDS
 
 MAX_RUN_SECONDS = 0.005
 """
-About the longest run of a full batch. By then larger batches gain nothing, other requests wait for the run, and the
-activations of a convolutional network outgrow the memory blocks that are kept (`app.engine.process`).
+About the longest run of a full batch. By then larger batches gain nothing, and other requests wait for the run.
 """
 MAX_ROWS = 256
 """The most rows of a run."""
-REPEATS = 3
+REPEATS, LONG_REPEATS = 3, 2
+"""Runs of each size, of which the fastest counts; of sizes that are too long for the event loop, fewer."""
+MAX_SLOWDOWN = 1.05
+"""
+Factor on a row's time up to which a larger run is as good. Beyond it, sharing would cost: the activations of a
+convolutional network outgrow the memory blocks that are kept (`app.engine.process`), or the processor's cache.
+"""
 
 
 @dataclass(frozen=True)
@@ -24,6 +33,8 @@ class RunTime:
 
     first: float
     per_row: float
+    most_rows: int = MAX_ROWS
+    """The rows of the largest run that is not too long and in which a row takes no longer than in smaller ones."""
 
     @property
     def rows_on_loop(self) -> int:
@@ -33,34 +44,48 @@ class RunTime:
     @property
     def rows_per_run(self) -> int:
         """The most rows of any run, at least 1."""
-        return _rows_within(MAX_RUN_SECONDS, self.per_row)
+        return min(self.most_rows, _rows_within(MAX_RUN_SECONDS, self.per_row))
 
     def __add__(self, other: RunTime) -> RunTime:
         """Return the time of two graphs that run one after the other."""
-        return RunTime(self.first + other.first, self.per_row + other.per_row)
+        most_rows = min(self.most_rows, other.most_rows)
+        return RunTime(self.first + other.first, self.per_row + other.per_row, most_rows)
 
 
 def measure(run: Callable[[int], object]) -> RunTime:
     """
     Measure a function of a number of rows.
 
-    It runs 1, 2, 4, … rows, up to the first run that is too long for the event loop. The fastest of three runs counts:
-    other processes can only slow a run down.
+    It runs 1, 2, 4, … rows, up to the first run that is too long for the event loop, and then on while a row takes no
+    longer and the run is short enough for a thread. The fastest of several runs counts: other processes can only slow
+    a run down.
     """
-    first = seconds = _fastest(run, 1)
-    rows = 1
+    rows, seconds = 1, _fastest(run, 1, REPEATS)
+    per_row = {rows: seconds}
     while seconds < MAX_LOOP_RUN_SECONDS and rows < MAX_ROWS:
         rows *= 2
-        seconds = _fastest(run, rows)
-    return RunTime(first, seconds / rows)
+        seconds = _fastest(run, rows, REPEATS)
+        per_row[rows] = seconds / rows
+    on_loop = per_row[rows]
+    while 2 * seconds <= MAX_RUN_SECONDS and rows < MAX_ROWS and _is_good(per_row[rows], per_row):
+        rows *= 2
+        seconds = _fastest(run, rows, LONG_REPEATS)
+        per_row[rows] = seconds / rows
+    good = [rows for rows, seconds in per_row.items() if _is_good(seconds, per_row)]
+    return RunTime(per_row[1], on_loop, max(good))
+
+
+def _is_good(seconds: float, per_row: dict[int, float]) -> bool:
+    """Return True if a row takes hardly longer than in the best of the runs."""
+    return seconds <= MAX_SLOWDOWN * min(per_row.values())
 
 
 def _rows_within(seconds: float, per_row: float) -> int:
     return max(1, min(MAX_ROWS, int(seconds / per_row)))
 
 
-def _fastest(run: Callable[[int], object], rows: int) -> float:
-    return min(_seconds(run, rows) for _ in range(REPEATS))
+def _fastest(run: Callable[[int], object], rows: int, repeats: int) -> float:
+    return min(_seconds(run, rows) for _ in range(repeats))
 
 
 def _seconds(run: Callable[[int], object], rows: int) -> float:

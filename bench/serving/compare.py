@@ -24,17 +24,16 @@ import orjson
 
 from app.manifest import MANIFEST
 from bench.serving.loads import MODEL_NAMES, Inputs, Request, Workload, ask
-from bench.serving.measure import Cores, measure, pin_to_last_core
+from bench.serving.measure import pin_to_last_core
+from bench.serving.pairs import Timings, measure_round
 from bench.serving.processes import Server, running
 from bench.serving.report import markdown
 from bench.serving.servers import ROOT, Contender, hourglass_requests
 from bench.serving.summary import Spread
-from bench.serving.wrk import LoadError, Wrk, find_wrk
+from bench.serving.wrk import LoadError, find_wrk
 
 MODEL = MODEL_NAMES["dense"][0]
 BEFORE, AFTER = "before", "after"
-CpuTimes = dict[tuple[str, int], dict[str, list[float]]]
-"""Microseconds per request in each round, by load and connections, then by checkout."""
 
 
 def main() -> int:
@@ -61,10 +60,10 @@ def main() -> int:
         chosen = {load: every_request[load] for load in options.loads or every_request}
         for load, request in chosen.items():
             report_difference(load, request, servers)
-        times: CpuTimes = {}
+        timings: Timings = {}
         for number in range(options.rounds):
-            measure_round(number, servers, chosen, options.connections, options.seconds, cores, times)
-    sys.stdout.write(f"{table(times)}\n")
+            measure_round(number, servers, chosen, options.connections, options.seconds, cores, timings)
+    sys.stdout.write(f"{table(timings)}\n")
     return 0
 
 
@@ -135,33 +134,11 @@ def report_difference(load: str, request: Request, servers: Mapping[str, Server]
         sys.stderr.write(f"{load}: the answers differ: {before[:80]!r} and {after[:80]!r}\n")
 
 
-def measure_round(
-    number: int,
-    servers: Mapping[str, Server],
-    requests: Mapping[str, Request],
-    connections: list[int],
-    seconds: float,
-    cores: Cores,
-    times: CpuTimes,
-) -> None:
-    """Add one round of measurements. Raises LoadError."""
-    names = [BEFORE, AFTER] if number % 2 == 0 else [AFTER, BEFORE]
-    for load, request in requests.items():
-        for count in connections:
-            by_checkout = times.setdefault((load, count), {BEFORE: [], AFTER: []})
-            for name in names:
-                with tempfile.TemporaryDirectory() as scratch:
-                    wrk = Wrk(request, servers[name].address, cores.load, Path(scratch))
-                    timed = measure(wrk, servers[name], count, seconds, cores.server, idle_cpu=0.0)
-                by_checkout[name].append(timed.cpu_us)
-                sys.stderr.write(f"{number + 1} {load:12} {count:2} {name:6} {timed.cpu_us:8.1f} us CPU\n")
-
-
-def table(times: CpuTimes) -> str:
+def table(timings: Timings) -> str:
     """Return a table with the medians of both checkouts, and the median and range of the rounds' ratios."""
     rows = []
-    for (load, connections), by_checkout in times.items():
-        before, after = by_checkout[BEFORE], by_checkout[AFTER]
+    for (load, connections), by_checkout in timings.items():
+        before, after = ([timed.cpu_us for timed in by_checkout[name]] for name in (BEFORE, AFTER))
         ratio = Spread.of(new / old for old, new in zip(before, after, strict=True))
         assert ratio is not None
         medians = [f"{median(before):.1f}", f"{median(after):.1f}", f"{ratio.median:.3f}"]

@@ -8,7 +8,9 @@ import numpy as np
 from PIL import Image
 
 from bench.serving.loads import Array, Inputs, Load
+from bench.serving.measure import Timed
 from bench.serving.results import Measurement
+from bench.serving.wrk import Outcome
 
 PIXELS = np.array([[0, 255], [51, 102]], np.uint8)
 SAMPLES = np.array([[0.25, 0.75, 0.5, 0.0]], np.float32) * np.linspace(1 / 32, 1, 32, dtype=np.float32)[:, None]
@@ -43,3 +45,8 @@ def measurement(
     return Measurement(
         number, "dense", contender, load, connections, 100, 1.0, rate, cpu_us, 1000.0 * number, 9e3, 0.01
     )
+
+
+def timed(cpu_us: float, rate: float = 100.0) -> Timed:
+    """Return a measurement of a second with this CPU time per answer and these answers a second."""
+    return Timed(Outcome(round(rate), 1.0, 1e3, 2e3), cpu_seconds=cpu_us * round(rate) / 1e6, disturbance=0.0)

@@ -8,16 +8,18 @@ from app.engine.run_time import MAX_ROWS, RunTime, measure
 
 
 class Clock:
-    """A clock in place of the real one: a run takes 20 µs, and 10 µs for each row."""
+    """A clock in place of the real one: a run takes 20 µs, and 10 µs for each row, or more beyond the memory's rows."""
 
     def __init__(self, fixed: float = 20e-6, per_row: float = 10e-6) -> None:
         self.now = 0.0
         self.fixed, self.per_row = fixed, per_row
+        self.memory, self.slowness = 10_000, 1.0
         self.runs: list[int] = []
 
     def run(self, rows: int) -> None:
         self.runs.append(rows)
-        slowness = 1 if self.runs.count(rows) > 1 else 5  # the first run of a size is cold
+        slowness = 1.0 if self.runs.count(rows) > 1 else 5.0  # the first run of a size is cold
+        slowness *= self.slowness if rows > self.memory else 1.0
         self.now += slowness * (self.fixed + self.per_row * rows)
 
 
@@ -33,7 +35,24 @@ def test_the_fastest_runs_count_and_the_measurement_stops_at_the_first_long_one(
     run_time = measure(clock.run)
     assert run_time.first == pytest.approx(30e-6)
     assert run_time.per_row == pytest.approx((20e-6 + 1280e-6) / 128)
-    assert sorted(set(clock.runs)) == [1, 2, 4, 8, 16, 32, 64, 128]
+    assert sorted(set(clock.runs)) == [1, 2, 4, 8, 16, 32, 64, 128, 256]
+    assert run_time.rows_per_run == MAX_ROWS
+
+
+@pytest.mark.parametrize(
+    ("memory", "slowness", "rows"), [(200, 1.2, 128), (128, 1.2, 128), (64, 1.2, 64), (128, 1.01, 256)]
+)
+def test_runs_stay_below_the_size_from_which_rows_take_longer(
+    memory: int, slowness: float, rows: int, clock: Clock
+) -> None:
+    clock.memory, clock.slowness = memory, slowness
+    assert measure(clock.run).rows_per_run == rows
+
+
+def test_no_run_is_measured_that_would_be_too_long(clock: Clock) -> None:
+    clock.fixed, clock.per_row = 0.0, 600e-6
+    assert measure(clock.run).rows_per_run == 8
+    assert set(clock.runs) == {1, 2, 4, 8}
 
 
 def test_a_slow_model_is_measured_with_one_row_only(clock: Clock) -> None:
@@ -48,9 +67,15 @@ def test_the_bounds_on_rows_follow_from_the_seconds() -> None:
     assert RunTime(first=0.9e-3, per_row=1e-6).rows_on_loop == 0
     assert RunTime(first=3.0, per_row=3.0).rows_per_run == 1
     assert RunTime(first=1e-6, per_row=1e-9).rows_per_run == MAX_ROWS
+    assert RunTime(first=1e-6, per_row=1e-9, most_rows=32).rows_per_run == 32
 
 
 def test_two_graphs_in_a_row_take_the_sum_of_their_times() -> None:
-    both = RunTime(first=0.6e-3, per_row=10e-6) + RunTime(first=0.3e-3, per_row=40e-6)
+    both = RunTime(first=0.6e-3, per_row=10e-6) + RunTime(first=0.3e-3, per_row=40e-6, most_rows=128)
     assert both.rows_on_loop == 0
     assert both.rows_per_run == 100
+
+
+def test_two_graphs_in_a_row_run_no_more_rows_than_either_should() -> None:
+    sizes = RunTime(first=1e-5, per_row=1e-6, most_rows=64), RunTime(first=1e-5, per_row=1e-6, most_rows=16)
+    assert (sizes[0] + sizes[1]).rows_per_run == (sizes[1] + sizes[0]).rows_per_run == 16

@@ -14,6 +14,7 @@ from app.manifest import Manifest
 from app.settings import Settings
 from bench.serving.compare import MODEL, checkout_server, requests, table, write_format_1
 from tests.helpers import bench, tiny
+from tests.helpers.bench import timed
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +54,9 @@ def test_a_server_runs_the_code_of_its_checkout() -> None:
 
 
 def test_the_ratio_is_the_median_of_the_ratios_of_each_round() -> None:
-    times = {("json-1", 16): {"before": [100.0, 200.0, 400.0], "after": [50.0, 180.0, 600.0]}}
-    assert table(times).splitlines()[2] == "| json-1 | 16 | 200.0 | 180.0 | 0.900 | 0.500 to 1.500 |"
+    before, after = [100.0, 200.0, 400.0], [50.0, 180.0, 600.0]
+    timings = {("json-1", 16): {"before": list(map(timed, before)), "after": list(map(timed, after))}}
+    assert table(timings).splitlines()[2] == "| json-1 | 16 | 200.0 | 180.0 | 0.900 | 0.500 to 1.500 |"
 
 
 def test_older_checkouts_can_read_the_manifest(tmp_path: Path) -> None:

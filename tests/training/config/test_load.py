@@ -10,7 +10,7 @@ import yaml
 from training.config import BUNDLED, Config, bundled_configs, load_config, with_later_sections
 from training.errors import InvalidConfiguration
 
-MODELS = ["mnist-ae", "mnist-ae-2d", "mnist-sdae", "mnist-vae", "mnist-vae-2d"]
+MODELS = ["mnist-ae", "mnist-ae-2d", "mnist-sdae", "mnist-sdae-labels", "mnist-vae", "mnist-vae-2d"]
 
 
 @pytest.mark.parametrize("name", bundled_configs())
