@@ -1,8 +1,8 @@
 """
 The start of the command `hourglass`: signals are handled before anything large is imported.
 
-The imports take a second. Process 1 of a container has no default handlers, so without these SIGTERM would be lost
-until the server listens, and the container would be killed in the end.
+The imports take a third of a second. Process 1 of a container has no default handlers, so without these SIGTERM would
+be lost until the server listens, and the container would be killed in the end.
 """
 
 from __future__ import annotations

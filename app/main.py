@@ -80,6 +80,7 @@ async def live(
     loading = asyncio.get_running_loop().call_later(LOAD_SECONDS, framework.load)
     yield {WATCH: ConnectionWatch(connection_limits(state.settings), state.budget, record)}
     loading.cancel()
+    await framework.close()
     state.close()
     if traces is not None:
         traces.close()

@@ -48,6 +48,11 @@ class Framework:
                 Thread(target=self._load, args=(self._future,), name="framework", daemon=True).start()
             return self._future
 
+    async def close(self) -> None:
+        """Wait for a build that has begun: a thread that the interpreter ends in pydantic's Rust aborts the process."""
+        if self._future is not None:
+            await asyncio.gather(asyncio.wrap_future(self._future), return_exceptions=True)
+
     def translate(self, scope: Scope, error: Exception) -> ServiceError | None:
         """Return the ServiceError for an exception of FastAPI or Starlette, or None for any other exception."""
         if self._app is None:

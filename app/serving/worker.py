@@ -70,7 +70,7 @@ def run_worker(settings: Settings, listeners: list[socket.socket], pipe: Connect
     gc.disable()  # as in `app.__main__`
     signals = SignalThread()
     supervision = Supervision(pipe)
-    from app.main import create_process  # these imports take a second; the threads above work in the meantime
+    from app.main import create_process  # these imports take long; the threads above work in the meantime
     from app.serving.server import create_server
 
     configure_logging(settings.log_level)

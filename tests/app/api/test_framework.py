@@ -76,6 +76,23 @@ def test_a_request_that_is_cancelled_leaves_the_build_to_the_others() -> None:
     assert slow.requests == 1
 
 
+def test_the_end_waits_for_a_build_that_has_begun() -> None:
+    slow = Slow()
+    framework = Framework(slow.build)
+
+    async def end() -> None:
+        await framework.close()  # nothing has begun
+        framework.load()
+        closing = asyncio.ensure_future(framework.close())
+        await asyncio.sleep(0.02)
+        assert not closing.done()
+        slow.may_end.set()
+        await closing
+        assert framework.load().done()
+
+    asyncio.run(end())
+
+
 def test_every_request_gets_the_error_of_a_build_that_failed() -> None:
     def build() -> ASGIApp:
         raise ImportError("no such module")
