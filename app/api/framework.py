@@ -1,7 +1,7 @@
 """
 FastAPI and the routes that need it, loaded after the start.
 
-Its import and that of the models of the OpenAPI document take a quarter of the CPU time of a start
+Its import and that of the models of the OpenAPI document take a fifth of the CPU time of a start
 (`python -m bench.serving.first_answer`). Tasks, inference and probes do not pass through it (`app.api.shortcut`), so
 they are answered before it is there. A request that needs it waits for it, and the event loop does not.
 """
