@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 from app.distribution import installed_version
 from app.errors import HourglassError
 from app.setting_options import SettingOptions, name_origins, similar_option, typed_settings
-from app.settings import MODELS, Settings, default_models_dir, unknown_variables, variable
+from app.settings import MODELS, Settings, default_models_dir, variable
 
 TERMINATED_EXIT_CODE = 143
 """Exit code of a command that SIGTERM ends before it is finished."""
@@ -28,7 +29,9 @@ Command = Callable[[argparse.Namespace], int]
 def run_command(arguments: Sequence[str] | None) -> int:
     """Run a command and return its exit code: 0, or 1 and a message for an error that the user can correct."""
     options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
-    if options.command is not serve_command:  # what it has half written must be removed
+    if options.command is not serve_command:
+        gc.enable()
+        # what it has half written must be removed
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED_EXIT_CODE))
     command: Command = options.command
     try:
@@ -59,14 +62,8 @@ def _hint(unknown: Sequence[str], command: Command) -> str:
 def serve_command(options: argparse.Namespace) -> int:
     """Serve until a signal ends the server. Raises StartupError if it cannot start."""
     settings: Settings = options.settings.read(options)
-    import structlog  # --help need not wait for these
+    from app.serving.run import serve  # --help need not wait for this
 
-    from app.logs import configure_logging
-    from app.serving.run import serve
-
-    configure_logging(settings.log_level)
-    for name in unknown_variables():
-        structlog.get_logger(__name__).warning("unknown setting ignored", variable=name)
     return serve(settings)
 
 

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import gc
+import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
-
-from app.api import health, problems
 from app.api.access import grpc_policy, read_policy
-from app.api.docs import pages
+from app.api.framework import Framework, later_routes
+from app.api.probes import probe_endpoints
 from app.api.shortcut import Shortcut
 from app.api.state import State
-from app.api.v1 import routes as v1
-from app.api.v2 import routes as v2
+from app.api.v1.endpoint import task_endpoints
 from app.api.v2.infer import InferEndpoint
-from app.api.v2.shared_memory import routes as shared_memory
 from app.distribution import installed_version
-from app.engine.process import limit_heap, return_memory
+from app.engine.process import limit_heap, settle
 from app.logs import flush_log, installed_writer, line_writer
 from app.server.connection import Connection
 from app.server.counters import Counters, inherited_folder
 from app.server.gate import Gate
 from app.server.guard.guard import Guard, Policy
+from app.server.lifespan import Lifespan
 from app.server.limits import WATCH, ConnectionLimits, ConnectionWatch
 from app.server.metrics import Metrics
 from app.server.refusals import Refusal
@@ -39,6 +36,8 @@ if TYPE_CHECKING:
 
 PROTOCOL = Connection
 """The HTTP protocol class for uvicorn."""
+LOAD_SECONDS = 1.0
+"""Seconds between the start and the import of FastAPI, which competes with requests: the first ones come before it."""
 
 
 def create_app(settings: Settings | None = None, metrics: Metrics | None = None) -> Gate:
@@ -46,36 +45,19 @@ def create_app(settings: Settings | None = None, metrics: Metrics | None = None)
     return build_app(State.load(settings or Settings(), metrics))
 
 
-def build_app(state: State) -> Gate:
-    """Return the application over a state: the gate, then the short way to the tasks, then FastAPI."""
+def build_app(state: State, after_loading: Callable[[], object] = lambda: None) -> Gate:
+    """
+    Return the application over a state: the gate, then the short way to the tasks and probes, then FastAPI.
 
-    traces = counted_traces(state)
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
-        state.start()
-        state.metrics.start()
-        yield {WATCH: ConnectionWatch(connection_limits(state.settings), state.budget, record)}
-        state.close()
-        if traces is not None:
-            traces.close()
-        state.metrics.stop()
-        flush_log()
-
+    FastAPI is loaded soon after the start; `after_loading` is called on the thread that loaded it.
+    """
     write_line = line_writer()
     request_log = RequestLog(write_line) if write_line else None
-    record = partial(record_refusal, state.metrics, request_log)
+    traces = counted_traces(state)
+    tasks, infer = task_endpoints(state), InferEndpoint(state)
 
-    app = new_fastapi(lifespan)
-    app.state.hourglass = state
-    tasks, infer = v1.task_endpoints(state), InferEndpoint(state)
-    problems.install(app)
-    v1.install(app, tasks)
-    v2.install(app, infer)
-    shared_memory.install(app)
-    app.include_router(health.router)
-    pages.install(app, state, installed_version())
-    shared = (problems.translate, state.lifecycle, state.metrics, request_log, state.budget, traces)
+    framework = later_routes(state, tasks, infer, after_loading)
+    shared = (framework.translate, state.lifecycle, state.metrics, request_log, state.budget, traces)
 
     def gate(app: Guard) -> Gate:
         return Gate(app, *shared)
@@ -83,21 +65,27 @@ def build_app(state: State) -> Gate:
     policy = read_policy(state.settings)
     if state.settings.grpc_port is not None:
         add_grpc(state, policy, gate)
-    return gate(Guard(Shortcut(app, tasks, infer), policy))
+    record = partial(record_refusal, state.metrics, request_log)
+    inner = Lifespan(framework, partial(live, state, framework, traces, record))
+    return gate(Guard(Shortcut(inner, tasks, infer, probe_endpoints(state)), policy))
 
 
-def new_fastapi(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[dict[str, object]]]) -> FastAPI:
-    """Return FastAPI without what it would add by itself."""
-    return FastAPI(
-        title="Hourglass",
-        lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,  # pages.install adds the route
-        redirect_slashes=False,
-        # the gate has the spans: those of FastAPI would be a second one for each request, and none for the tasks
-        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
-    )
+@asynccontextmanager
+async def live(
+    state: State, framework: Framework, traces: Traces | None, record: Callable[[Refusal], None]
+) -> AsyncIterator[dict[str, object]]:
+    """Start everything that runs beside requests, and end it after the last one."""
+    state.start()
+    state.metrics.start()
+    loading = asyncio.get_running_loop().call_later(LOAD_SECONDS, framework.load)
+    yield {WATCH: ConnectionWatch(connection_limits(state.settings), state.budget, record)}
+    loading.cancel()
+    await framework.close()
+    state.close()
+    if traces is not None:
+        traces.close()
+    state.metrics.stop()
+    flush_log()
 
 
 def add_grpc(state: State, policy: Policy, gate: Callable[[Guard], Gate]) -> None:
@@ -134,15 +122,13 @@ def create_process(settings: Settings) -> Gate:
     """
     Return the application for a process that does nothing else.
 
-    Its metrics are those of all workers, if its parent shares them. The process keeps its memory small. Its garbage
-    collector ignores everything that is loaded, because a pass over it takes tens of milliseconds. Raises NoModels.
+    Its metrics are those of all workers, if its parent shares them. The process keeps its memory small. Raises
+    NoModels.
     """
     limit_heap()
     metrics = Metrics(Counters(inherited_folder()))
     if writer := installed_writer():
         metrics.add_counter("hourglass_log_lines_dropped", "Lines that the log lost.", lambda: writer.dropped)
-    app = create_app(settings, metrics)
-    gc.collect()
-    gc.freeze()
-    return_memory()
+    app = build_app(State.load(settings, metrics), after_loading=settle)
+    settle()
     return app

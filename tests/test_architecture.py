@@ -77,7 +77,6 @@ ALLOWED = {
         "app.commands",
         "app.setting_options",
         "app.settings",
-        "app.logs",
         "app.errors",
     },
     "app.__main__": {"app.cli"},
@@ -123,7 +122,7 @@ LIBRARIES = {
     "grpc_health": {"app.api.v2.grpc"},
     "grpc_reflection": {"app.api.v2.grpc"},
     "google.protobuf": {"app.api.v2.grpc"},
-    "fastapi": {"app.api", "app.main"},
+    "fastapi": {"app.api"},
     "starlette": {"app.api", "app.server"},
 }
 """The only rooms that may import each of these libraries."""

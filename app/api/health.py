@@ -1,5 +1,7 @@
 """
-Probes and metrics. They need no model and never wait behind one.
+The routes of probes and metrics. They need no model and never wait behind one.
+
+Most probes take the short way to `app.api.probes`; these routes document them, and answer those below a mount.
 
 Decorators register from the bottom up: the route for GET and HEAD answers, so that its Allow header names both, and the
 route above it is documented.
@@ -9,7 +11,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.state import CurrentState
+from app.api.current import CurrentState
+from app.api.probes import liveness, readiness
 from app.api.v1.schemas import Health
 
 router = APIRouter(tags=["health"])
@@ -24,10 +27,8 @@ router = APIRouter(tags=["health"])
 @router.api_route("/livez", methods=["GET", "HEAD"], include_in_schema=False)
 async def live(state: CurrentState, response: Response) -> Health:
     """Answer 200 unless a run of a model is past its limit and could not be stopped: restart the process then."""
-    if not state.is_stuck():
-        return Health(status="ok")
-    response.status_code = 503
-    return Health(status="stuck")
+    response.status_code, word = liveness(state)
+    return Health(status=word)
 
 
 @router.get(
@@ -39,10 +40,8 @@ async def live(state: CurrentState, response: Response) -> Health:
 @router.api_route("/readyz", methods=["GET", "HEAD"], include_in_schema=False)
 async def ready(state: CurrentState, response: Response) -> Health:
     """Answer 200 if the models are loaded, checked and warm, or else 503. From SIGTERM on it is 503."""
-    if state.ready:
-        return Health(status="ok")
-    response.status_code = 503
-    return Health(status="not ready")
+    response.status_code, word = readiness(state)
+    return Health(status=word)
 
 
 @router.get("/metrics", include_in_schema=False)

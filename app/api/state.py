@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Annotated
-
-from fastapi import Depends, Request
 
 from app.api.drift import DriftWatch
 from app.api.reloader import Reloader
@@ -132,12 +129,3 @@ def shared_memory_refusal(settings: Settings) -> str | None:
     if settings.workers > 1:
         return "this request would reach one of several workers: shared memory needs HOURGLASS_WORKERS=1"
     return None
-
-
-def current_state(request: Request) -> State:
-    """Return the state of the application that received the request."""
-    state: State = request.app.state.hourglass
-    return state
-
-
-CurrentState = Annotated[State, Depends(current_state)]

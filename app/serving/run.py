@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import socket
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from functools import partial
 import structlog
 
 from app.distribution import bundled_models
+from app.logs import configure_logging
 from app.places import warn_of_misplaced_models
 from app.server.counters import shared_folder
 from app.server.tls import check_certificate
@@ -21,13 +23,16 @@ from app.serving.signals import SignalThread
 from app.serving.supervisor import Supervisor
 from app.serving.unix_socket import UnixSocket
 from app.serving.worker import run_worker
-from app.settings import Settings
+from app.settings import Settings, unknown_variables
 
 log = structlog.get_logger(__name__)
 
 
 def serve(settings: Settings) -> int:
     """Bind the socket, load the models, then listen. Return the exit code. Raises StartupError before it listens."""
+    configure_logging(settings.log_level)
+    for name in unknown_variables():
+        log.warning("unknown setting ignored", variable=name)
     check_certificate(settings.ssl_certfile, settings.ssl_keyfile)
     check_traces(settings.traces)
     with ExitStack() as stack:
@@ -59,6 +64,7 @@ def _serve(
     log.info("model repository", path=str(models), bundled=models == bundled_models())
     warn_of_misplaced_models(models)
     if settings.workers > 1:
+        gc.enable()
         with shared_folder():
             return Supervisor(settings, listeners, run_worker, announce, refuse).run()
     signals = SignalThread()

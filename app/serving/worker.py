@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import socket
@@ -66,9 +67,10 @@ class Supervision:
 
 def run_worker(settings: Settings, listeners: list[socket.socket], pipe: Connection) -> None:
     """Load the models and serve until the supervisor asks for the end. An error is reported to it."""
+    gc.disable()  # as in `app.__main__`
     signals = SignalThread()
     supervision = Supervision(pipe)
-    from app.main import create_process  # these imports take a second; the threads above work in the meantime
+    from app.main import create_process  # these imports take long; the threads above work in the meantime
     from app.serving.server import create_server
 
     configure_logging(settings.log_level)

@@ -39,13 +39,20 @@ class Server:
         self.log = log
         mark = uuid.uuid4().hex
         self._mark = f"{MARK_VARIABLE}={mark}"
-        environment = {**os.environ, **contender.environment, "ORT_DISABLE_TELEMETRY": "1", MARK_VARIABLE: mark}
+        # an installed server has its bytecode
+        ours = {"ORT_DISABLE_TELEMETRY": "1", "PYTHONDONTWRITEBYTECODE": "", MARK_VARIABLE: mark}
+        environment = {**os.environ, **contender.environment, **ours}
         command = ["taskset", "-c", str(core), *contender.start(self.port, folder)]
         self.started = time.perf_counter()
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 command, env=environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True
             )
+
+    @property
+    def pid(self) -> int:
+        """The process that was started, which may have others below it."""
+        return self._process.pid
 
     @property
     def address(self) -> str:

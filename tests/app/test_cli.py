@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from app.__main__ import main
 from app.cli import build_parser, parse_arguments, run_command, serve_command
 from app.settings import Settings
 
@@ -133,3 +135,18 @@ def test_a_length_of_a_shape_is_a_positive_number(length: str, capsys: pytest.Ca
     with pytest.raises(SystemExit):
         build_parser().parse_args(["import", "--encoder=e", "--decoder=d", "--name=n", "--shape", length])
     assert "--shape" in capsys.readouterr().err
+
+
+def test_the_garbage_collector_is_off_only_for_the_start_of_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    states = []
+
+    def record(_: object) -> int:
+        states.append(gc.isenabled())
+        return 0
+
+    for name in ("app.serving.run.serve", "app.commands.key_command"):
+        monkeypatch.setattr(name, record)
+    assert main(["serve"]) == 0
+    assert main(["key", "somebody"]) == 0
+    assert states == [False, True]
+    assert gc.isenabled()

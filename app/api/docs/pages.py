@@ -12,7 +12,8 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
 
-from app.api.state import CurrentState, State
+from app.api.current import CurrentState
+from app.api.state import State
 from app.engine.catalog import Catalog
 
 STATIC = Path(__file__).parent / "static"

@@ -18,7 +18,7 @@ from app.errors import UnsupportedTask
 from app.options import Options
 from app.parameters import parse_options
 from app.server.gate import EXCHANGE, Exchange
-from app.tasks import Task
+from app.tasks import TASKS, Task
 from app.times import now
 
 ROUTES = ("/v1/models/{{model}}/{}", "/v1/models/{{model}}/versions/{{version}}/{}")
@@ -97,6 +97,11 @@ class TaskEndpoint:
                 f"models that can: {', '.join(able) or 'none'}"
             )
         return served
+
+
+def task_endpoints(state: State) -> dict[str, TaskEndpoint]:
+    """Return the endpoint of every task, by its name."""
+    return {name: TaskEndpoint(name, task, state) for name, task in TASKS.items()}
 
 
 def _parse_query(query: bytes) -> dict[str, str]:

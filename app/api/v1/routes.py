@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI, Path, Query
 from starlette.routing import Route
 
-from app.api.state import CurrentState, State
+from app.api.current import CurrentState
+from app.api.state import State
 from app.api.v1.endpoint import TaskEndpoint
 from app.api.v1.schemas import DriftReport, ExcessTest, ModelList, ShiftTest, UniformityTest, VersionProblem
 from app.engine.catalog import Catalog
 from app.engine.drift.uniformity import DEFAULT_ALPHA
 from app.engine.served import ServedModel
 from app.manifest import Manifest
-from app.tasks import TASKS
 
 ModelName = Annotated[str, Path(description="Name of a model, as GET /v1/models lists them.")]
 VersionNumber = Annotated[str, Path(description="A version of the model: a whole number from 1.")]
@@ -111,12 +112,7 @@ def drift_report(manifest: Manifest, state: State, alpha: float) -> DriftReport:
     )
 
 
-def task_endpoints(state: State) -> dict[str, TaskEndpoint]:
-    """Return the endpoint of every task, by its name."""
-    return {name: TaskEndpoint(name, task, state) for name, task in TASKS.items()}
-
-
-def install(app: FastAPI, endpoints: dict[str, TaskEndpoint]) -> None:
+def install(app: FastAPI, endpoints: Mapping[str, TaskEndpoint]) -> None:
     """Add the routes of /v1 to the application: each task has one for the default version and one for any version."""
     app.include_router(router)
     for endpoint in endpoints.values():

@@ -11,11 +11,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, FastAPI, Path, Request, Response
 from starlette.routing import Route
 
+from app.api.current import CurrentState
 from app.api.docs.errors import INFER_CODES, error_responses
 from app.api.negotiation import JSON
 from app.api.reloader import Reloader
 from app.api.request_body import read_plain_body
-from app.api.state import CurrentState
 from app.api.v2.infer import INFER_PATHS, InferEndpoint
 from app.api.v2.models import Entries, Entry, server_metadata
 from app.api.v2.repository import check_load_request, controllable, index, model_name, read_index_request

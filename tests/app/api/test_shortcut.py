@@ -1,4 +1,4 @@
-"""Requests of tasks reach their endpoints past FastAPI, and other requests reach FastAPI."""
+"""Requests of tasks and probes reach their endpoints past FastAPI, and other requests reach FastAPI."""
 
 from __future__ import annotations
 
@@ -41,14 +41,21 @@ def named(name: str, calls: list[tuple[str, Any]]) -> ASGIApp:
         ("POST", "/below/v1/models/a/encode", "FastAPI", None),
         ("POST", "/v2/models//infer", "FastAPI", None),
         ("POST", "/v2/models/a.encode/versions//infer", "FastAPI", None),
+        ("GET", "/livez", "livez", None),
+        ("HEAD", "/livez", "livez", None),
         ("POST", "/livez", "FastAPI", None),
+        ("OPTIONS", "/livez", "FastAPI", None),
+        ("GET", "/livez/", "FastAPI", None),
+        ("GET", "/below/livez", "FastAPI", None),
+        ("GET", "/metrics", "FastAPI", None),
     ],
 )
-def test_only_posts_to_tasks_take_the_short_way(
+def test_only_tasks_and_probes_take_the_short_way(
     method: str, path: str, endpoint: str, parameters: dict[str, str] | None
 ) -> None:
     calls: list[tuple[str, Any]] = []
-    shortcut = Shortcut(named("FastAPI", calls), {"encode": named("encode", calls)}, named("infer", calls))
+    tasks, probes = {"encode": named("encode", calls)}, {"/livez": named("livez", calls)}
+    shortcut = Shortcut(named("FastAPI", calls), tasks, named("infer", calls), probes)
     scope = {"type": "http", "method": method, "path": path}
     asyncio.run(shortcut(scope, None, None))  # type: ignore[arg-type]
     assert calls == [(endpoint, parameters)]

@@ -70,6 +70,22 @@ def test_threads_share_one_heap(how: str, heaps: int) -> None:
     assert ended.stdout.count("<heap nr=") == heaps
 
 
+SETTLED = """
+import gc
+from app.engine.process import settle
+gc.disable()
+loaded = [[] for _ in range(100_000)]
+settle()
+assert gc.isenabled()
+assert gc.get_freeze_count() > 100_000
+assert len(gc.get_objects()) < 1000
+"""
+
+
+def test_the_collector_is_on_after_the_start_and_passes_over_what_is_loaded() -> None:
+    subprocess.run([sys.executable, "-c", SETTLED], cwd=ROOT, check=True, timeout=60)
+
+
 @pytest.mark.parametrize("problem", [OSError, AttributeError])
 def test_another_c_library_is_not_touched(problem: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(_: Any) -> Any:

@@ -280,6 +280,7 @@ def test_memory_stays_near_the_budget_and_goes_back(tiny_models: Path) -> None:
     sizes = {"max_held_bytes": str(100 * MEBIBYTE), "max_rows": "200000", "max_queued_rows": "10000000"}
     with serving(models_dir=str(tiny_models), **sizes) as (process, address, _):
         server, memory = Server(process, address), PeakMemory(process.pid)
+        server.until(lambda held: held == 0)  # FastAPI is loaded then
         before = memory.now
         for content, count in ((half, 32), (queued, 40)):
             with flood(address, content, count, receive_buffer=4096):

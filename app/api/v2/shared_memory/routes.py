@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 from fastapi import APIRouter, Depends, FastAPI
 
-from app.api.state import CurrentState
+from app.api.current import CurrentState
 from app.api.v2.routes import Content
 from app.errors import MalformedBody, Refused
 from app.formats.json_body import load
