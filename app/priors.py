@@ -31,6 +31,27 @@ class FittedPrior(Contract):
     standard_normal_log_likelihood: float | None = None
     """Nats per code under N(0, I) instead; None if the model is not variational."""
 
+    @property
+    def summary(self) -> str:
+        """The kind and the size, as a noun phrase."""
+        if self.kind == "gmm":
+            count = " and ".join(map(str, sorted(set(self.components))))
+            each = " for each label" if len(self.components) > 1 else ""
+            return f"a mixture of {count} Gaussians{each} with {self.covariance} covariance"
+        return (
+            f"RealNVP with {self.layers} couplings"
+            if self.kind == "realnvp"
+            else f"flow matching in {self.layers} steps"
+        )
+
+    def check_labels(self, labels: int) -> None:
+        """Raise ValueError unless this can be the prior of a model with so many labels, which may be 0."""
+        if self.kind != "gmm" and labels:
+            raise ValueError(f"prior.kind: {self.kind!r} takes no labels, and the model has {labels}")
+        if self.kind == "gmm" and len(self.components) != max(1, labels):
+            count = f"{labels} labels" if labels else "a model without labels"
+            raise ValueError(f"prior.components: {len(self.components)} numbers for {count}")
+
     @model_validator(mode="after")
     def _has_the_members_of_its_kind(self) -> Self:
         is_mixture = self.kind == "gmm"

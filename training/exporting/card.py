@@ -79,25 +79,7 @@ def describe_prior(manifest: Manifest) -> str:
     likelihood = f"{prior.log_likelihood:.2f} nats per held-out code"
     if prior.standard_normal_log_likelihood is not None:
         likelihood += f", against {prior.standard_normal_log_likelihood:.2f} of N(0, I)"
-    return (
-        f"by `{PRIOR}`, {name_prior(manifest)}, fitted on {prior.fitted_on}; chosen by the {prior.chosen_by}; "
-        f"{likelihood}"
-    )
-
-
-def name_prior(manifest: Manifest) -> str:
-    """Return a noun phrase for a version's own prior: its kind and its size."""
-    prior = manifest.prior
-    assert prior is not None
-    if prior.kind == "gmm":
-        count = " and ".join(map(str, sorted(set(prior.components))))
-        each = " for each label" if manifest.labels else ""
-        return f"a mixture of {count} Gaussians{each} with {prior.covariance} covariance"
-    return (
-        f"RealNVP with {prior.layers} couplings"
-        if prior.kind == "realnvp"
-        else f"flow matching in {prior.layers} steps"
-    )
+    return f"by `{PRIOR}`, {prior.summary}, fitted on {prior.fitted_on}; chosen by the {prior.chosen_by}; {likelihood}"
 
 
 def describe_scorer(manifest: Manifest) -> str:

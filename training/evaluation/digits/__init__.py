@@ -15,11 +15,13 @@ from pydantic import BaseModel, ConfigDict
 
 from app.arrays import Array, Samples
 from app.engine.session import open_session
+from training.data.dataset import DataSet
 from training.data.storage import StoredSamples
 from training.errors import DataError
 
 FOLDER = Path(__file__).parent
 GRAPH, RECORD = FOLDER / "features.onnx", FOLDER / "record.json"
+SHAPE = (1, 28, 28)
 ROWS_PER_RUN = 500
 
 
@@ -50,6 +52,14 @@ class Record(BaseModel):
 def fingerprint(samples: StoredSamples) -> str:
     """Return the SHA-256 of samples as they are stored, in hexadecimal digits."""
     return hashlib.sha256(np.ascontiguousarray(samples).reshape(-1).data).hexdigest()
+
+
+def is_mnist(data: DataSet, record: Record | None = None) -> bool:
+    """Return whether the test part is that of MNIST, by its pixels."""
+    return (
+        data.test.samples.shape[1:] == SHAPE
+        and fingerprint(data.test.samples) == (record or Record.read()).test_fingerprint
+    )
 
 
 class DigitFeatures:
