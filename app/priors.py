@@ -55,8 +55,10 @@ class FittedPrior(Contract):
     @model_validator(mode="after")
     def _has_the_members_of_its_kind(self) -> Self:
         is_mixture = self.kind == "gmm"
-        if is_mixture != bool(self.components) or is_mixture != (self.covariance is not None):
+        if is_mixture and not (self.components and self.covariance):
+            raise ValueError("a mixture has components and a covariance")
+        if not is_mixture and (self.components or self.covariance):
             raise ValueError(f"components and covariance are those of a mixture, not of {self.kind!r}")
         if is_mixture == (self.layers is not None):
-            raise ValueError(f"layers are those of a flow, not of {self.kind!r}")
+            raise ValueError("a flow has layers, and a mixture has none")
         return self

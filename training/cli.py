@@ -145,7 +145,7 @@ def _add_prior_options(prior: argparse.ArgumentParser) -> None:
     prior.add_argument(
         "--kind",
         choices=["auto", "gmm", "realnvp", "flow-matching", "normal"],
-        help="auto: a mixture, or realnvp of many rows, unless N(0, I) fits a variational model",
+        help="auto: a mixture, unless N(0, I) fits a variational model",
     )
     prior.add_argument("--components", type=int, metavar="K", help="Gaussians in the mixture (default: by the data)")
     prior.add_argument("--covariance", choices=["auto", "full", "diagonal"], help="of each Gaussian (default: auto)")

@@ -226,10 +226,10 @@ class PriorConfig(Section):
 
     kind: Literal["auto", "gmm", "flow-matching", "realnvp", "normal", "none"] = "auto"
     """
-    `gmm`: a mixture of Gaussians, fitted to the latents of training rows. `realnvp`, `flow-matching`: a flow, a network
+    `gmm`: a mixture of Gaussians, fitted to the latents of training rows. `flow-matching`, `realnvp`: a flow, a network
     that makes latents of noise; not for conditional models. `normal`: N(0, I) for a variational model, a single fitted
-    Gaussian for others. `none`: nothing is fitted. `auto`: gmm, or realnvp of 10 000 training rows or more, if it is
-    better on the validation part; but N(0, I) for a variational model for which neither is better than that.
+    Gaussian for others. `none`: nothing is fitted. `auto`: gmm, but N(0, I) for a variational model for which the
+    mixture is no better on the validation part.
     """
     components: Positive | Auto = "auto"
     """The number of Gaussians. `auto`: the one of 1, 2, 4 to 64 under which the validation part is likeliest."""

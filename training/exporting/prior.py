@@ -34,7 +34,7 @@ from training.priors.codes import draw_codes
 from training.priors.flows.fit import Flow
 from training.priors.flows.graph import FlowGraph
 from training.priors.graph import MixtureGraph
-from training.priors.kinds import check_kind, choose_prior, most_rows, tries_flow
+from training.priors.kinds import check_kind, choose_prior, most_rows
 from training.priors.mixture import Mixture
 
 log = logging.getLogger(__name__)
@@ -55,12 +55,11 @@ def fit_prior(folder: Path, draft: Manifest, data: DataSet, config: PriorConfig,
     if min(len(data.train), len(data.validation)) == 0:
         raise DataError(f"{data.name}: a prior needs a training and a validation part")
     log.info("fitting the prior")
-    has_flow = tries_flow(config, len(data.train), labels, draft.latent_dim)
-    rows = most_rows(config, has_flow)
+    rows = most_rows(config)
     subject = Subject.of(Autoencoder.open(folder, draft, threads=available_cores()), data, seed)
     train = draw_codes(subject, data.train, rows, seed)
     held_out = draw_codes(subject, data.validation, rows, seed + 1)  # other noise: the same is not held out
-    choice = choose_prior(train, held_out, labels, config, seed, has_flow)
+    choice = choose_prior(train, held_out, labels, config, seed)
     if is_variational and config.kind == "auto" and not choice.is_better:
         log.info("the prior stays N(0, I): %s", describe_gain(choice))
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -90,16 +91,15 @@ def _train(network: FlowNetwork, rows: Tensor, held_out: Tensor, seed: int, step
     average = copy.deepcopy(network)
     best, least = average, float("inf")
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps, pct_start=WARMUP)
     for step in range(1, steps + 1):
         batch = rows[torch.randint(len(rows), (BATCH_SIZE,), generator=generator)]
         noise = torch.randn(batch.shape, generator=generator)
         loss = network.loss(batch + REGULARISATION**0.5 * noise, generator).mean()
+        optimiser.param_groups[0]["lr"] = learning_rate(step, steps)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), MAX_GRADIENT_NORM)
         optimiser.step()
-        schedule.step()
         _move_average(average, network, min(AVERAGE_DECAY, step / (step + 10)))
         if step % max(1, steps // CHECKS) == 0 or step == steps:
             held_out_loss = _held_out_loss(average, held_out, seed)
@@ -107,6 +107,11 @@ def _train(network: FlowNetwork, rows: Tensor, held_out: Tensor, seed: int, step
             if held_out_loss < least:
                 best, least = copy.deepcopy(average), held_out_loss
     return best.eval().requires_grad_(False)
+
+
+def learning_rate(step: int, steps: int) -> float:
+    """Return the learning rate of a step, counted from 1: it rises at first, and falls along a cosine."""
+    return LEARNING_RATE * min(1.0, step / (WARMUP * steps)) * 0.5 * (1 + math.cos(math.pi * (step - 1) / steps))
 
 
 def _move_average(average: FlowNetwork, network: FlowNetwork, decay: float) -> None:

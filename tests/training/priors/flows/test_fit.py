@@ -10,7 +10,7 @@ from scipy.stats import multivariate_normal
 from tests.helpers.mixtures import clusters
 from training.priors.codes import Codes
 from training.priors.flows import fit
-from training.priors.flows.fit import FlowKind, fit_flow, flow_steps
+from training.priors.flows.fit import FlowKind, fit_flow, flow_steps, learning_rate
 
 CLUSTERS = Codes(clusters(400)), Codes(clusters(200, seed=1))
 
@@ -62,6 +62,12 @@ def test_a_constant_latent_has_no_infinite_density() -> None:
     highest = 0.5 * np.log(1 / (2 * np.pi * fit.REGULARISATION))  # of a normal number with that variance
     plain = fit_flow("realnvp", *CLUSTERS, seed=0, steps=100).log_likelihoods(CLUSTERS[1]).mean()
     assert flow.log_likelihoods(constant[1]).mean() == pytest.approx(plain + highest, abs=0.5)
+
+
+def test_the_learning_rate_rises_and_then_falls_to_nearly_nothing() -> None:
+    rates = [learning_rate(step, 100) / fit.LEARNING_RATE for step in (1, 5, 11, 51, 100)]
+    assert rates == pytest.approx([0.1, 0.5, 0.976, 0.5, 0.0002], abs=0.005)
+    assert learning_rate(1, 1) == fit.LEARNING_RATE
 
 
 @pytest.mark.parametrize(("rows", "steps"), [(100, 1500), (20_000, 2109), (57_000, 6000), (10**6, 6000)])
