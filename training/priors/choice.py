@@ -75,7 +75,7 @@ def choose_mixture(
         single = fit_mixture(groups, 0, "diagonal", seed, regularisation)
         assert single is not None  # a diagonal Gaussian can be fitted to any codes
         candidates = [(single, single.log_likelihoods(held_out))]
-    mixture, scores = _simplest(candidates)
+    mixture, scores = simplest(candidates)
     rule = (
         f"likelihood of {len(held_out)} codes of the validation part, among {_describe(config)}: the simplest within "
         "a standard error of the best"
@@ -101,7 +101,7 @@ def _candidates(
         yield mixture, scores
 
 
-def _simplest(candidates: list[tuple[Mixture, Numbers]]) -> tuple[Mixture, Numbers]:
+def simplest(candidates: list[tuple[Mixture, Numbers]]) -> tuple[Mixture, Numbers]:
     """
     Return the candidate with the fewest numbers that is not worse than the best by more than a standard error.
 

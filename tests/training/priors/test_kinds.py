@@ -8,6 +8,7 @@ import pytest
 from tests.helpers.mixtures import clusters
 from training.config import PriorConfig
 from training.errors import InvalidConfiguration
+from training.priors import kinds
 from training.priors.codes import Codes
 from training.priors.flows.fit import Flow
 from training.priors.kinds import check_kind, choose_prior, most_rows
@@ -49,10 +50,44 @@ def test_other_kinds_are_mixtures(kind: str) -> None:
 
 @pytest.mark.parametrize(
     ("options", "rows"),
-    [({}, 20_000), ({"kind": "realnvp"}, 60_000), ({"kind": "flow-matching", "rows": 70}, 70), ({"rows": 70}, 70)],
+    [({}, 60_000), ({"kind": "realnvp"}, 60_000), ({"kind": "flow-matching", "rows": 70}, 70), ({"rows": 70}, 70)],
 )
-def test_a_flow_is_fitted_to_more_rows(options: dict[str, object], rows: int) -> None:
+def test_the_rows_are_stated_or_60_000(options: dict[str, object], rows: int) -> None:
     assert most_rows(config(**options)) == rows
+
+
+CIRCLE_ANGLES = np.linspace(0, 200, 3000)
+CIRCLE = [
+    Codes(np.stack([np.cos(angles), np.sin(angles)], axis=1) + 0.02 * np.random.default_rng(0).normal(size=(1500, 2)))
+    for angles in (CIRCLE_ANGLES[::2], CIRCLE_ANGLES[1::2])
+]
+
+
+def test_many_codes_get_more_gaussians_than_a_part_of_them_chose(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A circle is never a mixture of Gaussians: more codes support more of them."""
+    monkeypatch.setattr(kinds, "TRIAL_ROWS", 60)
+    trial = choose_prior(CIRCLE[0].choose(60, seed=0), CIRCLE[1], 0, config(), seed=0)
+    grown = choose_prior(*CIRCLE, 0, config(), seed=0)
+    assert (trial.rows, grown.rows) == (60, 1500)
+    assert grown.mixture.components[0] in {2 * trial.mixture.components[0], 4 * trial.mixture.components[0]}
+    assert grown.mixture.covariance == trial.mixture.covariance
+    assert grown.log_likelihood > trial.log_likelihood
+    assert grown.rule == f"{trial.rule}, of 60 codes; then of all codes"
+
+
+def test_a_stated_number_of_gaussians_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kinds, "TRIAL_ROWS", 60)
+    three = choose_prior(*CIRCLE, 0, config(components=3), seed=0)
+    assert (three.rows, three.mixture.components) == (1500, (3,))
+    assert choose_prior(*CIRCLE, 0, config(kind="normal"), seed=0).mixture.components == (1,)
+
+
+def test_the_choice_of_a_part_stays_if_all_codes_are_no_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kinds, "TRIAL_ROWS", 350)
+    random = np.random.default_rng(1)
+    normal = Codes(random.standard_normal((400, 3))), Codes(random.standard_normal((200, 3)))
+    choice = choose_prior(*normal, 0, config(), seed=0)
+    assert (choice.rows, choice.mixture.components) == (350, (1,))
 
 
 @pytest.mark.parametrize(
