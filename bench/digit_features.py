@@ -4,7 +4,7 @@ Train the classifier of digits in whose features `hourglass-train evaluate --sam
     python -m bench.digit_features --data-dir DIR
 
 It is trained on MNIST's training part, its epoch is chosen by the validation part, and its accuracy on the test images
-is measured once, at the end. The graph and its record are written into `training/evaluation/digits/`. It takes about
+is measured once, at the end. The graph and its record are written into `training/evaluation/graphs/`. It takes about
 ten minutes of one core.
 """
 

@@ -45,11 +45,9 @@ def evaluate(
     """
     Return the measurements on the test part; baselines are fitted on the training part, and so is PCA if none is given.
 
-    `separation` measures how the model tells the labels of the test part apart, which nothing is fitted to. `samples`
-    measures generated samples, drawn with several seeds, which takes minutes for 10 000 test rows; `anomalies` other
-    detectors than the scorer.
-    `binarisation` applies to the targets of the bounds. `seed` decides all that is random: compare measurements of the
-    same seed only. Raises DataError if the data do not fit.
+    `separation` measures how the model tells the labels of the test part apart; `samples` generated samples, drawn with
+    several seeds, for minutes; `anomalies` other detectors than the scorer. `binarisation` is that of the targets of
+    the bounds. `seed` decides all that is random. Raises DataError if the data do not fit.
     """
     subject = Subject.of(model, data, seed, limits)
     if anomalies:

@@ -1,7 +1,7 @@
 """
 Flows: priors that are networks, between standard normal noise and codes.
 
-    network     what all flows have in common: whitened codes, and the density of N(0, I)
+    network     the base of both: whitened codes, and the density of N(0, I)
     realnvp     RealNVP: affine couplings, with an exact density
     matching    flow matching: a velocity, integrated in steps
     fit         the training of either, and its likelihood of held-out codes

@@ -32,7 +32,7 @@ WARMUP = 0.1
 AVERAGE_DECAY = 0.998
 """The share that each step leaves of the averaged weights, after the first few hundred."""
 CHECKS = 16
-"""How often the averaged weights are measured on the held-out codes."""
+"""The number of times that the averaged weights are measured on the held-out codes."""
 ROWS_PER_RUN = 1024
 
 

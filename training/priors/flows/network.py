@@ -1,4 +1,4 @@
-"""What all flows have in common: they work on whitened codes, and compare them with N(0, I)."""
+"""The base of all flows: they work on whitened codes, and compare them with N(0, I)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class FlowNetwork(nn.Module, ABC):
 
     @abstractmethod
     def loss(self, codes: Tensor, generator: torch.Generator) -> Tensor:
-        """Return what training minimises, for each code. Shape: (B,)."""
+        """Return the quantity that training minimises, for each code. Shape: (B,)."""
 
     @abstractmethod
     def log_density(self, codes: Tensor) -> Tensor:

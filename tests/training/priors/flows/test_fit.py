@@ -45,7 +45,7 @@ def test_the_random_numbers_of_others_are_left_alone() -> None:
 
 
 def test_the_held_out_codes_choose_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of 40 codes, a network learns the noise: the last weights would be worse."""
+    """A network learns the noise of 40 codes by heart: the last weights would be worse."""
     monkeypatch.setattr(fit, "MAX_GRADIENT_NORM", 1e9)
     random = np.random.default_rng(0)
     train, held_out = Codes(random.standard_normal((40, 4))), Codes(random.standard_normal((500, 4)))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from tests.training.priors.flows.test_network import COVARIANCE, noise
-from tests.training.priors.flows.test_realnvp import shake
+from tests.helpers.flows import COVARIANCE, noise, shake
 from training.priors.flows.fit import Flow
 from training.priors.flows.graph import FlowGraph
 from training.priors.flows.realnvp import RealNVP

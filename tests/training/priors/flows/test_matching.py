@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.training.priors.flows.test_network import COVARIANCE, noise
-from tests.training.priors.flows.test_realnvp import shake
+from tests.helpers.flows import COVARIANCE, noise, shake
 from training.priors.flows.matching import MAX_DENSITY_ROWS, FlowMatching
 from training.priors.flows.network import log_standard_normal
 

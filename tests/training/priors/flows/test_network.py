@@ -7,16 +7,10 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal
 
+from tests.helpers.flows import COVARIANCE, noise
 from training.priors.flows.matching import FlowMatching
 from training.priors.flows.network import FlowNetwork, batches, log_standard_normal
 from training.priors.flows.realnvp import RealNVP
-
-COVARIANCE = torch.tensor([[4.0, 2, 0], [2, 3, 0], [0, 0, 0.25]], dtype=torch.float64)
-
-
-def noise(rows: int, columns: int = 3) -> torch.Tensor:
-    """Return seeded noise."""
-    return torch.from_numpy(np.random.default_rng(0).standard_normal((rows, columns), dtype=np.float32))
 
 
 @pytest.mark.parametrize("kind", [RealNVP, FlowMatching])

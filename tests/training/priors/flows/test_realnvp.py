@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
-from torch import nn
 
-from tests.training.priors.flows.test_network import COVARIANCE, noise
+from tests.helpers.flows import COVARIANCE, noise, shake
 from training.priors.flows.network import log_standard_normal
 from training.priors.flows.realnvp import COUPLINGS, Coupling, RealNVP
-
-
-def shake(network: nn.Module, deviation: float = 0.3) -> None:
-    """Move all weights at random, as training would."""
-    torch.manual_seed(1)
-    with torch.no_grad():
-        for weight in network.parameters():
-            weight += deviation * torch.randn(weight.shape) / math.sqrt(weight.shape[-1])
 
 
 def test_the_inverse_of_a_coupling_undoes_it() -> None:

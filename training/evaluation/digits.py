@@ -1,8 +1,9 @@
 """
 The classifier of digits in whose features samples of MNIST models are compared.
 
-`features.onnx` was trained by `bench.digit_features` on MNIST's training images only; `record.json` holds its accuracy
-and its checksum. It maps `samples` (batch, 1, 28, 28) in [0, 1] to `features` (batch, 128) and `logits` (batch, 10).
+`bench.digit_features` trained `graphs/digits.onnx` on MNIST's training images only; `graphs/digits.json` holds its
+accuracy and its checksum. It maps `samples` (batch, 1, 28, 28) in [0, 1] to `features` (batch, 128) and `logits`
+(batch, 10).
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from training.data.dataset import DataSet
 from training.data.storage import StoredSamples
 from training.errors import DataError
 
-FOLDER = Path(__file__).parent
-GRAPH, RECORD = FOLDER / "features.onnx", FOLDER / "record.json"
+FOLDER = Path(__file__).parent / "graphs"
+GRAPH, RECORD = FOLDER / "digits.onnx", FOLDER / "digits.json"
 SHAPE = (1, 28, 28)
 ROWS_PER_RUN = 500
 
 
 class Record(BaseModel):
-    """What is known of the graph."""
+    """The description of the graph."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -56,10 +57,9 @@ def fingerprint(samples: StoredSamples) -> str:
 
 def is_mnist(data: DataSet, record: Record | None = None) -> bool:
     """Return whether the test part is that of MNIST, by its pixels."""
-    return (
-        data.test.samples.shape[1:] == SHAPE
-        and fingerprint(data.test.samples) == (record or Record.read()).test_fingerprint
-    )
+    if data.test.samples.shape[1:] != SHAPE:
+        return False
+    return fingerprint(data.test.samples) == (record or Record.read()).test_fingerprint
 
 
 class DigitFeatures:
