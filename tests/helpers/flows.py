@@ -21,4 +21,4 @@ def shake(network: nn.Module, deviation: float = 0.3) -> None:
     torch.manual_seed(1)
     with torch.no_grad():
         for weight in network.parameters():
-            weight += deviation * torch.randn(weight.shape) / math.sqrt(weight.shape[-1])
+            weight.add_(deviation * torch.randn(weight.shape) / math.sqrt(weight.shape[-1]))

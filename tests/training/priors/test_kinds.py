@@ -56,11 +56,14 @@ def test_the_rows_are_stated_or_60_000(options: dict[str, object], rows: int) ->
     assert most_rows(config(**options)) == rows
 
 
-CIRCLE_ANGLES = np.linspace(0, 200, 3000)
-CIRCLE = [
-    Codes(np.stack([np.cos(angles), np.sin(angles)], axis=1) + 0.02 * np.random.default_rng(0).normal(size=(1500, 2)))
-    for angles in (CIRCLE_ANGLES[::2], CIRCLE_ANGLES[1::2])
-]
+def circle(seed: int) -> Codes:
+    """Return codes on a circle, with a little noise."""
+    random = np.random.default_rng(seed)
+    angles = random.uniform(0, 2 * np.pi, 1500)
+    return Codes(np.stack([np.cos(angles), np.sin(angles)], axis=1) + 0.02 * random.normal(size=(1500, 2)))
+
+
+CIRCLE = circle(0), circle(1)
 
 
 def test_many_codes_get_more_gaussians_than_a_part_of_them_chose(monkeypatch: pytest.MonkeyPatch) -> None:

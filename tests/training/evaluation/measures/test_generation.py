@@ -22,7 +22,7 @@ from training.data.dataset import DataSet
 from training.errors import DataError
 from training.evaluation.digits import Record
 from training.evaluation.evaluate import evaluate
-from training.evaluation.features import pca_features
+from training.evaluation.features import Features, pca_features
 from training.evaluation.limits import Limits, RowLimit
 from training.evaluation.measures import generation
 from training.evaluation.measures.generation import draw_sets, feature_spaces, measure_generation
@@ -110,7 +110,12 @@ def test_the_principal_components_and_the_test_rows_do_not_depend_on_the_number_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fits = []
-    monkeypatch.setattr(generation, "pca_features", lambda train: fits.append(len(train)) or pca_features(train))
+
+    def fit(train: Samples) -> Features:
+        fits.append(len(train))
+        return pca_features(train)
+
+    monkeypatch.setattr(generation, "pca_features", fit)
     measure_generation(Subject.of(model_of(tmp_path), tiny_images(rows=60)), seeds=3)
     assert fits == [30]
 
@@ -131,7 +136,7 @@ def test_digits_are_also_measured_in_the_features_of_their_classifier(
     monkeypatch.setattr(generation, "is_mnist", lambda data: True)
     monkeypatch.setattr(generation, "DigitFeatures", Digits)
     data = tiny_images(rows=60)
-    spaces = feature_spaces(Subject.of(model_of(tmp_path), data), data.train.samples)
+    spaces = feature_spaces(Subject.of(model_of(tmp_path), data), data.train.in_users_units())
     name = "activations of a classifier of MNIST's training images, which is right on 99.55 % of the test images"
     assert list(spaces)[2] == name
     x = np.full((3, 1, 2, 2), 0.25, np.float32)

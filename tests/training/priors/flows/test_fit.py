@@ -11,6 +11,7 @@ from tests.helpers.mixtures import clusters
 from training.priors.codes import Codes
 from training.priors.flows import fit
 from training.priors.flows.fit import FlowKind, fit_flow, flow_steps, learning_rate
+from training.priors.mixture import REGULARISATION
 
 CLUSTERS = Codes(clusters(400)), Codes(clusters(200, seed=1))
 
@@ -59,7 +60,7 @@ def test_a_constant_latent_has_no_infinite_density() -> None:
     constant = [Codes(np.concatenate([codes.latents, np.full((len(codes), 1), 5.0)], axis=1)) for codes in CLUSTERS]
     flow = fit_flow("realnvp", constant[0], constant[1], seed=0, steps=100)
     assert flow.scale.deviation[2] == 0
-    highest = 0.5 * np.log(1 / (2 * np.pi * fit.REGULARISATION))  # of a normal number with that variance
+    highest = 0.5 * np.log(1 / (2 * np.pi * REGULARISATION))  # of a normal number with that variance
     plain = fit_flow("realnvp", *CLUSTERS, seed=0, steps=100).log_likelihoods(CLUSTERS[1]).mean()
     assert flow.log_likelihoods(constant[1]).mean() == pytest.approx(plain + highest, abs=0.5)
 
