@@ -185,9 +185,7 @@ class Manifest(Contract):
             return
         if self.format == 1 or "generate" not in self.tasks:
             raise ValueError("a manifest with the member 'prior' has format 2 and the task 'generate'")
-        if len(self.prior.components) != max(1, len(self.labels)):
-            count = f"{len(self.labels)} labels" if self.labels else "a model without labels"
-            raise ValueError(f"prior.components: {len(self.prior.components)} numbers for {count}")
+        self.prior.check_labels(len(self.labels))
 
     def _check_scorer(self) -> None:
         members = {self.has_scorer, self.scorer is not None, "score" in self.tasks}

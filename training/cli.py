@@ -123,6 +123,13 @@ def _add_evaluate_options(evaluate: argparse.ArgumentParser) -> None:
     )
     evaluate.add_argument("--samples", action="store_true", help="also measure generated samples, beside training rows")
     evaluate.add_argument(
+        "--seeds",
+        type=_count,
+        default=3,
+        metavar="N",
+        help="draws of these samples whose mean is measured (default: 3)",
+    )
+    evaluate.add_argument(
         "--anomalies", action="store_true", help="also measure other detectors beside the scorer; needs labels"
     )
     evaluate.add_argument("--report", type=Path, metavar="DIR", help="also draw the figures, into DIR/figures")
@@ -136,7 +143,9 @@ def _add_prior_options(prior: argparse.ArgumentParser) -> None:
     )
     prior.add_argument("--label", metavar="COLUMN", help="the labels of a conditional model")
     prior.add_argument(
-        "--kind", choices=["auto", "gmm", "normal"], help="auto: a mixture, unless N(0, I) fits a variational model"
+        "--kind",
+        choices=["auto", "gmm", "realnvp", "flow-matching", "normal"],
+        help="auto: a mixture, unless N(0, I) fits a variational model",
     )
     prior.add_argument("--components", type=int, metavar="K", help="Gaussians in the mixture (default: by the data)")
     prior.add_argument("--covariance", choices=["auto", "full", "diagonal"], help="of each Gaussian (default: auto)")
@@ -189,6 +198,12 @@ def _override_help(field: str) -> str:
     info = OptimisationConfig.model_fields[field]
     default = "" if info.is_required() else f", which is {info.default} by default"
     return f"in place of the configuration's {field}{default}"
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text}")
+    return int(text)
 
 
 def _positive(text: str) -> float:

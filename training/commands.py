@@ -115,6 +115,7 @@ def evaluate_command(options: argparse.Namespace) -> int:
         pca=stored_principal_components(folder),
         separation=chosen.separation,
         samples=options.samples,
+        sample_seeds=options.seeds,
         anomalies=options.anomalies,
     )
     print_table(model.manifest, report.measurements, len(chosen.data.test))

@@ -33,6 +33,8 @@ FOLDS, MAX_FOLD_ROWS = 5, 1_000
 """Parts for cross-validation, and the most rows for which it is made: more rows have a validation part to trust."""
 PATIENCE_SHARE = 0.3
 MIN_PATIENCE = 10
+QUICK_PRIOR_ROWS = 20_000
+"""Rows that the prior of a quick training is fitted to: so many that it is not fitted again to more."""
 
 
 def choose_batch_size(rows: int, architecture: Architecture) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 from training.choices.augmentation import NONE, choose_augmentation
 from training.choices.budget import (
     EFFORTS,
+    QUICK_PRIOR_ROWS,
     Effort,
     choose_batch_size,
     choose_denoiser_steps,
@@ -55,8 +56,15 @@ def settle(config: Config, data: DataSet) -> Choices:
         reasons["likelihood"] = f"{name}: {reason}"
     config = _settle_network(config, data, reasons)
     config = _settle_augmentation(config, data, reasons)
+    config = _settle_prior(config, config.optimisation.effort)
     config = _settle_denoiser(_settle_budget(config, data, reasons), data, config.optimisation.effort)
     return Choices(config, reasons)
+
+
+def _settle_prior(config: Config, effort: Effort) -> Config:
+    """Leave out the second fit of the prior, to all rows, in a quick training."""
+    is_short = effort == "quick" and config.prior.rows == "auto"
+    return _with(config, "prior", rows=QUICK_PRIOR_ROWS) if is_short else config
 
 
 def _with(config: Config, section: str, **values: Any) -> Config:

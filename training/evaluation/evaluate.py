@@ -18,7 +18,7 @@ from training.evaluation.limits import DEFAULT_LIMITS, Limits
 from training.evaluation.measures.anomalies import check_anomalies, measure_scorer
 from training.evaluation.measures.bounds import measure_bounds
 from training.evaluation.measures.denoising import measure_denoising
-from training.evaluation.measures.generation import measure_generation
+from training.evaluation.measures.generation import SEEDS, measure_generation
 from training.evaluation.measures.latents import measure_latents
 from training.evaluation.measures.reconstruction import measure_reconstruction
 from training.evaluation.measures.separation import measure_separation
@@ -39,15 +39,15 @@ def evaluate(
     pca: LinearAutoencoder | None = None,
     separation: bool = False,
     samples: bool = False,
+    sample_seeds: int = SEEDS,
     anomalies: bool = False,
 ) -> tuple[Measurement, ...]:
     """
     Return the measurements on the test part; baselines are fitted on the training part, and so is PCA if none is given.
 
-    `separation` measures how the model tells the labels of the test part apart, which nothing is fitted to. `samples`
-    measures generated samples, which takes a minute for 10 000 test rows; `anomalies` other detectors than the scorer.
-    `binarisation` applies to the targets of the bounds. `seed` decides all that is random: compare measurements of the
-    same seed only. Raises DataError if the data do not fit.
+    `separation` measures how the model tells the labels of the test part apart; `samples` generated samples, drawn with
+    several seeds, for minutes; `anomalies` other detectors than the scorer. `binarisation` is that of the targets of
+    the bounds. `seed` decides all that is random. Raises DataError if the data do not fit.
     """
     subject = Subject.of(model, data, seed, limits)
     if anomalies:
@@ -66,7 +66,7 @@ def evaluate(
         others.append(measure_scorer(subject, untrained, labelled=separation or anomalies, rivals=anomalies))
     if separation and (labelled := measure_separation(subject, pca)):
         others.append(labelled)
-    return tuple(measurements + others + (measure_generation(subject) if samples else []))
+    return tuple(measurements + others + (measure_generation(subject, sample_seeds) if samples else []))
 
 
 def encode(model: Autoencoder, data: DataSet, split: Split) -> Latents:

@@ -28,6 +28,7 @@ from training.errors import InvalidConfiguration, RunError
 from training.evaluation.alarms import alarms
 from training.evaluation.baselines import LinearAutoencoder
 from training.evaluation.evaluate import evaluate
+from training.evaluation.measures.generation import SEEDS
 from training.evaluation.untrained import untrained
 from training.preprocessing import fit_preprocessing
 
@@ -178,6 +179,7 @@ def evaluate_version(
     pca: LinearAutoencoder | None = None,
     separation: bool = False,
     samples: bool = False,
+    sample_seeds: int = SEEDS,
     anomalies: bool = False,
 ) -> VersionReport:
     """
@@ -200,6 +202,7 @@ def evaluate_version(
         pca=pca,
         separation=separation,
         samples=samples,
+        sample_seeds=sample_seeds,
         anomalies=anomalies,
     )
     warnings = alarms(measurements, {}, manifest)

@@ -76,15 +76,10 @@ def describe_prior(manifest: Manifest) -> str:
     prior = manifest.prior
     if prior is None:
         return "from draws of N(0, I)" if "generate" in manifest.tasks else "none"
-    count = " and ".join(map(str, sorted(set(prior.components))))
     likelihood = f"{prior.log_likelihood:.2f} nats per held-out code"
     if prior.standard_normal_log_likelihood is not None:
         likelihood += f", against {prior.standard_normal_log_likelihood:.2f} of N(0, I)"
-    each = " for each label" if manifest.labels else ""
-    return (
-        f"by `{PRIOR}`, a mixture of {count} Gaussians{each} with {prior.covariance} covariance, fitted on "
-        f"{prior.fitted_on}; chosen by the {prior.chosen_by}; {likelihood}"
-    )
+    return f"by `{PRIOR}`, {prior.summary}, fitted on {prior.fitted_on}; chosen by the {prior.chosen_by}; {likelihood}"
 
 
 def describe_scorer(manifest: Manifest) -> str:

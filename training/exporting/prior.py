@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -29,9 +29,13 @@ from training.exporting.graphs import (
     export_graph,
     rounded_to_half,
 )
-from training.priors.choice import Choice, choose_prior
+from training.priors.choice import Choice
 from training.priors.codes import draw_codes
+from training.priors.flows.fit import Flow
+from training.priors.flows.graph import FlowGraph
 from training.priors.graph import MixtureGraph
+from training.priors.kinds import check_kind, choose_prior, most_rows
+from training.priors.mixture import Mixture
 
 log = logging.getLogger(__name__)
 
@@ -40,18 +44,22 @@ def fit_prior(folder: Path, draft: Manifest, data: DataSet, config: PriorConfig,
     """
     Return the prior that a configuration asks for, fitted to the latents of the graphs in a folder, or None.
 
-    It is fitted on the training part and chosen by the validation part. Raises DataError if the data do not fit.
+    It is fitted on the training part and chosen by the validation part. Raises DataError if the data do not fit, and
+    InvalidConfiguration if the model cannot have this kind of prior.
     """
     is_variational = draft.latent.kind == "gaussian"
     if config.kind == "none" or (config.kind == "normal" and is_variational):
         return None
+    labels = len(draft.labels)
+    check_kind(config, labels, draft.latent_dim)
     if min(len(data.train), len(data.validation)) == 0:
         raise DataError(f"{data.name}: a prior needs a training and a validation part")
     log.info("fitting the prior")
+    rows = most_rows(config)
     subject = Subject.of(Autoencoder.open(folder, draft, threads=available_cores()), data, seed)
-    train = draw_codes(subject, data.train, config.rows, seed)
-    held_out = draw_codes(subject, data.validation, config.rows, seed + 1)  # other noise: the same is not held out
-    choice = choose_prior(train, held_out, len(draft.labels), config, seed)
+    train = draw_codes(subject, data.train, rows, seed)
+    held_out = draw_codes(subject, data.validation, rows, seed + 1)  # other noise: the same is not held out
+    choice = choose_prior(train, held_out, labels, config, seed)
     if is_variational and config.kind == "auto" and not choice.is_better:
         log.info("the prior stays N(0, I): %s", describe_gain(choice))
         return None
@@ -59,10 +67,11 @@ def fit_prior(folder: Path, draft: Manifest, data: DataSet, config: PriorConfig,
 
 
 def describe_gain(choice: Choice) -> str:
-    """Return a sentence that compares a mixture with N(0, I) on held-out codes."""
+    """Return a sentence that compares a prior with N(0, I) on held-out codes."""
+    subject = "the mixture's" if isinstance(choice.prior, Mixture) else f"{choice.prior.kind}'s"
     verdict = "better by more than chance" if choice.is_better else "not better by more than chance"
     return (
-        f"the mixture's {choice.log_likelihood:.3f} nats per held-out code are {verdict} than the "
+        f"{subject} {choice.log_likelihood:.3f} nats per held-out code are {verdict} than the "
         f"{choice.standard_normal:.3f} of N(0, I)"
     )
 
@@ -75,16 +84,15 @@ def write_prior(
 
     Raises ExportError if the graph differs from torch.
     """
-    graph, is_conditional = rounded_to_half(MixtureGraph(choice.mixture)).eval(), bool(draft.labels)
+    graph, is_conditional = rounded_to_half(graph_of(choice.prior)).eval(), bool(draft.labels)
     inputs = graph.example_inputs(max(PARITY_BATCHES), is_conditional, PARITY_SEED)
     export_graph(graph, {name: rows[:2] for name, rows in inputs.items()}, ["latents"], folder / PRIOR)
     difference = compare(graph, folder / PRIOR, inputs, tolerance)
     _write_golden(graph, folder)
     is_variational = draft.latent.kind == "gaussian"
     prior = FittedPrior(
+        **members_of(choice.prior),
         noise_dimension=graph.noise_dim,
-        components=choice.mixture.components,
-        covariance=choice.mixture.covariance,
         fitted_on=f"{choice.rows} codes of {data.name}, training part: "
         + ("one draw from the posterior of each sample" if is_variational else "the latents of the samples"),
         chosen_by=choice.rule,
@@ -100,7 +108,19 @@ def write_prior(
     return draft.model_copy(update=changes)
 
 
-def _write_golden(graph: MixtureGraph, folder: Path) -> None:
+def graph_of(prior: Mixture | Flow) -> MixtureGraph | FlowGraph:
+    """Return the network that makes latents of noise."""
+    return MixtureGraph(prior) if isinstance(prior, Mixture) else FlowGraph(prior)
+
+
+def members_of(prior: Mixture | Flow) -> dict[str, Any]:
+    """Return the members of the manifest's description that only one kind of prior has."""
+    if isinstance(prior, Mixture):
+        return {"kind": "gmm", "components": prior.components, "covariance": prior.covariance}
+    return {"kind": prior.kind, "layers": prior.network.layers}
+
+
+def _write_golden(graph: MixtureGraph | FlowGraph, folder: Path) -> None:
     """Add noise and the latents that torch makes of it to the golden samples, under their labels if they have some."""
     with np.load(folder / GOLDEN, allow_pickle=False) as archive:
         golden: Mapping[str, Rows] = {name: archive[name] for name in archive.files}

@@ -1,4 +1,4 @@
-"""The choice of a mixture by the likelihood of the validation part, and its comparison with N(0, I)."""
+"""The choice of a mixture by the likelihood of the validation part, and the comparison of priors with N(0, I)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from training.config import PriorConfig
 from training.priors.codes import Codes, Numbers
+from training.priors.flows.fit import Flow
 from training.priors.mixture import REGULARISATION, Covariance, Groups, Mixture, fit_mixture
 
 log = logging.getLogger(__name__)
@@ -24,21 +25,34 @@ STANDARD_ERRORS = 2.0
 
 @dataclass(frozen=True)
 class Choice:
-    """A mixture, and the mean log-likelihoods of the held-out codes in nats."""
+    """A prior, and the mean log-likelihoods of the held-out codes in nats."""
 
-    mixture: Mixture
+    prior: Mixture | Flow
     log_likelihood: float
     standard_normal: float
     """Under N(0, I)."""
     is_better: bool
-    """True if the mixture is better than N(0, I) by more than chance."""
+    """True if the prior is better than N(0, I) by more than chance."""
     rows: int
     """The number of codes that it was fitted on."""
     rule: str
     """The candidates, and the codes that the choice was made by."""
 
+    @classmethod
+    def of(cls, prior: Mixture | Flow, scores: Numbers, train: Codes, held_out: Codes, rule: str) -> Choice:
+        """Compare a prior with N(0, I) by its log-likelihoods of held-out codes, of all or of the first ones."""
+        normal = standard_normal(held_out.latents[: len(scores)])
+        better = exceeds_chance(scores - normal)
+        return cls(prior, float(scores.mean()), float(normal.mean()), better, len(train), rule)
 
-def choose_prior(
+    @property
+    def mixture(self) -> Mixture:
+        """The prior, which is known to be a mixture."""
+        assert isinstance(self.prior, Mixture)
+        return self.prior
+
+
+def choose_mixture(
     train: Codes,
     held_out: Codes,
     labels: int,
@@ -61,17 +75,12 @@ def choose_prior(
         single = fit_mixture(groups, 0, "diagonal", seed, regularisation)
         assert single is not None  # a diagonal Gaussian can be fitted to any codes
         candidates = [(single, single.log_likelihoods(held_out))]
-    mixture, scores = _simplest(candidates)
-    normal = standard_normal(held_out.latents)
-    return Choice(
-        mixture,
-        float(scores.mean()),
-        float(normal.mean()),
-        exceeds_chance(scores - normal),
-        len(train),
+    mixture, scores = simplest(candidates)
+    rule = (
         f"likelihood of {len(held_out)} codes of the validation part, among {_describe(config)}: the simplest within "
-        "a standard error of the best",
+        "a standard error of the best"
     )
+    return Choice.of(mixture, scores, train, held_out, rule)
 
 
 def _candidates(
@@ -92,7 +101,7 @@ def _candidates(
         yield mixture, scores
 
 
-def _simplest(candidates: list[tuple[Mixture, Numbers]]) -> tuple[Mixture, Numbers]:
+def simplest(candidates: list[tuple[Mixture, Numbers]]) -> tuple[Mixture, Numbers]:
     """
     Return the candidate with the fewest numbers that is not worse than the best by more than a standard error.
 

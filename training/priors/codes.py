@@ -26,6 +26,13 @@ class Codes:
     def __len__(self) -> int:
         return len(self.latents)
 
+    def choose(self, count: int, seed: int) -> Codes:
+        """Return `count` random codes in their order, or all if there are no more than that."""
+        if count >= len(self):
+            return self
+        rows = np.sort(np.random.default_rng(seed).permutation(len(self))[:count])
+        return Codes(self.latents[rows], None if self.labels is None else self.labels[rows])
+
     def under(self, label: int) -> Numbers:
         """Return the latents of one label; all of them if there are no labels."""
         return self.latents if self.labels is None else self.latents[self.labels == label]

@@ -107,25 +107,30 @@ class Groups:
         groups = tuple(standardised.under(label) for label in range(labels)) if labels else (standardised.latents,)
         return cls(scale, standardised.latents, groups, tuple(len(np.unique(group, axis=0)) for group in groups))
 
-    def most_components(self, covariance: Covariance) -> list[int]:
+    def most_components(self, covariance: Covariance, max_work: int = MAX_WORK) -> list[int]:
         """Return the most Gaussians that each group has enough codes for, within the bounds on size and time."""
         dimension = self.latents.shape[1]
         if covariance == "diagonal":
             return [max(different // ROWS_PER_COMPONENT, int(different > 1)) for different in self.different]
         square, rows = dimension**2, max(ROWS_PER_COMPONENT, 2 * dimension)
-        most = min(MAX_MATRIX_NUMBERS // (square * len(self.by_label)), MAX_WORK // (len(self.latents) * square))
+        most = min(MAX_MATRIX_NUMBERS // (square * len(self.by_label)), max_work // (len(self.latents) * square))
         return [min(different // rows, most) for different in self.different]
 
 
 def fit_mixture(
-    groups: Groups, components: int, covariance: Covariance, seed: int, regularisation: float = REGULARISATION
+    groups: Groups,
+    components: int,
+    covariance: Covariance,
+    seed: int,
+    regularisation: float = REGULARISATION,
+    max_work: int = MAX_WORK,
 ) -> Mixture | None:
     """
     Fit a mixture to each group of codes; None if no group has enough codes for so many Gaussians.
 
     A group with fewer codes gets fewer Gaussians; one without enough for a single Gaussian gets one of all codes.
     """
-    most = groups.most_components(covariance)
+    most = groups.most_components(covariance, max_work)
     if max(most) < components:
         return None
     parts = [

@@ -21,7 +21,7 @@ from training.data.dataset import DataSet, Split
 from training.errors import DataError
 from training.evaluation.limits import RowLimit
 from training.evaluation.subject import Subject, choose_rows
-from training.priors.choice import choose_prior
+from training.priors.choice import choose_mixture
 from training.priors.codes import Codes, Numbers
 from training.priors.mixture import Groups, Mixture, fit_mixture
 from training.scorers.features import FeatureGraph, Features, features_of
@@ -96,7 +96,7 @@ def fit_density(train: Features, held_out: Features, seed: int) -> tuple[Mixture
     """
     codes, others = (Codes(part.coordinates.double().numpy()) for part in (train, held_out))
     regularisation = SAMPLE_REGULARISATION if train.has_small_samples else LATENT_REGULARISATION
-    mixture = choose_prior(codes, others, 0, PriorConfig(covariance="full"), seed, regularisation).mixture
+    mixture = choose_mixture(codes, others, 0, PriorConfig(covariance="full"), seed, regularisation).mixture
     rows = np.concatenate([codes.latents, others.latents])
     if len(rows) > MAX_CROSS_FITTED_ROWS:
         return mixture, -mixture.log_likelihoods(others)

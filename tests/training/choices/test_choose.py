@@ -11,7 +11,7 @@ from tests.helpers.configurations import bundled_config, with_objective
 from tests.helpers.training_data import data_of, one_sided_images, planted_rows
 from training.choices.choose import settle
 from training.choices.precision import multiplies_bfloat16
-from training.config import AugmentationConfig, Config, DenoisingObjective, bundled_configs
+from training.config import AugmentationConfig, Config, DenoisingObjective, PriorConfig, bundled_configs
 from training.data.dataset import DataSet
 
 SETTLED_SECTIONS = ("augmentation", "network", "objective", "optimisation")
@@ -111,6 +111,14 @@ def test_effort_changes_stated_epochs_once(effort: str, epochs: int) -> None:
     settled = settle(config, data_for(config)).config
     assert (config.optimisation.epochs, settled.optimisation.epochs) == (80, epochs)
     assert settle(settled, data_for(config)).config == settled
+
+
+@pytest.mark.parametrize(("effort", "rows"), [("quick", 20_000), ("normal", "auto"), ("thorough", "auto")])
+def test_a_quick_training_fits_the_prior_to_fewer_rows(effort: str, rows: int | str) -> None:
+    config = bundled_config("digits-ae", effort=effort)
+    assert settle(config, data_for(config)).config.prior.rows == rows
+    stated = config.model_copy(update={"prior": PriorConfig(rows=30_000)})
+    assert settle(stated, data_for(config)).config.prior.rows == 30_000
 
 
 def test_a_likelihood_that_is_chosen_decides_the_scaling_of_the_axes() -> None:

@@ -16,7 +16,7 @@ from tests.helpers import tiny
 from tests.helpers.training_evaluation import tiny_images
 from training.config import PriorConfig
 from training.data.dataset import DataSet, Split
-from training.errors import DataError, ExportError
+from training.errors import DataError, ExportError, InvalidConfiguration
 from training.evaluation.subject import Subject
 from training.exporting.prior import describe_gain, fit_prior, write_prior
 from training.priors.choice import Choice
@@ -85,6 +85,34 @@ def test_a_conditional_model_has_a_mixture_for_each_label(tmp_path: Path) -> Non
     noise = model.prior.noise(5_000, seed=0)
     low, high = (model.prior.run(noise, np.full(5_000, label)).mean() for label in (0, 2))
     assert (low, high) == (pytest.approx(1, abs=0.05), pytest.approx(0.1, abs=0.02))
+
+
+@pytest.mark.parametrize(("kind", "layers"), [("realnvp", 10), ("flow-matching", 16)])
+def test_a_flow_is_written_described_and_served(tmp_path: Path, kind: str, layers: int) -> None:
+    folder, data = tiny.write_version(tmp_path), images()
+    manifest = add(folder, data, kind=kind, steps=100)
+    assert manifest.prior is not None
+    assert (manifest.prior.kind, manifest.prior.layers, manifest.noise_dim) == (kind, layers, 2)
+    assert (manifest.prior.components, manifest.prior.covariance) == ((), None)
+    assert "200 codes of the validation part" in manifest.prior.chosen_by
+    model = load_version(folder, "tiny", 1)  # which checks the golden samples
+    codes = draw_codes(Subject.of(model, data), data.train, 200, seed=0).latents
+    draws = model.prior.run(model.prior.noise(5_000, seed=0))
+    np.testing.assert_allclose(draws.mean(axis=0), codes.mean(axis=0), atol=0.05)
+    np.testing.assert_allclose(np.cov(draws.T), np.cov(codes.T), atol=0.03)
+
+
+def test_a_flow_of_a_conditional_model_is_refused(tmp_path: Path) -> None:
+    folder = tiny.write_version(tmp_path, labels=tiny.LABELS)
+    with pytest.raises(InvalidConfiguration, match=r"prior\.kind: a conditional model has a mixture for each label"):
+        fitted(folder, images(tiny.LABELS), kind="realnvp")
+
+
+def test_the_gain_of_a_flow_names_it(tmp_path: Path) -> None:
+    folder, data = standard_normal_version(tmp_path)
+    choice = fitted(folder, data, kind="realnvp", steps=5)
+    assert choice is not None
+    assert describe_gain(choice).startswith("realnvp's ")
 
 
 def standard_normal_version(root: Path) -> tuple[Path, DataSet]:

@@ -8,7 +8,7 @@ from scipy.stats import multivariate_normal
 
 from tests.helpers.mixtures import clusters
 from training.config import PriorConfig
-from training.priors.choice import choose_prior, exceeds_chance, numbers_of_components, standard_normal
+from training.priors.choice import choose_mixture, exceeds_chance, numbers_of_components, standard_normal
 from training.priors.codes import Codes
 
 RANDOM = np.random.default_rng(1)
@@ -17,8 +17,8 @@ CLUSTERS = Codes(clusters(400)), Codes(clusters(200, seed=1))
 
 
 def test_two_clusters_get_more_than_one_gaussian() -> None:
-    choice = choose_prior(*CLUSTERS, 0, PriorConfig(), seed=0)
-    single = choose_prior(*CLUSTERS, 0, PriorConfig(components=1), seed=0)
+    choice = choose_mixture(*CLUSTERS, 0, PriorConfig(), seed=0)
+    single = choose_mixture(*CLUSTERS, 0, PriorConfig(components=1), seed=0)
     assert choice.mixture.components == (2,)
     assert choice.log_likelihood > single.log_likelihood + 1
     assert choice.log_likelihood == pytest.approx(choice.mixture.log_likelihoods(CLUSTERS[1]).mean())
@@ -28,9 +28,9 @@ def test_two_clusters_get_more_than_one_gaussian() -> None:
 
 def test_the_validation_part_decides_and_not_the_training_part() -> None:
     """One Gaussian is the truth; the training part itself would be likeliest under the most Gaussians."""
-    choice = choose_prior(*NORMAL, 0, PriorConfig(), seed=0)
+    choice = choose_mixture(*NORMAL, 0, PriorConfig(), seed=0)
     assert choice.mixture.components == (1,)
-    crowd = choose_prior(*NORMAL, 0, PriorConfig(components=32), seed=0)
+    crowd = choose_mixture(*NORMAL, 0, PriorConfig(components=32), seed=0)
     assert crowd.mixture.components == (32,)
     assert crowd.mixture.log_likelihoods(NORMAL[0]).mean() > choice.mixture.log_likelihoods(NORMAL[0]).mean()
     assert crowd.log_likelihood < choice.log_likelihood
@@ -39,16 +39,16 @@ def test_the_validation_part_decides_and_not_the_training_part() -> None:
 def test_correlated_codes_get_a_full_covariance_and_independent_ones_with_few_rows_do_not() -> None:
     correlated = np.repeat(RANDOM.standard_normal((300, 1)), 3, axis=1) + 0.1 * RANDOM.standard_normal((300, 3))
     parts = Codes(correlated[:200]), Codes(correlated[200:])
-    assert choose_prior(*parts, 0, PriorConfig(), seed=0).mixture.covariance == "full"
+    assert choose_mixture(*parts, 0, PriorConfig(), seed=0).mixture.covariance == "full"
     few = Codes(RANDOM.standard_normal((70, 30))), Codes(RANDOM.standard_normal((40, 30)))
-    assert choose_prior(*few, 0, PriorConfig(), seed=0).mixture.covariance == "diagonal"
+    assert choose_mixture(*few, 0, PriorConfig(), seed=0).mixture.covariance == "diagonal"
 
 
 def test_a_mixture_is_better_than_n01_only_beyond_chance() -> None:
-    choice = choose_prior(*NORMAL, 0, PriorConfig(), seed=0)
+    choice = choose_mixture(*NORMAL, 0, PriorConfig(), seed=0)
     assert not choice.is_better
     assert choice.standard_normal == pytest.approx(standard_normal(NORMAL[1].latents).mean())
-    assert choose_prior(*CLUSTERS, 0, PriorConfig(), seed=0).is_better
+    assert choose_mixture(*CLUSTERS, 0, PriorConfig(), seed=0).is_better
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_mixture_is_better_than_n01_only_beyond_chance() -> None:
 def test_the_options_are_obeyed(
     options: dict[str, object], components: tuple[int, ...] | None, covariance: str | None
 ) -> None:
-    mixture = choose_prior(*CLUSTERS, 0, PriorConfig.model_validate(options), seed=0).mixture
+    mixture = choose_mixture(*CLUSTERS, 0, PriorConfig.model_validate(options), seed=0).mixture
     assert components in (None, mixture.components)
     assert covariance in (None, mixture.covariance)
 
@@ -72,13 +72,13 @@ def test_the_options_are_obeyed(
 def test_the_labels_of_a_conditional_model_share_the_choice() -> None:
     labels = (np.arange(400) % 3 > 0).astype(np.int64)
     train, held_out = Codes(CLUSTERS[0].latents, labels), Codes(CLUSTERS[1].latents, labels[:200])
-    choice = choose_prior(train, held_out, 2, PriorConfig(), seed=0)
+    choice = choose_mixture(train, held_out, 2, PriorConfig(), seed=0)
     assert choice.mixture.components == (1, 1)
     assert len(choice.mixture.parts) == 2
 
 
 def test_the_same_seed_makes_the_same_choice() -> None:
-    first, second = (choose_prior(*CLUSTERS, 0, PriorConfig(), seed=5).log_likelihood for _ in range(2))
+    first, second = (choose_mixture(*CLUSTERS, 0, PriorConfig(), seed=5).log_likelihood for _ in range(2))
     assert first == second
 
 

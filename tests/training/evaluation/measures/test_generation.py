@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.arrays import Samples
 from app.engine.autoencoder import Autoencoder
 from app.engine.repository import load_version
 from app.manifest import Family
@@ -19,9 +20,12 @@ from training.__main__ import main
 from training.config import EvaluationConfig
 from training.data.dataset import DataSet
 from training.errors import DataError
+from training.evaluation.digits import Record
 from training.evaluation.evaluate import evaluate
+from training.evaluation.features import Features, pca_features
 from training.evaluation.limits import Limits, RowLimit
-from training.evaluation.measures.generation import draw_sets, measure_generation
+from training.evaluation.measures import generation
+from training.evaluation.measures.generation import draw_sets, feature_spaces, measure_generation
 from training.evaluation.subject import Subject
 
 
@@ -91,6 +95,55 @@ def test_rows_are_bounded(tmp_path: Path) -> None:
     assert "nearest of 15 training rows" in protocol
 
 
+def test_values_are_means_over_seeds_with_their_spreads(tmp_path: Path) -> None:
+    subject = Subject.of(model_of(tmp_path), tiny_images(rows=400))
+    singles = [measure_generation(replace(subject, seed=seed), seeds=1)[0].values for seed in (0, 1)]
+    both = measure_generation(subject, seeds=2)[0]
+    numbers = [values["prior_density"] for values in singles]
+    assert both.values["prior_density"] == pytest.approx(sum(numbers) / 2)
+    assert both.values["prior_density_spread"] == pytest.approx(abs(numbers[0] - numbers[1]) / 2**0.5)
+    assert "means over seeds 0 to 1, and their standard deviations (spread)" in both.protocol
+    assert not [name for name in singles[0] if name.endswith("_spread")]
+
+
+def test_the_principal_components_and_the_test_rows_do_not_depend_on_the_number_of_seeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fits = []
+
+    def fit(train: Samples) -> Features:
+        fits.append(len(train))
+        return pca_features(train)
+
+    monkeypatch.setattr(generation, "pca_features", fit)
+    measure_generation(Subject.of(model_of(tmp_path), tiny_images(rows=60)), seeds=3)
+    assert fits == [30]
+
+
+def test_digits_are_also_measured_in_the_features_of_their_classifier(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbers from 0 to 1 are seen as they are, whatever the network's units."""
+    seen: list[Samples] = []
+
+    class Digits:
+        record = Record.read()
+
+        def __call__(self, samples: Samples) -> Samples:
+            seen.append(samples)
+            return samples.reshape(len(samples), -1)
+
+    monkeypatch.setattr(generation, "is_mnist", lambda data: True)
+    monkeypatch.setattr(generation, "DigitFeatures", Digits)
+    data = tiny_images(rows=60)
+    spaces = feature_spaces(Subject.of(model_of(tmp_path), data), data.train.in_users_units())
+    name = "activations of a classifier of MNIST's training images, which is right on 99.55 % of the test images"
+    assert list(spaces)[2] == name
+    x = np.full((3, 1, 2, 2), 0.25, np.float32)
+    assert spaces[name](x).shape == (3, 4)
+    np.testing.assert_array_equal(seen[0], x)
+
+
 def without_training_rows() -> DataSet:
     """Return data that are test rows only."""
     data = tiny_images()
@@ -124,7 +177,15 @@ def test_the_command_measures_samples_beside_the_training_data(
     for name in ("train", "test"):
         rows = np.random.default_rng(len(name)).normal(size=(40, 4))
         np.savetxt(tmp_path / f"{name}.csv", rows, delimiter=",", header="a,b,c,d", comments="")
-    options = ["--models-dir", str(tmp_path / "models"), "--test", str(tmp_path / "test.csv"), "--samples"]
+    options = [
+        "--models-dir",
+        str(tmp_path / "models"),
+        "--test",
+        str(tmp_path / "test.csv"),
+        "--samples",
+        "--seeds",
+        "2",
+    ]
     assert main(["evaluate", "tiny", *options, "--data", str(tmp_path / "train.csv")]) == 0
     metrics = json.loads(capsys.readouterr().out)["metrics"]
     assert ["prior_frechet" in metric["values"] for metric in metrics].count(True) == 2
