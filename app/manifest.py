@@ -115,6 +115,8 @@ class Training(Contract):
     """Date, ISO 8601, UTC."""
     warnings: tuple[str, ...] = ()
     """Problems that did not stop the run: a collapsed posterior, overfitting, a PCA that does better."""
+    cut_short: bool = False
+    """True if the run ended before its training did, by a limit on its time."""
 
 
 class Parity(Contract):

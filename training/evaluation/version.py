@@ -205,7 +205,8 @@ def evaluate_version(
         sample_seeds=sample_seeds,
         anomalies=anomalies,
     )
-    warnings = alarms(measurements, {}, manifest)
+    record = manifest.training
+    warnings = alarms(measurements, {}, manifest, cut_short=record is not None and record.cut_short)
     for warning in warnings:
         log.warning("%s: %s", manifest.name, warning)
     return VersionReport(manifest, measurements, warnings)

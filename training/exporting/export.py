@@ -164,4 +164,5 @@ def describe_training(run: Run, warnings: tuple[str, ...]) -> Training:
         hardware=run.record.hardware,
         finished=run.record.finished,
         warnings=warnings,
+        cut_short=bool(run.record.cut_short),
     )

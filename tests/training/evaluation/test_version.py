@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from app.engine.autoencoder import Autoencoder
 from app.inputs import ImageInput, ValueRange, VectorInput
 from app.manifest import Manifest, Measurement, Training
 from tests.helpers import tiny
-from training.config import Config, DataConfig, load_config
+from tests.helpers.training_data import data_of, planted_rows
+from training.config import Config, DataConfig, EvaluationConfig, load_config
 from training.data.load import load_data
 from training.errors import DataError, InvalidConfiguration, RunError
-from training.evaluation.version import VersionReport, choose_data, find_version, stored_config
+from training.evaluation.version import VersionReport, choose_data, evaluate_version, find_version, stored_config
 
 
 def manifest_of(tmp_path: Path, low: float = 0, high: float = 1) -> Manifest:
@@ -23,6 +26,20 @@ def manifest_of(tmp_path: Path, low: float = 0, high: float = 1) -> Manifest:
     manifest = Manifest.read(tiny.write_version(tmp_path / "models"))
     image = ImageInput(shape=(3, 8, 9), value_range=ValueRange(low=low, high=high))
     return manifest.model_copy(update={"input": image})
+
+
+def record_of(configuration: dict[str, Any], *, cut_short: bool = False) -> Training:
+    """Return the record of a training."""
+    return Training(
+        configuration=configuration,
+        data_fingerprint="0" * 64,
+        libraries={},
+        seed=0,
+        minutes=1,
+        hardware="any",
+        finished="2026-01-01",
+        cut_short=cut_short,
+    )
 
 
 def config_of(**data: object) -> Config:
@@ -121,19 +138,21 @@ def test_a_models_own_data_are_the_default(tmp_path: Path) -> None:
 def test_the_configuration_of_a_trained_model_is_read_from_its_manifest(tmp_path: Path) -> None:
     manifest, config = manifest_of(tmp_path), config_of(name="digits")
     assert stored_config(manifest) is None
-    training = Training(
-        configuration=config.model_dump(mode="json"),
-        data_fingerprint="0" * 64,
-        libraries={},
-        seed=0,
-        minutes=1,
-        hardware="any",
-        finished="2026-01-01",
-    )
+    training = record_of(config.model_dump(mode="json"))
     assert stored_config(manifest.model_copy(update={"training": training})) == config
     older = training.model_copy(update={"configuration": {"name": "x"}})
     with pytest.raises(InvalidConfiguration, match="tiny-ae: its configuration: description: Field required"):
         stored_config(manifest.model_copy(update={"training": older, "name": "tiny-ae"}))
+
+
+@pytest.mark.parametrize("cut_short", [True, False])
+def test_pca_is_no_rival_of_a_version_whose_training_was_cut_short(tmp_path: Path, cut_short: bool) -> None:
+    folder = tiny.write_version(tmp_path / "models", kind=VectorInput(shape=(4,)))
+    record = record_of({}, cut_short=cut_short)
+    manifest = Manifest.read(folder).model_copy(update={"training": record})
+    data = data_of(planted_rows(60, [1.0, 0.5], 4))  # two principal components explain them, and sums of pairs do not
+    report = evaluate_version(Autoencoder.open(folder, manifest, threads=1), None, data, EvaluationConfig())
+    assert any("PCA" in warning for warning in report.warnings) == (not cut_short)
 
 
 def test_a_report_is_json(tmp_path: Path) -> None:
