@@ -1,5 +1,5 @@
 """
-Draw the picture of README.md from the bundled models and MNIST's test set.
+Draw the pictures of README.md from the bundled models and MNIST's test set.
 
     .venv/bin/python -m bench.strip --data-dir DIR
 """
@@ -23,10 +23,13 @@ from training.exporting.figures import show, tile
 
 SEED = 3
 NOISE_STD = 0.5
+GENERATORS = "mnist-ae", "mnist-sdae", "mnist-vae"
+COUNT, COLUMNS = 64, 8
+"""Generated samples of each model, and those beside each other."""
 
 
 def main() -> int:
-    """Write docs/images/strip.png, and one digit as a file for requests."""
+    """Write docs/images/strip.png and samples.png, and one digit as a file for requests."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", type=Path, default=os.environ.get("HOURGLASS_DATA_DIR"), help="folder of MNIST")
     parser.add_argument("--models-dir", type=Path, default=Path("models"), help="the model repository (models)")
@@ -37,6 +40,7 @@ def main() -> int:
     digits = data.test.take(np.array(first)).in_users_units()
     options.out.mkdir(parents=True, exist_ok=True)
     draw_strip(digits, options.models_dir, options.out / "strip.png")
+    draw_samples(options.models_dir, options.out / "samples.png")
     Image.fromarray(data.test.samples[0, 0]).save(options.out / "digit.png")
     return 0
 
@@ -57,6 +61,17 @@ def draw_strip(digits: Samples, models_dir: Path, path: Path) -> None:
         axes = figure.add_axes((0.16, 0.8 - 0.2 * index, 0.84, 0.2))
         show(axes, tile(samples, len(samples)))
         figure.text(0.15, 0.9 - 0.2 * index, name, ha="right", va="center", fontsize=10)
+    figure.savefig(path, dpi=130)
+
+
+def draw_samples(models_dir: Path, path: Path) -> None:
+    """Draw grids of generated samples, one for each of GENERATORS, as its prior makes them, unselected."""
+    figure = Figure(figsize=(7.2, 2.6))
+    for index, name in enumerate(GENERATORS):
+        samples = load_version(models_dir / name / "1", name, 1).generate(COUNT, SEED)
+        axes = figure.add_axes((index / 3 + 0.005, 0, 0.323, 0.9))
+        show(axes, tile(samples, COLUMNS))
+        figure.text((index + 0.5) / 3, 0.95, name, ha="center", va="center", fontsize=10)
     figure.savefig(path, dpi=130)
 
 
