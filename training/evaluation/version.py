@@ -205,8 +205,7 @@ def evaluate_version(
         sample_seeds=sample_seeds,
         anomalies=anomalies,
     )
-    record = manifest.training
-    warnings = alarms(measurements, {}, manifest, cut_short=record is not None and record.cut_short)
+    warnings = alarms(measurements, {}, manifest, cut_short=bool(manifest.training and manifest.training.cut_short))
     for warning in warnings:
         log.warning("%s: %s", manifest.name, warning)
     return VersionReport(manifest, measurements, warnings)
