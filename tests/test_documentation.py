@@ -168,7 +168,7 @@ def test_make_serve_serves_the_bundled_models() -> None:
     process = subprocess.Popen(
         ["make", "serve"],
         cwd=ROOT,
-        env={**environment(port="0"), "MAKEFLAGS": ""},
+        env={**environment(port="0"), "MAKEFLAGS": "", "ARGS": ""},
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,

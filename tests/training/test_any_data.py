@@ -69,7 +69,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "cancer": {
         "network": {"architecture": "dense", "latent_dim": 5, "widths": [32]},
         "objective": {"family": "variational-autoencoder"},
-        "optimisation": {"epochs": 150, "batch_size": 32, "learning_rate": 0.005, "ema_decay": 0.99, "patience": 50},
+        "optimisation": {"epochs": 40, "batch_size": 32, "learning_rate": 0.005, "ema_decay": 0.98},
         "preprocessing": {"log1p": ["mean_area", "worst_area"], "clip_quantiles": [0.001, 0.999]},
         "data": {"label": "diagnosis"},
     },
