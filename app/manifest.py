@@ -14,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from app.files import hash_file, read_file
 from app.inputs import Contract, Dimension, ModelInput
-from app.priors import FittedPrior
+from app.priors import DeterministicLatent, FittedPrior, GaussianLatent, check_prior
 from app.scorers import FittedScorer
 
 MANIFEST, MAX_MANIFEST_BYTES = "model.json", 1024 * 1024
@@ -35,22 +35,6 @@ FAMILY_TASKS: dict[Family, tuple[TaskName, ...]] = {
 ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FilePath = Annotated[str, Field(pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
-
-
-class DeterministicLatent(Contract):
-    """The encoder returns `latents`, (batch, dimension)."""
-
-    kind: Literal["deterministic"] = "deterministic"
-    dimension: Dimension
-
-
-class GaussianLatent(Contract):
-    """The encoder returns `mu` and `logvar`, each (batch, dimension): a diagonal Gaussian posterior."""
-
-    kind: Literal["gaussian"] = "gaussian"
-    dimension: Dimension
-    prior: Literal["standard-normal"] = "standard-normal"
-    """The prior of training; `generate` draws from it unless the version has a `prior.onnx`."""
 
 
 class BernoulliLikelihood(Contract):
@@ -145,7 +129,7 @@ class Manifest(Contract):
     likelihood: Annotated[BernoulliLikelihood | GaussianLikelihood, Field(discriminator="kind")] | None = None
     """The likelihood that training maximised; None if it is unknown."""
     prior: FittedPrior | None = None
-    """The prior that was fitted to the latents of training rows; None: `generate` draws from `latent.prior`, if any."""
+    """The prior of the latents that `generate` draws from; None: N(0, I) of a variational model, none of others."""
     scorer: FittedScorer | None = None
     """The scorer of anomalies; None if the version has no `scorer.onnx`."""
     preprocessing: Preprocessing | None = None
@@ -183,11 +167,9 @@ class Manifest(Contract):
     def _check_prior(self) -> None:
         if self.has_prior != (self.prior is not None):
             raise ValueError(f"{PRIOR} must be in files if, and only if, the manifest has the member 'prior'")
-        if self.prior is None:
-            return
-        if self.format == 1 or "generate" not in self.tasks:
+        if self.prior and (self.format == 1 or "generate" not in self.tasks):
             raise ValueError("a manifest with the member 'prior' has format 2 and the task 'generate'")
-        self.prior.check_labels(len(self.labels))
+        check_prior(self.prior, self.has_trained_prior, len(self.labels))
 
     def _check_scorer(self) -> None:
         members = {self.has_scorer, self.scorer is not None, "score" in self.tasks}
@@ -218,6 +200,11 @@ class Manifest(Contract):
     def has_prior(self) -> bool:
         """True if a graph of its own makes the latents that `generate` decodes."""
         return PRIOR in self.files
+
+    @property
+    def has_trained_prior(self) -> bool:
+        """True if the prior was trained with the pair, so that the bound on log p(x) has its density."""
+        return self.latent.kind == "gaussian" and self.latent.prior == "trained"
 
     @property
     def has_scorer(self) -> bool:

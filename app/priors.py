@@ -1,4 +1,4 @@
-"""Priors that were fitted to latents, as the manifest describes them; `app.manifest` is the contract as a whole."""
+"""The latents of a model and their prior, as the manifest describes them; `app.manifest` is the contract as a whole."""
 
 from __future__ import annotations
 
@@ -7,6 +7,22 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from app.inputs import Contract, Dimension
+
+
+class DeterministicLatent(Contract):
+    """The encoder returns `latents`, (batch, dimension)."""
+
+    kind: Literal["deterministic"] = "deterministic"
+    dimension: Dimension
+
+
+class GaussianLatent(Contract):
+    """The encoder returns `mu` and `logvar`, each (batch, dimension): a diagonal Gaussian posterior."""
+
+    kind: Literal["gaussian"] = "gaussian"
+    dimension: Dimension
+    prior: Literal["standard-normal", "trained"] = "standard-normal"
+    """The prior of the bound: N(0, I), or a `prior.onnx` that was trained with the pair; others are fitted later."""
 
 
 class FittedPrior(Contract):
@@ -62,3 +78,11 @@ class FittedPrior(Contract):
         if is_mixture == (self.layers is not None):
             raise ValueError("a flow has layers, and a mixture has none")
         return self
+
+
+def check_prior(prior: FittedPrior | None, is_trained: bool, labels: int) -> None:
+    """Raise ValueError unless a model with so many labels can have this prior, trained with the pair or fitted."""
+    if is_trained and (prior is None or prior.kind != "realnvp"):
+        raise ValueError("latent.prior: 'trained' needs the member 'prior', of the kind 'realnvp'")
+    if prior:
+        prior.check_labels(labels)

@@ -4,7 +4,8 @@ The CPU time of the server for a request of /v2: JSON, binary tensors, and gRPC,
     .venv/bin/python -m bench.wires
 
 16 connections send the same samples to the task encode of `mnist-vae-2d`, on core 0; the clients are elsewhere. Of
-three rounds, the median counts. wrk, which `bench.serving` uses, does not speak gRPC, so these clients are Python's.
+three rounds, the median counts. wrk, which `bench.serving` uses, does not speak gRPC, so these clients are Python's;
+`bench.serving` runs this module for its table of wires.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import re
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ import grpc.aio
 import numpy as np
 
 from app.api.v2.grpc import open_inference_pb2 as pb
+from bench.serving.results import BINARY_WIRE, ECHO_WIRE, GRPC_WIRE, JSON_WIRE, WireCost
 
 ROOT = Path(__file__).parent.parent
 MODEL = "mnist-vae-2d.encode"
@@ -124,14 +126,21 @@ def senders(rows: int, http: int, rpc: int) -> dict[str, Send]:
     tensor = pb.ModelInferRequest.InferInputTensor(name="samples", shape=[rows, 784], datatype="FP32")
     message = pb.ModelInferRequest(model_name=MODEL, inputs=[tensor], raw_input_contents=[samples.tobytes()])
     return {
-        "JSON": http_sender(http, json.dumps(document).encode(), None),
-        "binary tensors": http_sender(http, header + samples.tobytes(), len(header)),
-        "gRPC": grpc_sender(rpc, message.SerializeToString()),
+        JSON_WIRE: http_sender(http, json.dumps(document).encode(), None),
+        BINARY_WIRE: http_sender(http, header + samples.tobytes(), len(header)),
+        GRPC_WIRE: grpc_sender(rpc, message.SerializeToString()),
     }
 
 
 def main() -> None:
-    """Start the servers, and print a table."""
+    """Print a table."""
+    print("| rows | wire | CPU ms a request |\n|--:|---|--:|")
+    for cost in measure_wires():
+        print(f"| {cost.rows or '-'} | {cost.wire} | {cost.cpu_ms:.2f} |", flush=True)
+
+
+def measure_wires() -> Iterator[WireCost]:
+    """Start an echo and the server, and yield the cost of each wire."""
     settings = {"HOURGLASS_PORT": "0", "HOURGLASS_GRPC_PORT": "0", "HOURGLASS_DRAIN_SECONDS": "0"}
     core = ["taskset", "--cpu-list", "0", sys.executable]
     echo = subprocess.Popen([*core, "-c", ECHO], stdout=subprocess.PIPE, text=True)
@@ -143,12 +152,11 @@ def main() -> None:
     try:
         rpc, http = [int(next(filter(None, found))) for found in _listening(server.stderr)]
         subprocess.Popen(["cat"], stdin=server.stderr, stdout=subprocess.DEVNULL)  # the log must be read
-        bare = cpu_milliseconds(echo.pid, grpc_sender(int(echo.stdout.readline()), bytes(3200)), REQUESTS[1])
-        print("| rows | wire | CPU ms a request |\n|--:|---|--:|")
-        print(f"| - | a bare echo of grpc.aio | {bare:.2f} |")
+        bare = grpc_sender(int(echo.stdout.readline()), bytes(3200))
+        yield WireCost(0, ECHO_WIRE, cpu_milliseconds(echo.pid, bare, REQUESTS[1]))
         for rows, count in REQUESTS.items():
             for name, send in senders(rows, http, rpc).items():
-                print(f"| {rows} | {name} | {cpu_milliseconds(server.pid, send, count):.2f} |", flush=True)
+                yield WireCost(rows, name, cpu_milliseconds(server.pid, send, count))
     finally:
         for process in (echo, server):
             process.terminate()

@@ -68,7 +68,16 @@ ALLOWED = {
         "app.logs",
         "app.errors",
     },
-    "app.importing": {"app.importing", "app.engine", "app.arrays", "app.manifest", "app.inputs", "app.errors", "onnx"},
+    "app.importing": {
+        "app.importing",
+        "app.engine",
+        "app.arrays",
+        "app.manifest",
+        "app.priors",
+        "app.inputs",
+        "app.errors",
+        "onnx",
+    },
     "app.importing.tidy": {"onnx"},
     "app.setting_options": {"app.settings", "app.errors"},
     "app.cli": {

@@ -55,8 +55,9 @@ class Autoencoder:
         denoiser: onnxruntime.InferenceSession | None = None,
         prior: onnxruntime.InferenceSession | None = None,
         scorer: onnxruntime.InferenceSession | None = None,
+        folder: Path | None = None,
     ) -> None:
-        self.manifest = manifest
+        self.manifest, self.folder = manifest, folder
         self._encoder = encoder
         self._decoder = decoder
         self._denoiser = denoiser
@@ -82,11 +83,11 @@ class Autoencoder:
     def open(cls, folder: Path, manifest: Manifest, threads: int = 1) -> Autoencoder:
         """Open the model in a version's folder. Raises InvalidModel. The repository checks the files' checksums."""
         encoder, decoder = (open_session(folder / name, threads) for name in (ENCODER, DECODER))
-        optional = (
+        denoiser, prior, scorer = (
             open_session(folder / name, threads) if name in manifest.files else None
             for name in (DENOISER, PRIOR, SCORER)
         )
-        return cls(manifest, encoder, decoder, *optional)
+        return cls(manifest, encoder, decoder, denoiser, prior, scorer, folder)
 
     def run_encoder(self, samples: Samples, labels: Labels | None = None) -> tuple[Latents, ...]:
         """Return all outputs of the encoder: latents, or mu and logvar."""

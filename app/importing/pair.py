@@ -26,7 +26,8 @@ from app.importing.rewriting import GraphPlan, Port
 from app.importing.samples import read_samples, sample_notes
 from app.importing.steps import Step, apply, reshape, to_bytes
 from app.inputs import ValueRange, VectorInput
-from app.manifest import FAMILY_TASKS, DeterministicLatent, Family, GaussianLatent, TaskName
+from app.manifest import FAMILY_TASKS, Family, TaskName
+from app.priors import DeterministicLatent, GaussianLatent
 
 
 @dataclass(frozen=True)

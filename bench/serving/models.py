@@ -26,7 +26,8 @@ from torch import nn
 from app.engine.autoencoder import Autoencoder
 from app.engine.repository import load_version
 from app.inputs import ImageInput, ValueRange
-from app.manifest import DECODER, ENCODER, FAMILY_TASKS, GOLDEN, DeterministicLatent, FileDigest, Manifest
+from app.manifest import DECODER, ENCODER, FAMILY_TASKS, GOLDEN, FileDigest, Manifest
+from app.priors import DeterministicLatent
 from bench.serving.loads import BATCH_ROWS, MODEL_NAMES, WORKLOAD_FILE
 from training.config import AutoencoderObjective, Config, NetworkConfig, OptimisationConfig
 from training.data.dataset import DataSet, Split

@@ -62,6 +62,7 @@ def tables(summary: Summary) -> dict[str, str]:
         "targets": target_table(targets(summary)),
         "needs": footprint_table(summary),
         "machine": machine_paragraph(summary),
+        **({"wires": wire_table(summary)} if summary.results.wires else {}),
     }
 
     cpu_cell, latency = partial(median_cell, summary, cpu), partial(latency_cell, summary)
@@ -144,6 +145,12 @@ def footprint_table(summary: Summary) -> str:
         rows.append([f"{one.contender}, {one.model}", format_number(first.median if first else None), idle, *memory])
     head = ["server, model", "first correct answer, s", "idle CPU, s/s", "memory, MB", "peak, MB", "processes"]
     return markdown(head, rows)
+
+
+def wire_table(summary: Summary) -> str:
+    """Return a table with the CPU time of a request of /v2 by its wire."""
+    rows = [[cost.wire, str(cost.rows or NO_VALUE), f"{cost.cpu_ms:.2f}"] for cost in summary.results.wires]
+    return markdown(["wire", "samples", "CPU, ms a request"], rows)
 
 
 def target_table(rows: Sequence[Target]) -> str:

@@ -85,6 +85,19 @@ class Footprint:
     processes: int
 
 
+JSON_WIRE, BINARY_WIRE, GRPC_WIRE, ECHO_WIRE = "JSON", "binary tensors", "gRPC", "a bare echo of grpc.aio"
+
+
+@dataclass(frozen=True)
+class WireCost:
+    """The CPU time of this server for a request of /v2 with 16 connections, by the wire that it came on."""
+
+    rows: int
+    """0 for the echo, which has no rows."""
+    wire: str
+    cpu_ms: float
+
+
 @dataclass(frozen=True)
 class Skipped:
     """Something that could not be measured."""
@@ -106,6 +119,7 @@ class Results:
     bare: list[BareRun] = field(default_factory=list)
     starts: list[Start] = field(default_factory=list)
     footprints: list[Footprint] = field(default_factory=list)
+    wires: list[WireCost] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
 
     def write(self, path: Path) -> None:
@@ -123,6 +137,7 @@ class Results:
             bare=[BareRun(**record) for record in document["bare"]],
             starts=[Start(**record) for record in document["starts"]],
             footprints=[Footprint(**record) for record in document["footprints"]],
+            wires=[WireCost(**record) for record in document.get("wires", ())],
             skipped=[Skipped(**record) for record in document["skipped"]],
         )
 

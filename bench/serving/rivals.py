@@ -13,9 +13,10 @@ from pathlib import Path
 
 import orjson
 
-from bench.serving.loads import JSON, Array, Inputs, Load, Request, flat_rows, json_requests, read_rows, rows_as_npy
+from bench.serving.loads import Array, Inputs, Load, Request, flat_rows, json_requests, read_rows, rows_as_npy
 from bench.serving.processes import free_port
 from bench.serving.servers import ROOT, Contender
+from bench.serving.v2 import read_v2, v2_requests
 
 ENVIRONMENTS = ROOT / ".bench"
 APPS = Path(__file__).parent / "rival_apps"
@@ -76,12 +77,7 @@ def bentoml_requests(inputs: Inputs) -> Mapping[Load, Request]:
 
 def mlserver_requests(inputs: Inputs) -> Mapping[Load, Request]:
     """Return V2 requests. MLServer's REST side supports neither images nor the protocol's binary data."""
-    encode, decode = "/v2/models/encoder/infer", "/v2/models/decoder/infer"
-    return {
-        "json-1": Request(encode, as_tensor("samples", inputs.samples[:1]), JSON),
-        "json-32": Request(encode, as_tensor("samples", inputs.samples), JSON),
-        "decode-32": Request(decode, as_tensor("latents", inputs.latents), JSON),
-    }
+    return v2_requests(inputs, "encoder", "decoder", has_binary_data=False)
 
 
 def ray_requests(inputs: Inputs) -> Mapping[Load, Request]:
@@ -91,12 +87,6 @@ def ray_requests(inputs: Inputs) -> Mapping[Load, Request]:
         "binary-32": Request("/encode.npy", rows_as_npy(inputs.samples), NPY),
         "png": Request("/encode.png", inputs.png, PNG),
     }
-
-
-def as_tensor(name: str, rows: Array) -> bytes:
-    """Write a V2 request with flat numbers."""
-    tensor = {"name": name, "shape": rows.shape, "datatype": "FP32", "data": rows.reshape(-1)}
-    return orjson.dumps({"inputs": [tensor]}, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def form(name: str, content_type: str, content: bytes) -> bytes:
@@ -109,11 +99,6 @@ def form(name: str, content_type: str, content: bytes) -> bytes:
 def read_bentoml(load: Load, body: bytes) -> Array:
     """Read rows without a member name: the answer of a method that returns an array."""
     return read_rows(load, body) if load == "binary-32" else flat_rows(load, orjson.loads(body))
-
-
-def read_mlserver(load: Load, body: bytes) -> Array:
-    """Read the one output of a V2 response."""
-    return flat_rows(load, orjson.loads(body)["outputs"][0]["data"])
 
 
 BENTOML = {"BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOME": str(ENVIRONMENTS / "bentoml" / "home")}
@@ -130,6 +115,6 @@ RAY = {
 RIVALS: list[Contender] = [
     Contender("litserve", start_litserve, litserve_requests, ready="/health"),
     Contender("bentoml", start_bentoml, bentoml_requests, read_bentoml, BENTOML, ready="/readyz"),
-    Contender("mlserver", start_mlserver, mlserver_requests, read_mlserver, MLSERVER, ready="/v2/health/ready"),
+    Contender("mlserver", start_mlserver, mlserver_requests, read_v2, MLSERVER, ready="/v2/health/ready"),
     Contender("ray", start_ray, ray_requests, environment=RAY, ready="/", start_seconds=240),
 ]

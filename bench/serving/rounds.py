@@ -27,6 +27,7 @@ from bench.serving.rivals import RIVALS
 from bench.serving.servers import ROOT, Contender, local_contenders
 from bench.serving.startup import Deployment, examine, examine_bundled, skip, started
 from bench.serving.wrk import LoadError, Wrk
+from bench.wires import measure_wires
 
 BARE_LOAD: Load = "binary-32"
 BARE_CONNECTIONS = 16
@@ -55,6 +56,7 @@ def run(plan: Plan, root: Path, results: Results) -> None:
     deployments = {model: deploy(model, plan, root, results) for model in plan.models}
     if not plan.quick and (not plan.contenders or "hourglass" in plan.contenders):
         examine_bundled(root, plan.cores, results, min(MAX_FOOTPRINT_SECONDS, plan.seconds))
+        results.wires += measure_wires()
     for number in range(1, plan.rounds + 1):
         for model in plan.models:
             run_round(number, deployments[model], plan, results)

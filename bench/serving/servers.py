@@ -1,8 +1,9 @@
 """
-The servers that are measured: what a contender is, and the four contenders that run in this environment.
+The servers that are measured: what a contender is, and the contenders that run in this environment.
 
-`floor` is a bare ASGI application without checks, `written` a typical FastAPI application as people write it. The other
-contenders are in `bench.serving.rivals`.
+`hourglass-v2` is this server under the same loads, as requests of the Open Inference Protocol. `floor` is a bare ASGI
+application without checks, `written` a typical FastAPI application as people write it. The other contenders are in
+`bench.serving.rivals`.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.serving.loads import Array, Inputs, Load, Request, json_requests, read_rows, rows_as_npy
+from bench.serving.v2 import read_v2, v2_requests
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,7 +53,8 @@ class Contender:
 
 def local_contenders(model: str) -> list[Contender]:
     """Return the contenders of this environment. Only the paths of hourglass contain the model's name."""
-    return [hourglass(model), floor(), written("written", typed=False), written("written-typed", typed=True)]
+    ours = [hourglass(model), hourglass_v2(model)]
+    return [*ours, floor(), written("written", typed=False), written("written-typed", typed=True)]
 
 
 def hourglass(model: str) -> Contender:
@@ -71,6 +74,15 @@ def hourglass(model: str) -> Contender:
         environment={"HOURGLASS_LOG_LEVEL": "warning", "HOURGLASS_DRAIN_SECONDS": "0"},
         ready="/readyz",
     )
+
+
+def hourglass_v2(model: str) -> Contender:
+    """Return this server with requests to /v2."""
+
+    def requests(inputs: Inputs) -> Mapping[Load, Request]:
+        return v2_requests(inputs, f"{model}.encode", f"{model}.decode", has_binary_data=True)
+
+    return replace(hourglass(model), name="hourglass-v2", requests=requests, read=read_v2)
 
 
 def floor() -> Contender:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from app.priors import FittedPrior
+from app.priors import FittedPrior, check_prior
 from tests.helpers import tiny
 
 FLOW = {
@@ -53,6 +53,14 @@ def test_a_mixture_of_an_older_manifest_is_read() -> None:
 def test_members_of_the_other_kind_are_refused(document: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ValidationError, match=complaint):
         FittedPrior.model_validate(document)
+
+
+def test_a_prior_that_was_trained_with_the_pair_is_a_realnvp() -> None:
+    check_prior(FittedPrior.model_validate(FLOW), True, 0)
+    check_prior(None, False, 0)
+    for other in (None, tiny.fitted_prior()):
+        with pytest.raises(ValueError, match="'trained' needs the member 'prior', of the kind 'realnvp'"):
+            check_prior(other, True, 0)
 
 
 def test_a_flow_takes_no_labels() -> None:

@@ -8,12 +8,13 @@ The graphs take samples = shift + scale x. The posterior may be made worse than 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import onnx
+import torch
 from onnx import helper, numpy_helper
 from scipy.stats import multivariate_normal
 
@@ -24,14 +25,20 @@ from app.manifest import (
     ENCODER,
     FAMILY_TASKS,
     GOLDEN,
+    PRIOR,
     FileDigest,
-    GaussianLatent,
     GaussianLikelihood,
     Manifest,
     Preprocessing,
 )
+from app.priors import FittedPrior, GaussianLatent
 from tests.helpers.tiny import graph
 from training.data.dataset import DataSet, Split
+from training.exporting.graphs import export_graph
+from training.priors.flows.fit import Flow
+from training.priors.flows.graph import FlowGraph
+from training.priors.flows.realnvp import RealNVP
+from training.priors.mixture import Scale
 
 Array = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -44,7 +51,7 @@ class Linear:
     model: Autoencoder
     data: DataSet
     weights: Doubles
-    """W, (features, latent_dim)"""
+    """W, (features, latent_dim), of latents whose prior is N(0, I)"""
     bias: Doubles
     """b, (features,)"""
     variance: Doubles
@@ -101,6 +108,27 @@ def write_linear(folder: Path, rows: int = 30, features: int = 4, widening: floa
     train, test = split.take(slice(3 * rows)), split.take(slice(3 * rows, 4 * rows))
     data = DataSet("linear", VectorInput(shape=(features,)), (), train, test, test)
     return Linear(Autoencoder.open(folder, manifest), data, weights, bias, variance, shift, scale)
+
+
+def with_trained_prior(exact: Linear, mean: Doubles, deviation: Doubles) -> Linear:
+    """Return a model whose prior is N(mean, diag(deviation^2)), as if it had been trained with the pair."""
+    folder, network = exact.model.folder, RealNVP(torch.eye(2, dtype=torch.float64), couplings=3)
+    assert folder is not None
+    flow = FlowGraph(Flow("realnvp", Scale(mean, deviation), network.eval().requires_grad_(False)))
+    export_graph(flow, flow.example_inputs(2, False, 0), ["latents"], folder / PRIOR)
+    prior = FittedPrior(
+        kind="realnvp", noise_dimension=2, layers=3, fitted_on="none", chosen_by="hand", log_likelihood=0.0
+    )
+    manifest = exact.model.manifest.model_copy(
+        update={
+            "latent": GaussianLatent(dimension=2, prior="trained"),
+            "prior": prior,
+            "files": {**exact.model.manifest.files, PRIOR: FileDigest.of(folder / PRIOR)},
+        }
+    )
+    Manifest.model_validate(manifest.model_dump())
+    bias = exact.bias + exact.weights @ mean
+    return replace(exact, model=Autoencoder.open(folder, manifest), bias=bias, weights=exact.weights * deviation)
 
 
 def _save(path: Path, input_name: str, names: list[str], maps: list[tuple[Doubles, Doubles]]) -> None:

@@ -31,14 +31,12 @@ from app.manifest import (
     GOLDEN,
     PRIOR,
     SCORER,
-    DeterministicLatent,
     Family,
     FileDigest,
-    GaussianLatent,
     Manifest,
     TaskName,
 )
-from app.priors import FittedPrior
+from app.priors import DeterministicLatent, FittedPrior, GaussianLatent
 from app.scorers import FittedScorer
 
 POOL = np.array([[1, 0], [1, 0], [0, 1], [0, 1]], np.float32)

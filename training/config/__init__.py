@@ -4,7 +4,8 @@ The configuration of a run: one YAML file that holds every option.
 An unknown or misspelled option is an error. The manifest keeps a copy of the configuration that a model was trained
 with.
 
-    sections     data, preprocessing, augmentation, network, optimisation, prior, evaluation
+    sections     data, preprocessing, augmentation, network, optimisation, evaluation
+    prior        the distribution that new samples are generated from
     scoring      the scorer
     tables       the part of the data section that only tables have
     objective    the loss: one section for each family of models
@@ -25,6 +26,7 @@ from training.config.objective import (
     VariationalObjective,
     option_of_labels,
 )
+from training.config.prior import PriorConfig
 from training.config.problems import describe_problems
 from training.config.scoring import ScorerConfig
 from training.config.sections import (
@@ -37,7 +39,6 @@ from training.config.sections import (
     NoiseKind,
     OptimisationConfig,
     PreprocessingConfig,
-    PriorConfig,
     Section,
     settled,
 )

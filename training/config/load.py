@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from app.manifest import ModelName
-from training.config.objective import AutoencoderObjective, Binarisation, DenoisingObjective, VariationalObjective
+from training.config.objective import (
+    AutoencoderObjective,
+    Binarisation,
+    DenoisingObjective,
+    VariationalObjective,
+    check_joint_prior,
+)
+from training.config.prior import PriorConfig
 from training.config.problems import describe_problems, did_you_mean, known_options
 from training.config.scoring import ScorerConfig
 from training.config.sections import (
@@ -18,7 +25,6 @@ from training.config.sections import (
     NetworkConfig,
     OptimisationConfig,
     PreprocessingConfig,
-    PriorConfig,
     Section,
 )
 from training.errors import InvalidConfiguration
@@ -44,6 +50,12 @@ class Config(Section):
     prior: PriorConfig = PriorConfig()
     scorer: ScorerConfig = ScorerConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+
+    @model_validator(mode="after")
+    def _joint_prior_has_a_bound(self) -> Self:
+        if self.prior.joint:
+            check_joint_prior(self.objective)
+        return self
 
     @property
     def binarisation(self) -> Binarisation:

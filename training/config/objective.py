@@ -110,3 +110,11 @@ def option_of_labels(objective: Objective) -> str | None:
     if isinstance(objective, VariationalObjective):
         return "conditional" if objective.conditional else None
     return "label_weight" if isinstance(objective, DenoisingObjective) and objective.label_weight else None
+
+
+def check_joint_prior(objective: Objective) -> None:
+    """Raise ValueError unless a prior can be trained together with a network on this objective."""
+    if not isinstance(objective, VariationalObjective):
+        raise ValueError("prior.joint: only a variational autoencoder has a bound that a prior is part of")
+    if objective.conditional or objective.free_bits or objective.importance_samples > 1:
+        raise ValueError("prior.joint excludes conditional, free_bits and several importance_samples")

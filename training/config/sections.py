@@ -221,24 +221,6 @@ class OptimisationConfig(Section):
         return folds
 
 
-class PriorConfig(Section):
-    """The distribution of the latents that new samples are generated from. It is fitted after the training."""
-
-    kind: Literal["auto", "gmm", "flow-matching", "realnvp", "normal", "none"] = "auto"
-    """
-    `gmm`: a mixture of Gaussians. `flow-matching`, `realnvp`: a network. `normal`: N(0, I) for a variational model, one
-    fitted Gaussian for others. `none`: no prior. `auto`: gmm, unless N(0, I) is as good for a variational model.
-    """
-    components: Positive | Auto = "auto"
-    """The number of Gaussians. `auto`: the one of 1, 2, 4 to 64 under which the validation part is likeliest."""
-    covariance: Literal["full", "diagonal"] | Auto = "auto"
-    """The kind of the Gaussians' covariance matrices. `auto`: the one under which the validation part is likeliest."""
-    steps: Positive | Auto = "auto"
-    """Steps of a flow's training. `auto`: 1 500 to 6 000, by the number of rows."""
-    rows: Annotated[int, Field(ge=2)] | Auto = "auto"
-    """Training rows that it is fitted to, chosen by the seed. `auto`: 60 000, or 20 000 in a quick training."""
-
-
 class EvaluationConfig(Section):
     """Measurements that only some families have."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from pathlib import Path
 
@@ -15,17 +16,8 @@ from app.engine.process import available_cores
 from app.engine.repository import write_version
 from app.importing.tidy import Tolerance
 from app.inputs import ImageInput, VectorInput
-from app.manifest import (
-    CARD,
-    FAMILY_TASKS,
-    GOLDEN,
-    LATENT_MAP,
-    DeterministicLatent,
-    FileDigest,
-    GaussianLatent,
-    Manifest,
-    Training,
-)
+from app.manifest import CARD, FAMILY_TASKS, GOLDEN, LATENT_MAP, FileDigest, Manifest, Training
+from app.priors import DeterministicLatent, GaussianLatent
 from training.data.dataset import DataSet, Split
 from training.evaluation.alarms import alarms
 from training.evaluation.evaluate import evaluate
@@ -34,13 +26,17 @@ from training.evaluation.principal import principal_components, save_principal_c
 from training.evaluation.subject import Subject
 from training.evaluation.untrained import untrained
 from training.exporting.card import write_card
+from training.exporting.coarse import rounded_to_bytes
 from training.exporting.graphs import PARITY_BATCHES, PARITY_TOLERANCE, rounded_to_half, write_graphs
-from training.exporting.prior import fit_prior, write_prior
+from training.exporting.prior import fit_prior, trained_prior, write_prior
 from training.exporting.report import draw_report
 from training.exporting.scorer import add_scorer_graph
 from training.fitting.runs import Run
+from training.networks.base import Network
 from training.networks.stacked_denoising import StackedDenoisingAutoencoder
 from training.networks.user_units import OUTPUT_NAMES, DecoderGraph, DenoiserGraph, EncoderGraph
+from training.networks.variational import VAE
+from training.priors.choice import Choice
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +52,7 @@ def export(run: Run, data: DataSet, models_dir: Path, tolerance: Tolerance = PAR
     def write(folder: Path, version: int) -> Manifest:
         draft = write_model(run, data, folder, version, tolerance)
         options, seed = run.config, run.config.optimisation.seed
-        choice = fit_prior(folder, draft, data, options.prior, seed)
+        choice = choose_prior(run, folder, draft, data)
         if choice:
             draft = write_prior(folder, draft, data, choice, tolerance)
         if data.calibration and options.scorer.kind != "none" and not options.is_conditional:
@@ -70,16 +66,24 @@ def export(run: Run, data: DataSet, models_dir: Path, tolerance: Tolerance = PAR
     return target
 
 
+def choose_prior(run: Run, folder: Path, draft: Manifest, data: DataSet) -> Choice | None:
+    """Return the prior that the run trained with its network, or one that is fitted now, or None."""
+    network, seed = run.network, run.config.optimisation.seed
+    if isinstance(network, VAE) and network.prior is not None:
+        return trained_prior(folder, draft, data, network.prior, seed)
+    return fit_prior(folder, draft, data, run.config.prior, seed)
+
+
 def write_model(run: Run, data: DataSet, folder: Path, version: int, tolerance: Tolerance) -> Manifest:
     """Write graphs and golden samples, and return the manifest without metrics."""
     config, latent_dim = run.config, run.config.network.latent_dim
     is_variational = config.objective.family == "variational-autoencoder"
     log.info("exporting the graphs")
     network = rounded_to_half(run.network).eval()
-    encoder = EncoderGraph(network, run.preprocessing)
-    decoder = DecoderGraph(network, run.preprocessing, data.input.value_range)
+    steps = run.preprocessing, data.input.value_range
+    encoder, decoder = EncoderGraph(network, run.preprocessing), DecoderGraph(network, *steps)
     samples = repeat_samples(data.test, max(PARITY_BATCHES))
-    denoiser = DenoiserGraph(network, run.preprocessing, data.input.value_range) if network.denoiser else None
+    denoiser = DenoiserGraph(with_coarse_guide(network), *steps) if network.denoiser else None
     parity = write_graphs(encoder, decoder, folder, samples, tolerance, denoiser)
     write_golden(encoder, decoder, data.input, folder, denoiser)
     return Manifest(
@@ -96,6 +100,13 @@ def write_model(run: Run, data: DataSet, folder: Path, version: int, tolerance: 
         files={path.name: FileDigest.of(path) for path in sorted(folder.iterdir())},
         parity=parity,
     )
+
+
+def with_coarse_guide(network: Network) -> Network:
+    """Return a copy of a network whose stack has large weights of 8 bits: the denoiser only looks at what it makes."""
+    coarse = copy.deepcopy(network)
+    coarse.stack = rounded_to_bytes(network.stack)
+    return coarse
 
 
 def _write_report(run: Run, data: DataSet, folder: Path, draft: Manifest) -> Manifest:

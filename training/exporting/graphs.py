@@ -25,6 +25,7 @@ from app.engine.session import open_session
 from app.importing.tidy import Tolerance, forget_origin, largest_difference, random_operators
 from app.manifest import DECODER, DENOISER, ENCODER, Parity
 from training.errors import ExportError
+from training.exporting.coarse import store_as_bytes
 from training.networks.user_units import OUTPUT_NAMES, DecoderGraph, DenoiserGraph, EncoderGraph
 from training.quiet import only_errors
 
@@ -51,7 +52,7 @@ def write_graphs(
     Write encoder.onnx, decoder.onnx and, if there is one, denoiser.onnx; compare them with torch.
 
     They are compared on real samples, blanks and noise; `samples` are at least 64 real ones, in the user's units.
-    Weights that were `rounded_to_half` take half the space.
+    Weights that were `rounded_to_half` take half the space, and those that were `rounded_to_bytes` a quarter.
     Raises ExportError.
     """
     encoder.eval().to("cpu")
@@ -142,6 +143,7 @@ def export_graph(graph: nn.Module, example: dict[str, Tensor], outputs: Sequence
     model = onnx.load(path)
     forget_origin(model)
     store_as_half(model)
+    store_as_bytes(model, lossless=True)
     onnx.save(model, path)
     check_graph(path)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -33,11 +34,14 @@ from training.priors.choice import Choice
 from training.priors.codes import draw_codes
 from training.priors.flows.fit import Flow
 from training.priors.flows.graph import FlowGraph
+from training.priors.flows.realnvp import RealNVP
 from training.priors.graph import MixtureGraph
-from training.priors.kinds import check_kind, choose_prior, most_rows
-from training.priors.mixture import Mixture
+from training.priors.kinds import MAX_ROWS, check_kind, choose_prior, most_rows
+from training.priors.mixture import Mixture, Scale
 
 log = logging.getLogger(__name__)
+
+TRAINED = "configuration, which trains it with the network, as the prior of the bound"
 
 
 def fit_prior(folder: Path, draft: Manifest, data: DataSet, config: PriorConfig, seed: int) -> Choice | None:
@@ -64,6 +68,15 @@ def fit_prior(folder: Path, draft: Manifest, data: DataSet, config: PriorConfig,
         log.info("the prior stays N(0, I): %s", describe_gain(choice))
         return None
     return choice
+
+
+def trained_prior(folder: Path, draft: Manifest, data: DataSet, network: RealNVP, seed: int) -> Choice:
+    """Return the prior that was trained with a network, and its likelihood of codes of the validation part."""
+    subject = Subject.of(Autoencoder.open(folder, draft, threads=available_cores()), data, seed)
+    held_out = draw_codes(subject, data.validation, MAX_ROWS, seed + 1)
+    flow = Flow("realnvp", Scale.identity(draft.latent_dim), rounded_to_half(network).eval().requires_grad_(False))
+    choice = Choice.of(flow, flow.log_likelihoods(held_out), held_out, held_out, TRAINED)
+    return replace(choice, rows=len(data.train), is_trained=True)
 
 
 def describe_gain(choice: Choice) -> str:
@@ -102,6 +115,8 @@ def write_prior(
     tasks = tuple(task for task in get_args(TaskName) if task in (*draft.tasks, "generate"))
     files = {**draft.files, **{name: FileDigest.of(folder / name) for name in (PRIOR, GOLDEN)}}
     changes: dict[str, object] = {"format": 2, "prior": prior, "tasks": tasks, "files": files}
+    if choice.is_trained:
+        changes["latent"] = draft.latent.model_copy(update={"prior": "trained"})
     if draft.parity:
         largest = max(draft.parity.max_abs_difference, difference)
         changes["parity"] = draft.parity.model_copy(update={"max_abs_difference": largest})

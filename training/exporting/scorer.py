@@ -22,6 +22,7 @@ from training.config import ScorerConfig
 from training.data.dataset import DataSet
 from training.errors import ExportError
 from training.evaluation.subject import Subject
+from training.exporting.coarse import write_coarse_copy
 from training.exporting.graphs import PARITY_BATCHES, PARITY_TOLERANCE, check_graph, export_graph
 from training.scorers.compose import compose_scorer
 from training.scorers.fit import fit_scorer, fitted_rows
@@ -42,12 +43,14 @@ def add_scorer_graph(
     """
     Fit a scorer to the pair in a folder, write it there, and return the manifest with it.
 
+    The graph holds a copy of the pair whose large weights have 8 bits. It is fitted and calibrated with that copy.
     Raises DataError if the data do not fit, and ExportError if the graph differs from torch.
     """
-    model = Autoencoder.open(folder, draft, threads=available_cores())
-    subject = Subject.of(model, data, seed)
-    graph = fit_scorer(subject, data, options, seed)
-    write_graph(graph, draft, folder)
+    with tempfile.TemporaryDirectory() as temporary:
+        model = copy_pair(folder, draft, Path(temporary))
+        subject = Subject.of(model, data, seed)
+        graph = fit_scorer(subject, data, options, seed)
+        write_graph(graph, model, folder / SCORER)
     samples = data.test.take(np.arange(max(PARITY_BATCHES)) % len(data.test)).in_users_units()
     for rows in (samples, *((samples[:size]) for size in PARITY_BATCHES)):
         check_parity(graph, model, folder, rows, tolerance)
@@ -65,8 +68,18 @@ def add_scorer_graph(
     return draft.model_copy(update={"format": 2, "scorer": scorer, "tasks": tasks, "files": files})
 
 
-def write_graph(graph: ScorerGraph, manifest: Manifest, folder: Path) -> None:
-    """Write scorer.onnx beside the pair that it contains. Raises ExportError."""
+def copy_pair(folder: Path, manifest: Manifest, copies: Path) -> Autoencoder:
+    """Return a copy of a version's pair, written to another folder, whose large weights have 8 bits."""
+    for name in (ENCODER, DECODER):
+        write_coarse_copy(folder / name, copies / name)
+    encoder, decoder = (open_session(copies / name, available_cores()) for name in (ENCODER, DECODER))
+    return Autoencoder(manifest, encoder, decoder, folder=copies)
+
+
+def write_graph(graph: ScorerGraph, pair: Autoencoder, path: Path) -> None:
+    """Write a scorer with the pair that it contains. Raises ExportError."""
+    manifest, folder = pair.manifest, pair.folder
+    assert folder is not None
     shape = manifest.input_shape
     example = {
         "samples": torch.rand(2, *shape),
@@ -76,8 +89,8 @@ def write_graph(graph: ScorerGraph, manifest: Manifest, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         head = Path(temporary) / "head.onnx"
         export_graph(graph, example, OUTPUTS, head)
-        compose_scorer(folder / ENCODER, folder / DECODER, head, folder / SCORER)
-    check_graph(folder / SCORER)
+        compose_scorer(folder / ENCODER, folder / DECODER, head, path)
+    check_graph(path)
 
 
 def check_parity(graph: ScorerGraph, model: Autoencoder, folder: Path, samples: Samples, tolerance: Tolerance) -> None:

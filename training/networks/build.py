@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from app.inputs import ImageInput, VectorInput
-from training.config import Config, DenoisingObjective, VariationalObjective, option_of_labels, settled
+from training.config import Config, DenoisingObjective, PriorConfig, VariationalObjective, option_of_labels, settled
 from training.errors import InvalidConfiguration
 from training.networks.autoencoder import Autoencoder
 from training.networks.base import Network
@@ -16,6 +16,7 @@ from training.networks.shortcut import CorrectingStack, Shortcut, guides
 from training.networks.stacked_denoising import StackedDenoisingAutoencoder
 from training.networks.stacks import STACKS
 from training.networks.variational import VAE
+from training.priors.flows.realnvp import RealNVP
 
 
 def build_network(config: Config, input_spec: ImageInput | VectorInput, classes: int = 0) -> Network:
@@ -40,7 +41,8 @@ def build_network(config: Config, input_spec: ImageInput | VectorInput, classes:
             views = guides(shape, settled(config.network.widths) if config.network.architecture == "conv" else ())
             stack = CorrectingStack(list(stack), shortcut, views, logits=isinstance(likelihood, Bernoulli))
         if isinstance(objective, VariationalObjective):
-            return VAE(stack, likelihood, objective, classes if objective.conditional else 0)
+            prior = _joint_prior(latent_dim, config.prior) if config.prior.joint else None
+            return VAE(stack, likelihood, objective, classes if objective.conditional else 0, prior)
         if isinstance(objective, DenoisingObjective):
             network = StackedDenoisingAutoencoder(stack, likelihood)
             if objective.label_weight:
@@ -49,3 +51,10 @@ def build_network(config: Config, input_spec: ImageInput | VectorInput, classes:
                 network.denoiser = build_denoiser(shape, objective.denoiser_widths)
             return network
         return Autoencoder(stack, likelihood, objective.sparsity, objective.neighbours)
+
+
+def _joint_prior(latent_dim: int, options: PriorConfig) -> RealNVP:
+    """Return a flow of codes that begins at N(0, I), since its couplings only rotate at first."""
+    if latent_dim < 2:
+        raise InvalidConfiguration("prior.joint: realnvp needs at least 2 latents, and the model has 1")
+    return RealNVP(torch.eye(latent_dim, dtype=torch.float64), options.couplings)

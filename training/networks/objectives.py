@@ -96,6 +96,15 @@ def reparameterise(mu: Tensor, logvar: Tensor, noise: Tensor) -> Tensor:
     return mu + (0.5 * logvar).exp() * noise
 
 
+def log_normal(logvar: Tensor, noise: Tensor) -> Tensor:
+    """
+    Return log N(z; mu, diag(exp(logvar))) for z = mu + exp(logvar/2) * noise, in nats, with its constant.
+
+    Shapes: (B, D) and (..., B, D) -> (..., B)
+    """
+    return -0.5 * (noise.square() + logvar + math.log(2 * math.pi)).sum(-1)
+
+
 def log_prior_ratio(z: Tensor, logvar: Tensor, noise: Tensor) -> Tensor:
     """
     Return log N(z; 0, I) - log N(z; mu, diag(exp(logvar))) for z = mu + exp(logvar/2) * noise, in nats.

@@ -37,6 +37,8 @@ class Choice:
     """The number of codes that it was fitted on."""
     rule: str
     """The candidates, and the codes that the choice was made by."""
+    is_trained: bool = False
+    """True if it was trained with the network, as the prior of its bound."""
 
     @classmethod
     def of(cls, prior: Mixture | Flow, scores: Numbers, train: Codes, held_out: Codes, rule: str) -> Choice:

@@ -77,7 +77,7 @@ def choose_grown_mixture(train: Codes, held_out: Codes, labels: int, config: Pri
 
 def _choose_flow(kind: FlowKind, train: Codes, held_out: Codes, config: PriorConfig, seed: int) -> Choice:
     steps = flow_steps(len(train)) if config.steps == "auto" else config.steps
-    flow = fit_flow(kind, train, held_out, seed, steps)
+    flow = fit_flow(kind, train, held_out, seed, steps, config.couplings)
     scores = flow.log_likelihoods(held_out)
     rule = f"configuration, and its weights by {len(held_out)} codes of the validation part"
     if len(scores) < len(held_out):

@@ -45,6 +45,11 @@ class Scale:
         deviation, largest = latents.std(axis=0), np.abs(latents).max(axis=0)
         return cls(latents.mean(axis=0), np.where(deviation <= MIN_DEVIATION * largest, 0.0, deviation))
 
+    @classmethod
+    def identity(cls, dimension: int) -> Scale:
+        """Return the scale of codes that are taken as they are."""
+        return cls(np.zeros(dimension), np.ones(dimension))
+
     def standardise(self, latents: Numbers) -> Numbers:
         """Return codes with mean 0 and variance 1; a constant latent is 0."""
         standardised: Numbers = (latents - self.shift) / np.where(self.deviation > 0, self.deviation, 1.0)

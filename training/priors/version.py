@@ -32,6 +32,11 @@ def add_prior(
     An existing prior is replaced. Raises RunError if N(0, I) stays the prior of a variational model; then, and after
     any other error, nothing is written.
     """
+    if manifest.has_trained_prior:
+        raise RunError(
+            f"{manifest.name}: its prior was trained with the network, as part of the bound, and no other can take its "
+            "place; nothing was written"
+        )
     without = remove_prior(manifest)
     choice = fit_prior(folder, without, data, config, seed)
     if choice is None:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from bench.serving.results import BareRun, Footprint, Results, Skipped, Start
+from bench.serving.results import (
+    BINARY_WIRE,
+    GRPC_WIRE,
+    JSON_WIRE,
+    BareRun,
+    Footprint,
+    Results,
+    Skipped,
+    Start,
+    WireCost,
+)
 from tests.helpers.bench import measurement
 
 
@@ -23,5 +33,6 @@ def results() -> Results:
     results.starts = [Start("dense", "hourglass", seconds, 0.5) for seconds in (1.0, 0.9, 1.4)]
     results.starts.append(Start("dense", "floor", 0.5, 0.25))
     results.footprints = [Footprint("dense", "hourglass", idle_cpu=0.0, memory_mb=80.0, peak_mb=150.0, processes=1)]
+    results.wires = [WireCost(1, JSON_WIRE, 0.1), WireCost(1, GRPC_WIRE, 0.2), WireCost(32, BINARY_WIRE, 0.4)]
     results.skipped = [Skipped("dense", "a rival", "png", "status 500")]
     return results

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from bench.serving.loads import LOADS
-from bench.serving.servers import Contender, hourglass, local_contenders
+from bench.serving.servers import Contender, hourglass, hourglass_v2, local_contenders
 from tests.helpers import bench
 
 
@@ -26,8 +26,17 @@ def test_this_server_serves_the_repository_of_the_models_folder() -> None:
 
 def test_every_local_contender_supports_every_load() -> None:
     contenders = local_contenders("bench-dense")
-    assert [contender.name for contender in contenders] == ["hourglass", "floor", "written", "written-typed"]
-    assert all(contender.requests(bench.inputs()).keys() == set(LOADS) for contender in contenders)
+    supported = {contender.name: contender.requests(bench.inputs()).keys() for contender in contenders}
+    without_png = set(LOADS) - {"png"}
+    assert supported.pop("hourglass-v2") == without_png
+    assert supported.keys() == {"hourglass", "floor", "written", "written-typed"}
+    assert all(loads == set(LOADS) for loads in supported.values())
+
+
+def test_the_second_api_is_asked_for_the_models_of_its_tasks() -> None:
+    requests = hourglass_v2("bench-dense").requests(bench.inputs())
+    assert requests["json-1"].path == "/v2/models/bench-dense.encode/infer"
+    assert requests["decode-32"].path == "/v2/models/bench-dense.decode/infer"
 
 
 def test_a_contender_without_its_program_is_not_installed(tmp_path: Path) -> None:

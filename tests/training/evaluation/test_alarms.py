@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from app.inputs import VectorInput
-from app.manifest import DeterministicLatent, Family, FileDigest, Manifest, Measurement
+from app.manifest import Family, FileDigest, Manifest, Measurement
+from app.priors import DeterministicLatent
 from training.evaluation.alarms import alarms
 from training.evaluation.harm import denoising_alarms
 

@@ -19,11 +19,13 @@ from app.main import create_app
 from app.manifest import MANIFEST, Manifest
 from app.settings import Settings
 from tests.helpers.training_data import load_array
+from tests.helpers.training_networks import DENSE, build
 from training.choices.choose import settle
 from training.config import load_config
 from training.data.dataset import DataSet
 from training.errors import ExportError
-from training.exporting.export import export, write_golden
+from training.exporting.coarse import MIN_NUMBERS
+from training.exporting.export import export, with_coarse_guide, write_golden
 from training.fitting.runs import Run
 from training.networks.build import build_network
 from training.networks.user_units import DecoderGraph, EncoderGraph
@@ -187,3 +189,12 @@ def test_golden_samples_lie_in_the_range_to_the_last_digit(tmp_path: Path) -> No
             samples = archive["samples"]
         assert np.float32(low) <= samples.min()
         assert samples.max() <= np.float32(high)
+
+
+def test_the_denoisers_guide_has_8_bits_and_the_rest_stays() -> None:
+    network = build("sdae", DENSE.model_copy(update={"widths": (400,)}))
+    coarse = with_coarse_guide(network)
+    before, after = network.state_dict(), coarse.state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {name for name in before if name.startswith("stack.") and before[name].numel() >= MIN_NUMBERS}
+    assert changed

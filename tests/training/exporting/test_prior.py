@@ -7,18 +7,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from app.engine.repository import load_version
 from app.importing.tidy import Tolerance
 from app.inputs import VectorInput
 from app.manifest import GOLDEN, PRIOR, Manifest
 from tests.helpers import tiny
+from tests.helpers.configurations import bundled_config
 from tests.helpers.training_evaluation import tiny_images
-from training.config import PriorConfig
+from training.config import PriorConfig, ScorerConfig
 from training.data.dataset import DataSet, Split
 from training.errors import DataError, ExportError, InvalidConfiguration
 from training.evaluation.subject import Subject
+from training.exporting.export import export
 from training.exporting.prior import describe_gain, fit_prior, write_prior
+from training.fitting.trainer import fit
+from training.networks.variational import VAE
 from training.priors.choice import Choice
 from training.priors.codes import draw_codes
 
@@ -180,3 +185,27 @@ def test_a_graph_that_differs_from_torch_is_refused(tmp_path: Path) -> None:
     assert choice is not None
     with pytest.raises(ExportError, match=r"prior\.onnx: torch and onnxruntime differ"):
         write_prior(folder, Manifest.read(folder), data, choice, Tolerance(absolute=-1.0, relative=0.0))
+
+
+def test_a_prior_that_is_trained_with_the_network_is_served_and_measured(tmp_path: Path, digits: DataSet) -> None:
+    prior, scorer = PriorConfig(kind="realnvp", joint=True, couplings=3), ScorerConfig(kind="none")
+    config = bundled_config("digits-vae", epochs=5).model_copy(update={"prior": prior, "scorer": scorer})
+    run = fit(config, digits, tmp_path / "run", accelerator="cpu")
+    folder = export(run, digits, tmp_path / "models")
+    manifest = Manifest.read(folder)
+    assert (manifest.latent.model_dump()["prior"], manifest.has_trained_prior) == ("trained", True)
+    assert manifest.prior is not None
+    assert (manifest.prior.kind, manifest.prior.layers) == ("realnvp", 3)
+    assert isinstance(run.network, VAE)
+    assert run.network.prior is not None
+    served = load_version(folder, "digits-vae", 1)
+    noise = served.prior.noise(50, seed=0)
+    with torch.no_grad():
+        np.testing.assert_allclose(
+            served.prior.run(noise), run.network.prior(torch.from_numpy(noise)).numpy(), rtol=1e-2, atol=1e-3
+        )
+    assert served.generate(5, seed=0).shape == (5, 1, 8, 8)
+    (bound,) = (measured for measured in manifest.metrics if "kl" in measured.values)
+    kept = min(run.record.history["train"], key=lambda record: record["validation/loss"])
+    assert bound.values["negative_elbo"] == pytest.approx(kept["validation/loss"], rel=0.1)
+    assert "trained with the pair" in bound.protocol

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from app.engine.repository import load_version
 from app.inputs import VectorInput
 from app.manifest import CARD, PRIOR, FileDigest, Manifest
 from tests.helpers import tiny
+from tests.helpers.linear import with_trained_prior, write_linear
 from tests.helpers.training_evaluation import tiny_images
 from training.config import PriorConfig
 from training.data.dataset import DataSet
@@ -48,6 +50,14 @@ def test_a_second_prior_takes_the_place_of_the_first(tmp_path: Path) -> None:
     assert prior is not None
     assert (prior.components, prior.covariance) == ((2,), "full")
     assert load_version(second, "tiny", 2).manifest.prior == prior
+
+
+def test_a_prior_that_was_trained_with_the_pair_stays(tmp_path: Path) -> None:
+    exact = with_trained_prior(write_linear(tmp_path), np.zeros(2), np.ones(2))
+    before = contents(tmp_path)
+    with pytest.raises(RunError, match="its prior was trained with the network"):
+        add_prior(tmp_path, exact.model.manifest, exact.data, PriorConfig(), 0, tmp_path)
+    assert contents(tmp_path) == before
 
 
 def test_a_table_without_a_card_has_no_figure(tmp_path: Path) -> None:

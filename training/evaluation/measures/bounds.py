@@ -13,6 +13,7 @@ from training.config import Binarisation
 from training.evaluation.measures.columns import find_ruinous_column
 from training.evaluation.measures.densities import log_density
 from training.evaluation.measures.importance import importance_weighted_nll
+from training.evaluation.measures.latent_density import log_posterior, log_prior_of
 from training.evaluation.measures.targets import Targets
 from training.evaluation.metrics import Doubles, cross_entropy
 from training.evaluation.subject import Subject
@@ -33,6 +34,10 @@ The variance of an active unit's posterior mean over the test part is larger, to
 With free bits, the KL term of a unit without information is as large as its free bits.
 Source: Burda et al., "Importance Weighted Autoencoders", arXiv:1509.00519
 """
+TRAINED_PRIOR = (
+    "the prior is a flow, trained with the pair: the KL is that of the draw, and a unit's KL is to the Gaussian of its "
+    "own mean and variance"
+)
 
 
 def measure_bounds(subject: Subject, binarisation: Binarisation, importance_samples: int) -> Measurement:
@@ -43,6 +48,7 @@ def measure_bounds(subject: Subject, binarisation: Binarisation, importance_samp
     notes = [
         f"negative evidence lower bound in nats per sample on {targets.describe()}, beta 1, one posterior draw a "
         f"sample, seed {POSTERIOR_SEED}",
+        *([TRAINED_PRIOR] if subject.manifest.has_trained_prior else []),
         f"active: KL above {MIN_ACTIVE_NATS:g} nats, and variance of mu above {MIN_ACTIVE_VARIANCE:g}",
         *column_notes,
     ]
@@ -61,10 +67,15 @@ def measure_bounds(subject: Subject, binarisation: Binarisation, importance_samp
 def _measure_elbo(targets: Targets, posterior: Posterior) -> tuple[dict[str, float], list[str]]:
     """Return the bound and its terms, and notes if a column ruins it."""
     assert posterior.logvar is not None
-    z = posterior.sample(POSTERIOR_SEED)
+    z, model = posterior.sample(POSTERIOR_SEED), targets.subject.model
     reconstruction = float(-log_likelihoods(targets, z).mean())
-    by_dimension = kl_by_dimension(posterior.mu, posterior.logvar).mean(axis=0)
-    kl = float(by_dimension.sum())
+    if model.manifest.has_trained_prior:
+        by_dimension = kl_to_own_gaussian(posterior.mu, posterior.logvar).mean(axis=0)
+        noise = (z - posterior.mu) / np.exp(0.5 * posterior.logvar)
+        kl = float((log_posterior(noise, posterior.logvar) - log_prior_of(model)(z)).mean())
+    else:
+        by_dimension = kl_by_dimension(posterior.mu, posterior.logvar).mean(axis=0)
+        kl = float(by_dimension.sum())
     values = {
         "negative_elbo": reconstruction + kl,
         "reconstruction": reconstruction,
@@ -93,6 +104,17 @@ def kl_by_dimension(mu: Latents, logvar: Latents) -> Doubles:
     """
     mean, log_variance = mu.astype(np.float64), logvar.astype(np.float64)
     return np.asarray(0.5 * (np.square(mean) + np.exp(log_variance) - 1 - log_variance), np.float64)
+
+
+def kl_to_own_gaussian(mu: Latents, logvar: Latents) -> Doubles:
+    """
+    Return the KL of each unit to the Gaussian with the mean and the variance of all its draws, in nats.
+
+    It stands for the terms that a prior without independent units does not have. Shapes: (N, D) and (N, D) -> (N, D).
+    """
+    mean, variance = mu.astype(np.float64).mean(axis=0), mu.astype(np.float64).var(axis=0)
+    variance += np.exp(logvar.astype(np.float64)).mean(axis=0)
+    return kl_by_dimension((mu - mean) / np.sqrt(variance), logvar - np.log(variance))
 
 
 def log_likelihoods(targets: Targets, z: Latents) -> Doubles:

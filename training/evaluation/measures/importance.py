@@ -11,6 +11,7 @@ import numpy as np
 from app.arrays import Labels, Latents, Samples
 from app.engine.results import Posterior
 from training.evaluation.measures.densities import log_density
+from training.evaluation.measures.latent_density import LogPrior, log_posterior, log_prior_of, log_standard_normal
 from training.evaluation.measures.targets import Targets
 from training.evaluation.metrics import Doubles
 from training.evaluation.subject import Subject
@@ -33,10 +34,11 @@ def importance_weighted_nll(targets: Targets, posterior: Posterior, count: int) 
     limits = targets.subject.limits
     max_decoded = targets.subject.row_count(limits.decoded)
     chunk_rows, max_draws = max(1, max_decoded // count), min(count, max_decoded)
+    log_prior = log_prior_of(targets.subject.model)
     nats, logged = np.empty(len(targets)), time.monotonic()
     for start in range(0, len(targets), chunk_rows):
         stop = min(start + chunk_rows, len(targets))
-        weights = WeightSampler.of(targets, posterior, start, stop)
+        weights = WeightSampler.of(targets, posterior, start, stop, log_prior)
         total = np.full(stop - start, -np.inf)
         for first in range(0, count, max_draws):
             log_weights = weights.draw(min(max_draws, count - first))
@@ -58,8 +60,16 @@ class WeightSampler:
     """
 
     def __init__(
-        self, subject: Subject, x: Samples, mu: Latents, logvar: Latents, labels: Labels | None, first_row: int
+        self,
+        subject: Subject,
+        x: Samples,
+        mu: Latents,
+        logvar: Latents,
+        labels: Labels | None,
+        first_row: int,
+        log_prior: LogPrior = log_standard_normal,
     ) -> None:
+        self._log_prior = log_prior
         self._subject, self._x, self._labels = subject, x, labels
         self._mu, self._logvar = mu[:, None], logvar[:, None]
         self._std = np.exp(np.float32(0.5) * self._logvar)
@@ -67,13 +77,13 @@ class WeightSampler:
         self._generators = [np.random.default_rng((subject.seed, IMPORTANCE_STREAM, row)) for row in rows]
 
     @classmethod
-    def of(cls, targets: Targets, posterior: Posterior, start: int, stop: int) -> WeightSampler:
+    def of(cls, targets: Targets, posterior: Posterior, start: int, stop: int, log_prior: LogPrior) -> WeightSampler:
         """Return the sampler of the test rows from `start` up to `stop`."""
         assert posterior.logvar is not None
         labels, rows = targets.subject.data.test.labels, slice(start, stop)
         row_labels = None if labels is None else labels[rows]
         x = targets.take(start, stop)
-        return cls(targets.subject, x, posterior.mu[rows], posterior.logvar[rows], row_labels, start)
+        return cls(targets.subject, x, posterior.mu[rows], posterior.logvar[rows], row_labels, start, log_prior)
 
     def draw(self, count: int) -> Doubles:
         """Return the next `count` log weights of each row, in nats. Shape: (n, count)."""
@@ -84,6 +94,5 @@ class WeightSampler:
         decoded = self._subject.decode(z.reshape(-1, size[1]), labels)
         output = to_x(decoded, self._subject.manifest, clipped=False)
         output = output.reshape(len(noise), count, *output.shape[1:])
-        # (z - mu) / std is the noise, and the constants of the two normal densities cancel
-        ratio = 0.5 * (np.square(noise) + self._logvar - np.square(z)).sum(axis=-1, dtype=np.float64)
+        ratio = self._log_prior(z) - log_posterior(noise, self._logvar)  # (z - mu) / std is the noise
         return np.asarray(log_density(self._subject.manifest, self._x, output) + ratio, np.float64)

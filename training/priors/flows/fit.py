@@ -16,7 +16,7 @@ from training.openmp import one_thread
 from training.priors.codes import Codes, Numbers
 from training.priors.flows.matching import FlowMatching
 from training.priors.flows.network import FlowNetwork, batches
-from training.priors.flows.realnvp import RealNVP
+from training.priors.flows.realnvp import COUPLINGS, RealNVP
 from training.priors.mixture import REGULARISATION, Scale
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def flow_steps(rows: int) -> int:
     return min(MAX_STEPS, max(MIN_STEPS, EPOCHS * rows // BATCH_SIZE))
 
 
-def fit_flow(kind: FlowKind, train: Codes, held_out: Codes, seed: int, steps: int) -> Flow:
+def fit_flow(kind: FlowKind, train: Codes, held_out: Codes, seed: int, steps: int, couplings: int = COUPLINGS) -> Flow:
     """
     Train a flow, and return it with the averaged weights that fit the held-out codes best.
 
@@ -81,7 +81,7 @@ def fit_flow(kind: FlowKind, train: Codes, held_out: Codes, seed: int, steps: in
     covariance += REGULARISATION * torch.eye(rows.shape[1], dtype=torch.float64)
     with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = NETWORKS[kind](covariance)
+        network = RealNVP(covariance, couplings) if kind == "realnvp" else FlowMatching(covariance)
         return Flow(kind, scale, _train(network, rows, others, seed, steps))
 
 

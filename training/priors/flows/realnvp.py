@@ -22,10 +22,11 @@ class Coupling(nn.Module):
     """A rotation, after which the first half of the numbers decides an affine map of the others."""
 
     rotation: Tensor
+    """The orthogonal matrix of the inverse, as the graph of the prior has it."""
 
     def __init__(self, dimension: int, width: int = WIDTH) -> None:
         super().__init__()
-        self.register_buffer("rotation", torch.linalg.qr(torch.randn(dimension, dimension))[0].contiguous())
+        self.register_buffer("rotation", torch.linalg.qr(torch.randn(dimension, dimension))[0].T.contiguous())
         self.first = dimension // 2
         last = nn.Linear(width, 2 * (dimension - self.first))
         nn.init.zeros_(last.weight)
@@ -34,7 +35,7 @@ class Coupling(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return numbers nearer to noise, and the logarithm of the map's determinant. Shapes: (B, D), (B,)."""
-        first, rest = self._halves(x @ self.rotation)
+        first, rest = self._halves(x @ self.rotation.T)
         log_scale, shift = self._affine(first)
         return torch.cat([first, (rest + shift) * log_scale.exp()], dim=1), log_scale.sum(dim=1)
 
@@ -42,7 +43,7 @@ class Coupling(nn.Module):
         """Return the numbers that `forward` maps to z."""
         first, rest = self._halves(z)
         log_scale, shift = self._affine(first)
-        return torch.cat([first, rest * (-log_scale).exp() - shift], dim=1) @ self.rotation.T
+        return torch.cat([first, rest * (-log_scale).exp() - shift], dim=1) @ self.rotation
 
     def _halves(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
         return numbers[:, : self.first], numbers[:, self.first :]

@@ -12,7 +12,7 @@ from scipy.stats import norm
 from torch.distributions import Normal, kl_divergence
 
 from tests.helpers import tiny
-from tests.helpers.linear import write_linear
+from tests.helpers.linear import with_trained_prior, write_linear
 from tests.helpers.training_evaluation import IMAGES, tiny_subject
 from training.data.dataset import DataSet, Split
 from training.evaluation.measures.bounds import (
@@ -38,6 +38,23 @@ def test_a_row_is_decoded_under_its_own_label(tmp_path: Path) -> None:
     expected = -(x * math.log(p) + (1 - x) * math.log(1 - p)).sum(axis=1)
     assert labelled[second] == pytest.approx(expected[second], rel=1e-5)
     assert labelled[~second] == pytest.approx(unlabelled[~second], rel=1e-6)
+
+
+def test_a_prior_that_was_trained_with_the_pair_is_part_of_the_bound(tmp_path: Path) -> None:
+    mean, deviation = np.array([0.4, -0.3]), np.array([0.8, 1.1])
+    trained = with_trained_prior(write_linear(tmp_path, rows=400), mean, deviation)
+    measured = measure_bounds(Subject.of(trained.model, trained.data), "none", 0)
+    posterior = trained.model.posterior(trained.data.test.in_users_units())
+    assert posterior.logvar is not None
+    mu, std = torch.from_numpy(posterior.mu).double(), torch.from_numpy(np.exp(posterior.logvar / 2)).double()
+    prior = Normal(torch.from_numpy(mean), torch.from_numpy(deviation))
+    kl = kl_divergence(Normal(mu, std), prior).sum(dim=1)
+    assert measured.values["kl"] == pytest.approx(kl.mean().item(), abs=0.1)  # one draw for each of 400 rows
+    assert measured.values["negative_elbo"] == measured.values["reconstruction"] + measured.values["kl"]
+    own = Normal(mu.mean(dim=0), (mu.var(dim=0, correction=0) + std.square().mean(dim=0)).sqrt())
+    by_unit = kl_divergence(Normal(mu, std), own).mean(dim=0)
+    assert measured.values["kl_per_dimension_max"] == pytest.approx(by_unit.max().item(), rel=1e-4)
+    assert "the prior is a flow, trained with the pair" in measured.protocol
 
 
 def test_the_bound_of_a_gaussian_likelihood_has_all_its_constants(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Normal
 
-from tests.helpers.linear import write_linear
+from tests.helpers.linear import with_trained_prior, write_linear
 from tests.helpers.training_evaluation import tiny_subject
 from training.config import Binarisation
 from training.evaluation.limits import Limits, RowLimit
@@ -47,6 +47,14 @@ def test_the_estimate_of_a_wrong_posterior_falls_to_the_closed_form(tmp_path: Pa
     assert means[0] > means[1] > means[2] > means[3]
     assert means[0] > truth + 0.2
     assert means[3] == pytest.approx(truth, abs=0.005)
+
+
+def test_a_prior_that_was_trained_with_the_pair_is_part_of_the_estimate(tmp_path: Path) -> None:
+    """The posterior is that of N(0, I), so that many draws are needed."""
+    mean, deviation = np.array([0.4, -0.3]), np.array([0.8, 1.1])
+    shifted = with_trained_prior(write_linear(tmp_path, rows=100), mean, deviation)
+    subject = Subject.of(shifted.model, shifted.data)
+    assert estimate(subject, 4000).mean() == pytest.approx(-shifted.log_density().mean(), abs=0.005)
 
 
 @pytest.mark.parametrize("binarisation", ["none", "dynamic"])
