@@ -8,11 +8,11 @@ The queue in front of one function of a model, in which rows of concurrent reque
                                                     └─ _waiting ──► _work on a thread: one run of all that fit
 
 No request waits while nothing runs, and no timer decides when a run begins. Requests that arrive in successive turns
-of the event loop share a run on the loop if it takes less than 0.8 ms (`app.engine.run_time` measures that), since a
-hand-over to a thread would cost more. Such a run begins as soon as a turn brings no new request, or when it is full.
-Longer runs go to the threads: a free thread takes all that waits, up to the largest run. So a lone request never waits,
-and runs grow with the load. (Text-embeddings-inference batches in this way.) One timer fails what waits too long for a
-thread; it is armed only then.
+of the event loop share a run on the loop if it takes less than 0.8 ms, or 2 ms where there is no other core
+(`app.engine.run_time` measures that), since a hand-over to a thread would cost more. Such a run begins as soon as a
+turn brings no new request, or when it is full. Longer runs go to the threads: a free thread takes all that waits, up to
+the largest run. So a lone request never waits, and runs grow with the load. (Text-embeddings-inference batches in this
+way.) One timer fails what waits too long for a thread; it is armed only then.
 
 A client that asks alone does not pay for sharing: after SOLO_TURNS turns with one request each, a short run skips the
 queue. With one core, threads gain nothing, so all runs that are short enough stay on the loop, one in each turn.
@@ -51,7 +51,7 @@ class Queue:
         self._batcher = batcher
         self._run_function = partial(batcher.limit.run, function)
         self._rows_per_run = min(max_rows, run_time.rows_per_run)
-        self._rows_on_loop = min(run_time.rows_on_loop, self._rows_per_run)
+        self._rows_on_loop = min(run_time.rows_on_loop(batcher.one_core), self._rows_per_run)
         self._arrived: deque[Pending] = deque()
         """For the event loop, which will dispatch it in its next turn. Only the loop touches it."""
         self._arrived_before = 0

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.engine.offload import MAX_LOOP_RUN_SECONDS
+from app.engine.offload import MAX_LOOP_RUN_SECONDS, MAX_SOLE_CORE_RUN_SECONDS
 
 MAX_RUN_SECONDS = 0.005
 """
@@ -20,10 +20,13 @@ MAX_ROWS = 256
 """The most rows of a run."""
 REPEATS, LONG_REPEATS = 3, 2
 """Runs of each size, of which the fastest counts; of sizes that are too long for the event loop, fewer."""
-MAX_SLOWDOWN = 1.05
+RUN_COST_SECONDS = 60e-6
+"""About the time that a run takes beside its graph: a hand-over to a thread and back, and the joining of its rows."""
+MAX_SLOWDOWN = 1.03
 """
-Factor on a row's time up to which a larger run is as good. Beyond it, sharing would cost: the activations of a
-convolutional network outgrow the memory blocks that are kept (`app.engine.process`), or the processor's cache.
+Factor on a row's time up to which another size is as good. Of such sizes, the smallest is taken: larger runs gain
+nothing, leave other cores idle, and cost more once their activations outgrow the memory blocks that are kept
+(`app.engine.process`) or the processor's cache.
 """
 
 
@@ -34,12 +37,12 @@ class RunTime:
     first: float
     per_row: float
     most_rows: int = MAX_ROWS
-    """The rows of the largest run that is not too long and in which a row takes no longer than in smaller ones."""
+    """The rows of the smallest run in which a row takes hardly longer than in any other."""
 
-    @property
-    def rows_on_loop(self) -> int:
-        """The most rows of a run on the event loop; 0 if not even one row may run there."""
-        return 0 if self.first > MAX_LOOP_RUN_SECONDS else _rows_within(MAX_LOOP_RUN_SECONDS, self.per_row)
+    def rows_on_loop(self, one_core: bool = False) -> int:
+        """Return the most rows of a run on the event loop; 0 if not even one row may run there."""
+        longest = MAX_SOLE_CORE_RUN_SECONDS if one_core else MAX_LOOP_RUN_SECONDS
+        return 0 if self.first > longest else _rows_within(longest, self.per_row)
 
     @property
     def rows_per_run(self) -> int:
@@ -61,23 +64,22 @@ def measure(run: Callable[[int], object]) -> RunTime:
     a run down.
     """
     rows, seconds = 1, _fastest(run, 1, REPEATS)
-    per_row = {rows: seconds}
+    first, costs = seconds, {rows: seconds + RUN_COST_SECONDS}
     while seconds < MAX_LOOP_RUN_SECONDS and rows < MAX_ROWS:
         rows *= 2
         seconds = _fastest(run, rows, REPEATS)
-        per_row[rows] = seconds / rows
-    on_loop = per_row[rows]
-    while 2 * seconds <= MAX_RUN_SECONDS and rows < MAX_ROWS and _is_good(per_row[rows], per_row):
+        costs[rows] = (seconds + RUN_COST_SECONDS) / rows
+    on_loop = seconds / rows
+    while 2 * seconds <= MAX_RUN_SECONDS and rows < MAX_ROWS and _is_good(rows, costs):
         rows *= 2
         seconds = _fastest(run, rows, LONG_REPEATS)
-        per_row[rows] = seconds / rows
-    good = [rows for rows, seconds in per_row.items() if _is_good(seconds, per_row)]
-    return RunTime(per_row[1], on_loop, max(good))
+        costs[rows] = (seconds + RUN_COST_SECONDS) / rows
+    return RunTime(first, on_loop, min(rows for rows in costs if _is_good(rows, costs)))
 
 
-def _is_good(seconds: float, per_row: dict[int, float]) -> bool:
-    """Return True if a row takes hardly longer than in the best of the runs."""
-    return seconds <= MAX_SLOWDOWN * min(per_row.values())
+def _is_good(rows: int, costs: dict[int, float]) -> bool:
+    """Return True if a row of such a run costs hardly more than in the best of the runs."""
+    return costs[rows] <= MAX_SLOWDOWN * min(costs.values())
 
 
 def _rows_within(seconds: float, per_row: float) -> int:

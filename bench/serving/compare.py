@@ -3,7 +3,7 @@ CPU time per request of two checkouts of this server, measured in turn: a Markdo
 
     .venv/bin/python -m bench.serving.compare --before DIR --after .
 
-Both servers run on the same Python, the same core and the same copy of the dense model, each with its own checkout as
+Both servers run on the same Python, the same core and the same copy of a model, each with its own checkout as
 PYTHONPATH. In every round each load is measured on both, one right after the other, and the rounds take turns in which
 one is first. The ratio is the median of the rounds' ratios, after over before, so that less than 1 is faster. Before
 anything is timed, each answer of one checkout is compared with the other's; a difference is reported on stderr.
@@ -30,9 +30,9 @@ from bench.serving.processes import Server, running
 from bench.serving.report import markdown
 from bench.serving.servers import ROOT, Contender, hourglass_requests
 from bench.serving.summary import Spread
+from bench.serving.v2 import v2_requests
 from bench.serving.wrk import LoadError, find_wrk
 
-MODEL = MODEL_NAMES["dense"][0]
 BEFORE, AFTER = "before", "after"
 
 
@@ -49,14 +49,15 @@ def main() -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         command = [sys.executable, "-m", "bench.serving.models", str(folder)]
         subprocess.run(command, cwd=ROOT, stdout=sys.stderr, check=True)
-        version = folder / "dense" / MODEL / "1"
+        name = MODEL_NAMES[options.model][0]
+        version = folder / options.model / name / "1"
         write_format_1(version)
         checkouts = {BEFORE: options.before, AFTER: options.after}
         servers = {
-            name: stack.enter_context(running(checkout_server(name, path.resolve()), version, cores.server))
-            for name, path in checkouts.items()
+            checkout: stack.enter_context(running(checkout_server(checkout, path.resolve()), version, cores.server))
+            for checkout, path in checkouts.items()
         }
-        every_request = requests(Workload.read(version).inputs)
+        every_request = requests(Workload.read(version).inputs, name)
         chosen = {load: every_request[load] for load in options.loads or every_request}
         for load, request in chosen.items():
             report_difference(load, request, servers)
@@ -82,6 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--before", type=Path, required=True, metavar="DIR", help="the older checkout")
     add("--after", type=Path, default=ROOT, metavar="DIR", help="the newer checkout (the one of this file)")
+    add("--model", choices=["dense", "conv"], default="dense", help="the model (dense)")
     add("--loads", nargs="*", metavar="LOAD", help="loads, such as json-1 or v2-json-1 (all)")
     add("--connections", type=int, nargs="*", default=[1, 16], help="numbers of connections (1 16)")
     add("--seconds", type=float, default=1.0, help="seconds per measurement (1)")
@@ -105,25 +107,12 @@ def checkout_server(name: str, path: Path) -> Contender:
     )
 
 
-def requests(inputs: Inputs) -> dict[str, Request]:
-    """Return the request of each load of `/v1`, and of two loads of `/v2`."""
-    path = f"/v2/models/{MODEL}.encode/infer"
-    tensor = {"name": "samples", "datatype": "FP32"}
-    one, all_rows = inputs.flat_samples[:1], inputs.samples
-    numbers = {**tensor, "shape": one.shape, "data": one.reshape(-1)}
-    binary = {**tensor, "shape": all_rows.shape, "parameters": {"binary_data_size": all_rows.nbytes}}
-    head = orjson.dumps(
-        {"inputs": [binary], "parameters": {"binary_data_output": True}}, option=orjson.OPT_SERIALIZE_NUMPY
-    )
-    headers = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(len(head))}
+def requests(inputs: Inputs, model: str) -> dict[str, Request]:
+    """Return the request of each load of `/v1` and, with `v2-` before the name, of `/v2`."""
+    second = v2_requests(inputs, f"{model}.encode", f"{model}.decode", has_binary_data=True)
     return {
-        **{str(load): request for load, request in hourglass_requests(MODEL, inputs).items()},
-        "v2-json-1": Request(
-            path,
-            orjson.dumps({"inputs": [numbers]}, option=orjson.OPT_SERIALIZE_NUMPY),
-            {"Content-Type": "application/json"},
-        ),
-        "v2-binary-32": Request(path, head + all_rows.tobytes(), headers),
+        **{str(load): request for load, request in hourglass_requests(model, inputs).items()},
+        **{f"v2-{load}": request for load, request in second.items()},
     }
 
 

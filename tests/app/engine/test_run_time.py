@@ -40,8 +40,15 @@ def test_the_fastest_runs_count_and_the_measurement_stops_at_the_first_long_one(
 
 
 @pytest.mark.parametrize(
-    ("memory", "slowness", "rows"), [(200, 1.2, 128), (128, 1.2, 128), (64, 1.2, 64), (128, 1.01, 256)]
+    ("fixed", "per_row", "rows"), [(0.0, 1e-6, 256), (20e-6, 10e-6, 256), (0.0, 45e-6, 32), (0.0, 600e-6, 4)]
 )
+def test_runs_are_no_larger_than_pays(fixed: float, per_row: float, rows: int, clock: Clock) -> None:
+    """Each run costs 60 µs beside its graph, which more rows share."""
+    clock.fixed, clock.per_row = fixed, per_row
+    assert measure(clock.run).rows_per_run == rows
+
+
+@pytest.mark.parametrize(("memory", "slowness", "rows"), [(200, 1.2, 128), (128, 1.2, 128), (64, 1.2, 64)])
 def test_runs_stay_below_the_size_from_which_rows_take_longer(
     memory: int, slowness: float, rows: int, clock: Clock
 ) -> None:
@@ -51,20 +58,23 @@ def test_runs_stay_below_the_size_from_which_rows_take_longer(
 
 def test_no_run_is_measured_that_would_be_too_long(clock: Clock) -> None:
     clock.fixed, clock.per_row = 0.0, 600e-6
-    assert measure(clock.run).rows_per_run == 8
+    assert measure(clock.run).rows_per_run == 4
     assert set(clock.runs) == {1, 2, 4, 8}
 
 
 def test_a_slow_model_is_measured_with_one_row_only(clock: Clock) -> None:
     clock.fixed = 0.02
-    assert not measure(clock.run).rows_on_loop
+    assert not measure(clock.run).rows_on_loop()
     assert set(clock.runs) == {1}
 
 
 def test_the_bounds_on_rows_follow_from_the_seconds() -> None:
-    assert RunTime(first=50e-6, per_row=10e-6).rows_on_loop == 80
+    assert RunTime(first=50e-6, per_row=10e-6).rows_on_loop() == 80
+    assert RunTime(first=50e-6, per_row=20e-6).rows_on_loop(one_core=True) == 100
+    assert RunTime(first=1.5e-3, per_row=1e-3).rows_on_loop(one_core=True) == 2
+    assert RunTime(first=2.5e-3, per_row=1e-3).rows_on_loop(one_core=True) == 0
     assert RunTime(first=50e-6, per_row=100e-6).rows_per_run == 50
-    assert RunTime(first=0.9e-3, per_row=1e-6).rows_on_loop == 0
+    assert RunTime(first=0.9e-3, per_row=1e-6).rows_on_loop() == 0
     assert RunTime(first=3.0, per_row=3.0).rows_per_run == 1
     assert RunTime(first=1e-6, per_row=1e-9).rows_per_run == MAX_ROWS
     assert RunTime(first=1e-6, per_row=1e-9, most_rows=32).rows_per_run == 32
@@ -72,7 +82,7 @@ def test_the_bounds_on_rows_follow_from_the_seconds() -> None:
 
 def test_two_graphs_in_a_row_take_the_sum_of_their_times() -> None:
     both = RunTime(first=0.6e-3, per_row=10e-6) + RunTime(first=0.3e-3, per_row=40e-6, most_rows=128)
-    assert both.rows_on_loop == 0
+    assert both.rows_on_loop() == 0
     assert both.rows_per_run == 100
 
 

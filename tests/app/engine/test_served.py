@@ -148,4 +148,4 @@ def test_the_numbers_of_the_samples_bound_the_rows(
 
 
 def test_the_tiny_graphs_are_fast_enough_for_the_event_loop(plain_vae: Autoencoder) -> None:
-    assert all(run_time.rows_on_loop > 0 for run_time in measure_graphs(plain_vae))
+    assert all(run_time.rows_on_loop() > 0 for run_time in measure_graphs(plain_vae))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from structlog.testing import capture_logs
 
 from app.arrays import Labels, Latents, Samples
 from app.engine.autoencoder import Autoencoder
-from app.engine.offload import MAX_LOOP_RUN_SECONDS
+from app.engine.run_time import RunTime
 from app.main import build_app
 from app.manifest import Manifest
 from app.server.disconnects import DisconnectWatcher
@@ -67,11 +66,6 @@ class Gated(Autoencoder):
         self.runs: list[int] = []
         """The rows of each run."""
 
-    def run_encoder(self, samples: Samples, labels: Labels | None = None) -> tuple[Latents, ...]:
-        """Return the outputs so late that the server measures a slow model, which never runs on the event loop."""
-        time.sleep(1.25 * MAX_LOOP_RUN_SECONDS)
-        return super().run_encoder(samples, labels)
-
     def run_mean(self, samples: Samples, labels: Labels | None = None) -> tuple[Latents]:
         """Return the latents once the gate is open."""
         self.runs.append(len(samples))
@@ -87,8 +81,9 @@ def model(tiny_models: Path) -> Gated:
 
 
 @pytest.fixture
-def app(model: Gated) -> Iterator[Gate]:
-    """Build an application with one thread over the model."""
+def app(model: Gated, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    """Build an application with one thread over the model, whose runs are too long for the event loop."""
+    monkeypatch.setattr("app.engine.served.measure", lambda _: RunTime(first=1.0, per_row=0.001))
     state = state_over(model, threads=1)
     yield build_app(state)
     state.close()

@@ -12,9 +12,11 @@ from starlette.testclient import TestClient
 from app.main import create_app
 from app.manifest import Manifest
 from app.settings import Settings
-from bench.serving.compare import MODEL, checkout_server, requests, table, write_format_1
+from bench.serving.compare import checkout_server, requests, table, write_format_1
 from tests.helpers import bench, tiny
 from tests.helpers.bench import timed
+
+MODEL = "bench-dense"
 
 
 @pytest.fixture(scope="module")
@@ -26,14 +28,14 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
 
 
 def post(client: TestClient, load: str) -> bytes:
-    request = requests(bench.inputs())[load]
+    request = requests(bench.inputs(), MODEL)[load]
     answer = client.post(request.path, content=request.body, headers=dict(request.headers))
     assert answer.status_code == 200, answer.text
     content: bytes = answer.content
     return content
 
 
-@pytest.mark.parametrize("load", requests(bench.inputs()))
+@pytest.mark.parametrize("load", requests(bench.inputs(), MODEL))
 def test_this_server_answers_every_load(client: TestClient, load: str) -> None:
     assert post(client, load)
 
