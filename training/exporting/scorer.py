@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from app.engine.process import available_cores
 from app.engine.scorer import OUTPUTS
 from app.engine.session import open_session
 from app.importing.tidy import Tolerance
-from app.manifest import DECODER, ENCODER, GOLDEN, SCORER, FileDigest, Manifest, TaskName
+from app.manifest import DECODER, ENCODER, GOLDEN, PRIOR, SCORER, FileDigest, Manifest, TaskName
 from app.scorers import FittedScorer
 from training.config import ScorerConfig
 from training.data.dataset import DataSet
@@ -25,6 +26,7 @@ from training.evaluation.subject import Subject
 from training.exporting.coarse import write_coarse_copy
 from training.exporting.graphs import PARITY_BATCHES, PARITY_TOLERANCE, check_graph, export_graph
 from training.scorers.compose import compose_scorer
+from training.scorers.features import scored_arrays
 from training.scorers.fit import fit_scorer, fitted_rows
 from training.scorers.graph import ScorerGraph
 
@@ -72,6 +74,8 @@ def copy_pair(folder: Path, manifest: Manifest, copies: Path) -> Autoencoder:
     """Return a copy of a version's pair, written to another folder, whose large weights have 8 bits."""
     for name in (ENCODER, DECODER):
         write_coarse_copy(folder / name, copies / name)
+    if manifest.has_trained_prior:
+        shutil.copyfile(folder / PRIOR, copies / PRIOR)
     encoder, decoder = (open_session(copies / name, available_cores()) for name in (ENCODER, DECODER))
     return Autoencoder(manifest, encoder, decoder, folder=copies)
 
@@ -86,6 +90,8 @@ def write_graph(graph: ScorerGraph, pair: Autoencoder, path: Path) -> None:
         "latents": torch.rand(2, manifest.latent_dim),
         "reconstructions": torch.rand(2, *shape),
     }
+    if manifest.latent.kind == "gaussian":
+        example["logvar"] = torch.rand(2, manifest.latent_dim)
     with tempfile.TemporaryDirectory() as temporary:
         head = Path(temporary) / "head.onnx"
         export_graph(graph, example, OUTPUTS, head)
@@ -111,9 +117,8 @@ def check_parity(graph: ScorerGraph, model: Autoencoder, folder: Path, samples: 
 
 def scored(graph: ScorerGraph, model: Autoencoder, samples: Samples) -> tuple[Rows, ...]:
     """Return torch's score, p-value and attribution for what a pair makes of samples."""
-    latents = model.encode(samples)
     with torch.no_grad():
-        outputs = graph(*map(torch.from_numpy, (samples, latents, model.decode(latents))))
+        outputs = graph(*map(torch.from_numpy, scored_arrays(model, samples)))
     return tuple(output.numpy() for output in outputs)
 
 

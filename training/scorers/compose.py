@@ -16,8 +16,9 @@ def compose_scorer(encoder: Path, decoder: Path, scorer: Path, path: Path) -> No
     """
     Write the graph that runs the scorer on what a pair makes of samples.
 
-    The scorer's graph takes `samples`, `latents` and `reconstructions`. Raises ExportError if the graphs cannot be
-    brought to one version of the operators, as those of an imported model may not.
+    The scorer's graph takes `samples`, `latents`, `reconstructions` and, of a variational model, the posterior's
+    `logvar`. Raises ExportError if the graphs cannot be brought to one version of the operators, as those of an
+    imported model may not.
     """
     models = {name: onnx.load(place) for name, place in (("e", encoder), ("d", decoder), ("s", scorer))}
     versions = {name: _opset(model) for name, model in models.items()}
@@ -34,6 +35,8 @@ def compose_scorer(encoder: Path, decoder: Path, scorer: Path, path: Path) -> No
         "s/latents": f"e/{latents}",
         "s/reconstructions": f"d/{reconstructions}",
     }
+    if "logvar" in {value.name for value in models["s"].graph.input}:
+        wires["s/logvar"] = f"e/{models['e'].graph.output[1].name}"
     outputs = list(models["s"].graph.output)
     parts = [compose.add_prefix(model, f"{name}/") for name, model in models.items()]
     composed = _join(parts, wires, models["s"].graph.input[0], outputs)

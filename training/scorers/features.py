@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from app.arrays import Array, Samples
+from app.engine.autoencoder import Autoencoder
 from app.manifest import Manifest, Preprocessing
 from training.data.dataset import Split
 from training.evaluation.subject import Subject
@@ -23,6 +25,8 @@ class Features(NamedTuple):
     x: Tensor
     latents: Tensor
     reconstructions: Tensor
+    logvar: Tensor
+    """Of a variational model, that of the posterior, (B, D); of others nothing, (B, 0)."""
 
     @property
     def has_small_samples(self) -> bool:
@@ -44,9 +48,12 @@ class FeatureGraph(nn.Module):
         self.logs = record is not None and any(record.log1p)
         self.to_x = Preprocessor(unclipped(record), len(manifest.input_shape)) if record else None
 
-    def forward(self, samples: Tensor, latents: Tensor, reconstructions: Tensor) -> Features:
-        """Return the features. Shapes: (B, *input_shape), (B, D), (B, *input_shape)."""
-        return Features(self._convert(samples), latents, self._convert(reconstructions))
+    def forward(
+        self, samples: Tensor, latents: Tensor, reconstructions: Tensor, logvar: Tensor | None = None
+    ) -> Features:
+        """Return the features. Shapes: (B, *input_shape), (B, D), (B, *input_shape), (B, D)."""
+        spread = latents[:, :0] if logvar is None else logvar
+        return Features(self._convert(samples), latents, self._convert(reconstructions), spread)
 
     def _convert(self, samples: Tensor) -> Tensor:
         if self.to_x is None:
@@ -66,8 +73,12 @@ def features_of(subject: Subject, split: Split) -> Features:
     """Return the features of all rows of a split."""
     graph, parts = FeatureGraph(subject.manifest), []
     for part in subject.chunks(split):
-        samples = part.in_users_units()
-        latents = subject.model.encode(samples)
-        arrays = samples, latents, subject.model.decode(latents)
-        parts.append(graph(*map(torch.from_numpy, arrays)))
+        parts.append(graph(*map(torch.from_numpy, scored_arrays(subject.model, part.in_users_units()))))
     return Features(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
+
+
+def scored_arrays(model: Autoencoder, samples: Samples) -> tuple[Array, ...]:
+    """Return samples, latents, reconstructions and, of a variational model, the posterior's logvar."""
+    posterior = model.posterior(samples)
+    arrays = samples, posterior.mu, model.decode(posterior.mu)
+    return arrays if posterior.logvar is None else (*arrays, posterior.logvar)

@@ -15,6 +15,8 @@ import logging
 import numpy as np
 import torch
 
+from app.engine.autoencoder import Autoencoder
+from app.manifest import PRIOR, Manifest
 from training.config import PriorConfig, ScorerConfig
 from training.data.calibration import check_held_out
 from training.data.dataset import DataSet, Split
@@ -23,10 +25,11 @@ from training.evaluation.limits import RowLimit
 from training.evaluation.subject import Subject, choose_rows
 from training.priors.choice import choose_mixture
 from training.priors.codes import Codes, Numbers
+from training.priors.flows.stored import read_flow
 from training.priors.mixture import Groups, Mixture, fit_mixture
 from training.scorers.features import FeatureGraph, Features, features_of
 from training.scorers.graph import ScorerGraph
-from training.scorers.parts import NearestRow, ReconstructionError, Surprise
+from training.scorers.parts import Evidence, FlowSurprise, NearestRow, ReconstructionError, Surprise
 from training.scorers.tails import Tail
 
 log = logging.getLogger(__name__)
@@ -39,7 +42,7 @@ SAMPLE_REGULARISATION, LATENT_REGULARISATION = 0.1, 0.01
 """Larger than a prior's: a density that fits the training rows closely finds all other rows strange."""
 FOLDS, MAX_CROSS_FITTED_ROWS = 5, 2_000
 HALF_NUMBERS = 2**16
-"""Numbers in a bank above which they are rounded to half precision."""
+"""Numbers in a bank, or in the matrices of a density, from which they are rounded to half precision."""
 
 
 def fit_scorer(subject: Subject, data: DataSet, options: ScorerConfig, seed: int) -> ScorerGraph:
@@ -55,12 +58,14 @@ def fit_scorer(subject: Subject, data: DataSet, options: ScorerConfig, seed: int
 
 def _fit(subject: Subject, data: DataSet, options: ScorerConfig, seed: int) -> ScorerGraph:
     train, held_out = (features_of(subject, part) for part in fitted_rows(subject, data, seed))
-    density, surprises = fit_density(train, held_out, seed)
+    prior = trained_prior(subject.model)
+    density, surprises = _density(train, held_out, prior, seed)
     graph = ScorerGraph(
         FeatureGraph(subject.manifest),
         ReconstructionError(held_out),
         fit_bank(train, held_out, options, seed),
-        Surprise(density),
+        density,
+        evidence_of(subject.manifest, prior),
         has_small_samples=train.has_small_samples,
     )
     graph.set_tails(_fit_tails(graph, held_out, surprises))
@@ -68,6 +73,34 @@ def _fit(subject: Subject, data: DataSet, options: ScorerConfig, seed: int) -> S
     calibration = [features_of(subject, part) for part in subject.chunks(data.calibration)]
     graph.set_calibration(torch.cat([graph.score(graph.values(chunk)) for chunk in calibration]))
     return graph.eval()
+
+
+def trained_prior(model: Autoencoder) -> FlowSurprise | None:
+    """Return the density of the prior that was trained with a pair, or None."""
+    if not model.manifest.has_trained_prior:
+        return None
+    assert model.folder is not None
+    return FlowSurprise(read_flow(model.folder / PRIOR))
+
+
+def evidence_of(manifest: Manifest, prior: FlowSurprise | None) -> Evidence | None:
+    """Return the evidence as a part of the score, if the model is variational and its likelihood is known."""
+    if manifest.latent.kind != "gaussian" or manifest.likelihood is None:
+        return None
+    return Evidence(manifest.likelihood, len(manifest.input_shape), prior)
+
+
+def _density(
+    train: Features, held_out: Features, prior: FlowSurprise | None, seed: int
+) -> tuple[Surprise | FlowSurprise, Numbers]:
+    """Return the density of the rows that are compared, and -log p of rows that it has not seen."""
+    if prior and not train.has_small_samples:
+        return prior, prior(held_out).double().numpy()
+    mixture, surprises = fit_density(train, held_out, seed)
+    density = Surprise(mixture)
+    if density.factors.numel() >= HALF_NUMBERS:
+        density.factors = density.factors.half().float()
+    return density, surprises
 
 
 def fitted_rows(subject: Subject, data: DataSet, seed: int) -> tuple[Split, Split]:
@@ -82,7 +115,7 @@ def fit_bank(train: Features, held_out: Features, options: ScorerConfig, seed: i
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(rows.x)))
     nearest = NearestRow(rows, order[: options.bank_rows])
     nearest.bank = nearest.bank[: max(1, MAX_BANK_NUMBERS // nearest.bank.shape[1])]
-    if nearest.bank.numel() > HALF_NUMBERS:
+    if nearest.bank.numel() >= HALF_NUMBERS:
         nearest.bank = nearest.bank.half().float()
     return nearest
 
@@ -116,4 +149,5 @@ def _fit_tails(graph: ScorerGraph, held_out: Features, surprises: Numbers) -> li
     errors = graph.reconstruction(held_out).flatten(1).mean(dim=1)
     distances = [graph.nearest.among_themselves(index) for index in range(len(graph.nearest.scalings))]
     values = [column.double().numpy() for column in (errors, *distances)]
-    return [Tail.of(column[np.isfinite(column)]) for column in (*values, surprises)]
+    evidence = [graph.evidence(held_out).double().numpy()] if graph.evidence else []
+    return [Tail.of(column[np.isfinite(column)]) for column in (*values, surprises, *evidence)]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from app.scorers import ScorePart
 from training.scorers.features import FeatureGraph, Features
-from training.scorers.parts import NearestRow, ReconstructionError, Surprise
+from training.scorers.parts import Evidence, FlowSurprise, NearestRow, ReconstructionError, Surprise
 from training.scorers.tails import Tail, TailGraph
 
 WEIGHTS: dict[ScorePart, float] = {"reconstruction": 0.1, "neighbours": 2.0, "sample-density": 1.0}
@@ -24,6 +24,8 @@ The weights of samples that are compared by their latents, such as pictures.
 
 Not tuned; with a weight of 0.5 for neighbours, the AUROC of the digit 8 against the others is 0.01 lower.
 """
+EVIDENCE_SHARE = 1.0
+"""The weight of a variational model's evidence, in units of the reconstruction's. Not tuned."""
 ROUNDING = 1e-4
 """Difference of scores, relative to one above 1, up to which a calibration row counts as being as strange."""
 
@@ -34,6 +36,7 @@ class ScorerGraph(nn.Module):
 
         samples, reconstructions  (B, *input_shape)  in the user's units
         latents                   (B, D)             the encoder's; of a variational model, the means
+        logvar                    (B, D)             of a variational model, that of the posterior
 
     Source of the p-value: Laxhammar & Falkman, "Conformal prediction for distribution-independent anomaly detection in
     streaming vessel data", 2010
@@ -46,16 +49,20 @@ class ScorerGraph(nn.Module):
         features: FeatureGraph,
         reconstruction: ReconstructionError,
         nearest: NearestRow,
-        density: Surprise,
+        density: Surprise | FlowSurprise,
+        evidence: Evidence | None = None,
         *,
         has_small_samples: bool,
     ) -> None:
         super().__init__()
-        self.features, self.reconstruction, self.nearest, self.density = features, reconstruction, nearest, density
-        weights = WEIGHTS if has_small_samples else LARGE_WEIGHTS
+        self.features, self.reconstruction, self.nearest = features, reconstruction, nearest
+        self.density, self.evidence = density, evidence
+        weights = dict(WEIGHTS if has_small_samples else LARGE_WEIGHTS)
+        if evidence:
+            weights["evidence"] = EVIDENCE_SHARE * weights["reconstruction"]
         self.parts: tuple[ScorePart, ...] = tuple(weights)
-        error, distance, surprise = (weight / sum(weights.values()) for weight in weights.values())
-        self.shares = (error, distance / 2, distance / 2, surprise)
+        error, distance, *others = (weight / sum(weights.values()) for weight in weights.values())
+        self.shares = (error, distance / 2, distance / 2, *others)
         self.tails = nn.ModuleList()
         self.register_buffer("calibration", torch.zeros(0))
 
@@ -68,18 +75,21 @@ class ScorerGraph(nn.Module):
         self.calibration = scores.sort().values
 
     def values(self, features: Features) -> tuple[Tensor, ...]:
-        """Return the error, two distances and the surprise by the density. Shape: (B,) each."""
+        """Return the error, two distances, the surprise by the density and, if any, the evidence. Shape: (B,) each."""
         errors = self.reconstruction(features).flatten(1).mean(dim=1)
-        return errors, *self.nearest(features), self.density(features)
+        evidence = (self.evidence(features),) if self.evidence else ()
+        return errors, *self.nearest(features), self.density(features), *evidence
 
     def score(self, values: tuple[Tensor, ...]) -> Tensor:
         """Return the weighted mean of the surprises at the parts' values, in nats. Shape: (B,)."""
         surprises = [share * tail(value) for share, tail, value in zip(self.shares, self.tails, values, strict=True)]
         return cast(Tensor, sum(surprises))
 
-    def forward(self, samples: Tensor, latents: Tensor, reconstructions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        self, samples: Tensor, latents: Tensor, reconstructions: Tensor, logvar: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Return score, p-value and attribution. Shapes: (B,), (B,) and (B, *input_shape)."""
-        features = self.features(samples, latents, reconstructions)
+        features = self.features(samples, latents, reconstructions, logvar)
         attribution = self.reconstruction(features)
         score = self.score(self.values(features))
         threshold = score - ROUNDING * score.abs().clamp(min=1)

@@ -8,6 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from app.manifest import BernoulliLikelihood, GaussianLikelihood
+from training.networks.objectives import gaussian_nll, kl_to_standard_normal
+from training.priors.flows.fit import Flow
 from training.priors.mixture import Mixture
 from training.scorers.features import Features
 
@@ -15,6 +18,8 @@ MIN_RELATIVE_DEVIATION = 0.1
 """Deviation of a latent, relative to the largest, below which it is not enlarged: noise would decide the distances."""
 ROUNDING = 1e-6
 """Share of the squared lengths of two rows that rounding may add to their squared distance, which is taken off."""
+PROBABILITY_FLOOR = 1e-4
+"""Distance from 0 and 1 within which a decoder's certainty counts no more: float32 has few digits next to 1."""
 PRIOR_ROWS = 5.0
 """Rows for which the mean error of all numbers counts in the expected error of one."""
 
@@ -120,6 +125,59 @@ class Surprise(nn.Module):
 
     def _keep(self, name: str, numbers: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> None:
         self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(numbers, np.float32)))
+
+
+class FlowSurprise(nn.Module):
+    """-log p in nats, of latents that follow a flow. Shape: (B, D) -> (B,)."""
+
+    shift: Tensor
+    deviation: Tensor
+
+    def __init__(self, flow: Flow) -> None:
+        super().__init__()
+        self.network, self.log_volume = flow.network, flow.scale.log_volume
+        self.register_buffer("shift", torch.from_numpy(flow.scale.shift.astype(np.float32)))
+        self.register_buffer("deviation", torch.from_numpy(flow.scale.deviation.astype(np.float32)))
+
+    def forward(self, features: Features) -> Tensor:
+        """Return the surprise at each row's latents."""
+        codes = (features.latents - self.shift) / self.deviation
+        return self.log_volume - self.network.log_density(codes)
+
+
+class Evidence(nn.Module):
+    """
+    The negative evidence lower bound in nats, at the posterior's mean in place of a draw. Shape: (B, D) -> (B,).
+
+    `prior` gives -log p of the latents; None is that of N(0, I).
+    """
+
+    noise: Tensor
+
+    def __init__(self, likelihood: BernoulliLikelihood | GaussianLikelihood, axes: int, prior: FlowSurprise | None):
+        super().__init__()
+        self.is_bernoulli, self.prior = isinstance(likelihood, BernoulliLikelihood), prior
+        logvar = likelihood.logvar if isinstance(likelihood, GaussianLikelihood) else ()
+        self.register_buffer("noise", torch.tensor(logvar).view(-1, *[1] * (axes - 1)))
+
+    def forward(self, features: Features) -> Tensor:
+        """Return the bound of each row; values beyond [0, 1] count as those under a Bernoulli likelihood."""
+        return self.reconstruction(features.x, features.reconstructions) + self.divergence(features)
+
+    def reconstruction(self, x: Tensor, mean: Tensor) -> Tensor:
+        """Return -log p(x|z) under the decoder's mean. Shapes: (B, *input_shape) twice -> (B,)."""
+        if not self.is_bernoulli:
+            return gaussian_nll(mean, self.noise, x)
+        x, p = x.clamp(0, 1), mean.clamp(PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
+        return -(x * p.log() + (1 - x) * (1 - p).log()).flatten(1).sum(dim=1)
+
+    def divergence(self, features: Features) -> Tensor:
+        """Return KL(q(z|x) || p(z)); log p(z) is that of the mean, if it has no closed form."""
+        if self.prior is None:
+            return kl_to_standard_normal(features.latents, features.logvar)
+        entropy = 0.5 * (features.logvar + 1 + math.log(2 * math.pi)).sum(dim=1)
+        surprise: Tensor = self.prior(features)
+        return surprise - entropy
 
 
 def _inverse(scale: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from training.errors import DataError
 from training.evaluation.false_alarms import false_alarm_band
 from training.evaluation.subject import Subject
 from training.priors.codes import Codes
-from training.scorers.features import features_of
+from training.scorers.features import features_of, scored_arrays
 from training.scorers.fit import fit_bank, fit_density, fit_scorer, fitted_rows
 
 
@@ -32,8 +32,7 @@ def test_false_alarms_are_as_frequent_as_alpha(tmp_path: Path) -> None:
     subject = Subject.of(linear.model, data)
     graph = fit_scorer(subject, data, ScorerConfig(), seed=0)
     others = rows.take(slice(2_000, 6_000)).in_users_units()
-    latents = linear.model.encode(others)
-    p_values = graph(*map(torch.from_numpy, (others, latents, linear.model.decode(latents))))[1].numpy()
+    p_values = graph(*map(torch.from_numpy, scored_arrays(linear.model, others)))[1].numpy()
     for alpha in (0.1, 0.05, 0.01):
         low, high = false_alarm_band(alpha, 1_000, 4_000, level=0.999)
         assert low <= (p_values <= alpha).mean() <= high

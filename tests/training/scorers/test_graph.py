@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from tests.helpers import tiny
+from tests.helpers.linear import Linear, with_trained_prior, write_linear
 from tests.helpers.scorers import calibrated_images, fitted
-from training.data.dataset import Split
+from training.config import ScorerConfig
+from training.data.dataset import DataSet, Split
+from training.evaluation.subject import Subject
 from training.scorers.features import features_of
-from training.scorers.graph import LARGE_WEIGHTS, ROUNDING, WEIGHTS
+from training.scorers.fit import fit_scorer
+from training.scorers.graph import EVIDENCE_SHARE, LARGE_WEIGHTS, ROUNDING, WEIGHTS
+from training.scorers.parts import FlowSurprise
 
 
 def test_the_numbers_agree_with_numpy(tmp_path: Path) -> None:
@@ -66,3 +73,42 @@ def test_a_strange_sample_has_the_smallest_p_value_and_stranger_ones_a_larger_sc
 def test_the_weights_name_the_parts() -> None:
     assert list(WEIGHTS) == ["reconstruction", "neighbours", "sample-density"]
     assert list(LARGE_WEIGHTS) == ["reconstruction", "neighbours", "latent-density"]
+
+
+def split(linear: Linear) -> DataSet:
+    """Return the model's data in four parts."""
+    parts = [linear.data.train.take(slice(*span)) for span in ((0, 50), (50, 250), (250, 300))]
+    return replace(linear.data, calibration=parts[0], train=parts[1], validation=parts[2])
+
+
+def test_the_score_of_a_variational_model_has_its_evidence(tmp_path: Path) -> None:
+    linear = write_linear(tmp_path, rows=100)
+    data, subject = split(linear), Subject.of(linear.model, linear.data)
+    graph = fit_scorer(subject, data, ScorerConfig(), seed=0)
+    assert graph.parts == ("reconstruction", "neighbours", "sample-density", "evidence")
+    rows = features_of(subject, data.test)
+    values = graph.values(rows)
+    assert graph.evidence is not None
+    assert torch.equal(values[-1], graph.evidence(rows))
+    assert len(graph.shares) == len(graph.tails) == len(values) == 5
+    assert sum(graph.shares) == pytest.approx(1)
+    assert graph.shares[-1] == pytest.approx(EVIDENCE_SHARE * graph.shares[0])
+
+
+def test_a_model_of_unknown_likelihood_has_no_evidence(tmp_path: Path) -> None:
+    graph, _ = fitted(tiny.write_version(tmp_path, family="variational-autoencoder"), calibrated_images())
+    assert graph.evidence is None
+    assert "evidence" not in graph.parts
+
+
+def test_a_trained_prior_is_the_density_of_large_samples(tmp_path: Path) -> None:
+    exact = with_trained_prior(write_linear(tmp_path, rows=100, features=300), np.zeros(2), np.ones(2))
+    subject = Subject.of(exact.model, exact.data)
+    data = replace(
+        exact.data, calibration=exact.data.train.take(slice(50)), train=exact.data.train.take(slice(50, 250))
+    )
+    graph = fit_scorer(
+        subject, replace(data, validation=exact.data.train.take(slice(250, 300))), ScorerConfig(), seed=0
+    )
+    assert isinstance(graph.density, FlowSurprise)
+    assert graph.parts == ("reconstruction", "neighbours", "latent-density", "evidence")

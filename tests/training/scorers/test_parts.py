@@ -6,10 +6,18 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import cdist
+from torch.distributions import Normal, kl_divergence
+from torch.nn.functional import binary_cross_entropy
 
+from app.manifest import BernoulliLikelihood, GaussianLikelihood
+from tests.helpers.flows import COVARIANCE, shake
 from tests.helpers.mixtures import gaussians, unscaled
+from training.priors.codes import Codes
+from training.priors.flows.fit import Flow
+from training.priors.flows.realnvp import RealNVP
+from training.priors.mixture import Scale
 from training.scorers.features import Features
-from training.scorers.parts import NearestRow, ReconstructionError, Surprise
+from training.scorers.parts import Evidence, FlowSurprise, NearestRow, ReconstructionError, Surprise
 
 RANDOM = np.random.default_rng(0)
 TWO = gaussians([0.25, 0.75], [[0, 0], [10, 20]], [[[4, 2], [2, 3]], [[1, 0], [0, 9]]])
@@ -19,7 +27,7 @@ DIAGONAL = gaussians([0.25, 0.75], [[0, 0], [10, 20]], [[4, 3], [1, 9]])
 def features(x: np.ndarray[tuple[int, ...], np.dtype[np.float64]], error: float = 0.0, latents: int = 2) -> Features:
     """Return rows whose reconstructions differ from them by one error, and whose latents are their first numbers."""
     rows = torch.from_numpy(x.astype(np.float32))
-    return Features(rows, rows.flatten(1)[:, :latents], rows + error)
+    return Features(rows, rows.flatten(1)[:, :latents], rows + error, torch.zeros(len(rows), 0))
 
 
 def test_an_error_as_large_as_those_of_held_out_rows_is_one() -> None:
@@ -30,7 +38,9 @@ def test_an_error_as_large_as_those_of_held_out_rows_is_one() -> None:
 
 
 def test_a_number_that_is_hard_to_reconstruct_counts_less() -> None:
-    rows = Features(torch.zeros(95, 2), torch.zeros(95, 1), torch.tensor([[1.0, 3.0]]).repeat(95, 1))
+    rows = Features(
+        torch.zeros(95, 2), torch.zeros(95, 1), torch.tensor([[1.0, 3.0]]).repeat(95, 1), torch.zeros(95, 0)
+    )
     expected = ReconstructionError(rows).expected
     torch.testing.assert_close(expected, torch.tensor([[(95 + 5 * 5) / 100, (95 * 9 + 5 * 5) / 100]]))
 
@@ -88,3 +98,51 @@ def test_the_surprise_is_the_mixtures_negative_log_density(part: object) -> None
     rows = RANDOM.normal(5, 8, size=(20, 2))
     surprise = Surprise(unscaled(part, covariance="full"))(features(rows))
     np.testing.assert_allclose(surprise.numpy(), -part.score_samples(rows), rtol=1e-4)  # type: ignore[attr-defined]
+
+
+def posterior_features(rows: int = 6) -> Features:
+    """Return images of 1 x 2 x 2 with values around [0, 1], reconstructions inside it, and a posterior of 3 latents."""
+    x = torch.from_numpy(RANDOM.normal(0.5, 0.4, size=(rows, 1, 2, 2)).astype(np.float32))
+    p = torch.from_numpy(RANDOM.uniform(0.05, 0.95, size=(rows, 1, 2, 2)).astype(np.float32))
+    mu, logvar = (torch.from_numpy(RANDOM.normal(size=(rows, 3)).astype(np.float32)) for _ in range(2))
+    return Features(x, mu, p, logvar)
+
+
+def test_the_evidence_of_a_bernoulli_likelihood_is_the_bound_at_the_mean() -> None:
+    rows = posterior_features()
+    nats = Evidence(BernoulliLikelihood(), 3, None)(rows)
+    reconstruction = binary_cross_entropy(rows.reconstructions, rows.x.clamp(0, 1), reduction="none").flatten(1).sum(1)
+    kl = kl_divergence(Normal(rows.latents, (rows.logvar / 2).exp()), Normal(0.0, 1.0)).sum(1)
+    torch.testing.assert_close(nats, reconstruction + kl)
+
+
+def test_the_evidence_of_a_gaussian_likelihood_has_its_variances() -> None:
+    rows = posterior_features()
+    nats = Evidence(GaussianLikelihood(logvar=(-1.5,)), 3, None)(rows)
+    reconstruction = -Normal(rows.reconstructions, np.exp(-0.75)).log_prob(rows.x).flatten(1).sum(1)
+    kl = kl_divergence(Normal(rows.latents, (rows.logvar / 2).exp()), Normal(0.0, 1.0)).sum(1)
+    torch.testing.assert_close(nats, reconstruction + kl)
+
+
+def test_the_evidence_has_the_density_of_a_trained_prior() -> None:
+    network = RealNVP(COVARIANCE, couplings=2).eval().requires_grad_(False)
+    shake(network)
+    flow = Flow("realnvp", Scale(np.array([1.0, 0, -3]), np.array([2.0, 1, 0.5])), network)
+    rows = posterior_features()
+    surprise = FlowSurprise(flow)
+    expected = -flow.log_likelihoods(Codes(rows.latents.double().numpy()))
+    np.testing.assert_allclose(surprise(rows).numpy(), expected, rtol=1e-4)
+    entropy = Normal(rows.latents, (rows.logvar / 2).exp()).entropy().sum(1)
+    likelihood = BernoulliLikelihood()
+    plain, trained = Evidence(likelihood, 3, None), Evidence(likelihood, 3, surprise)
+    torch.testing.assert_close(
+        trained(rows), plain.reconstruction(rows.x, rows.reconstructions) + surprise(rows) - entropy
+    )
+
+
+def test_a_value_beyond_0_and_1_is_no_less_strange_under_a_bernoulli_likelihood() -> None:
+    part = Evidence(BernoulliLikelihood(), 3, None)
+    mean = torch.full((3, 1, 2, 2), 0.99)
+    x = torch.tensor([1.0, 9.0, -9.0]).view(3, 1, 1, 1).expand(3, 1, 2, 2)
+    one, above, below = part.reconstruction(x, mean)
+    assert below > above >= one
