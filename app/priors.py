@@ -33,7 +33,10 @@ class FittedPrior(Contract):
     noise_dimension: Dimension
     """The number of columns of the graph's input."""
     components: tuple[Dimension, ...] = ()
-    """A mixture's number of Gaussians; of a conditional model, one number for each label."""
+    """
+    A mixture's number of Gaussians; of a conditional model, one number for each label. Of RealNVP, the Gaussians that
+    it begins at; empty: N(0, I).
+    """
     covariance: Literal["full", "diagonal"] | None = None
     """The kind of covariance matrix that each Gaussian of a mixture has."""
     layers: Dimension | None = None
@@ -54,11 +57,10 @@ class FittedPrior(Contract):
             count = " and ".join(map(str, sorted(set(self.components))))
             each = " for each label" if len(self.components) > 1 else ""
             return f"a mixture of {count} Gaussians{each} with {self.covariance} covariance"
-        return (
-            f"RealNVP with {self.layers} couplings"
-            if self.kind == "realnvp"
-            else f"flow matching in {self.layers} steps"
-        )
+        if self.kind == "flow-matching":
+            return f"flow matching in {self.layers} steps"
+        base = f" over {self.components[0]} Gaussians" if self.components else ""
+        return f"RealNVP with {self.layers} couplings{base}"
 
     def check_labels(self, labels: int) -> None:
         """Raise ValueError unless this can be the prior of a model with so many labels, which may be 0."""
@@ -73,8 +75,10 @@ class FittedPrior(Contract):
         is_mixture = self.kind == "gmm"
         if is_mixture and not (self.components and self.covariance):
             raise ValueError("a mixture has components and a covariance")
-        if not is_mixture and (self.components or self.covariance):
-            raise ValueError(f"components and covariance are those of a mixture, not of {self.kind!r}")
+        if self.kind == "flow-matching" and self.components:
+            raise ValueError("components are those of a mixture or of RealNVP, not of 'flow-matching'")
+        if not is_mixture and (self.covariance or len(self.components) > 1):
+            raise ValueError(f"several Gaussians or a covariance are those of a mixture, not of {self.kind!r}")
         if is_mixture == (self.layers is not None):
             raise ValueError("a flow has layers, and a mixture has none")
         return self

@@ -26,6 +26,7 @@ FLOW = {
         (tiny.fitted_prior().model_dump(), "a mixture of 1 Gaussians with diagonal covariance"),
         (tiny.fitted_prior(3).model_dump(), "a mixture of 1 Gaussians for each label with diagonal covariance"),
         (FLOW, "RealNVP with 10 couplings"),
+        ({**FLOW, "components": (32,)}, "RealNVP with 10 couplings over 32 Gaussians"),
         ({**FLOW, "kind": "flow-matching", "layers": 16}, "flow matching in 16 steps"),
     ],
 )
@@ -42,8 +43,9 @@ def test_a_mixture_of_an_older_manifest_is_read() -> None:
 @pytest.mark.parametrize(
     ("document", "complaint"),
     [
-        ({**FLOW, "components": (1,)}, "components and covariance are those of a mixture, not of 'realnvp'"),
-        ({**FLOW, "covariance": "full"}, "components and covariance are those of a mixture, not of 'realnvp'"),
+        ({**FLOW, "components": (2, 3)}, "several Gaussians or a covariance are those of a mixture, not of 'realnvp'"),
+        ({**FLOW, "covariance": "full"}, "several Gaussians or a covariance are those of a mixture, not of 'realnvp'"),
+        ({**FLOW, "kind": "flow-matching", "components": (2,)}, "components are those of a mixture or of RealNVP"),
         ({**FLOW, "layers": None}, "a flow has layers, and a mixture has none"),
         ({**tiny.fitted_prior().model_dump(), "layers": 3}, "a flow has layers, and a mixture has none"),
         ({**tiny.fitted_prior().model_dump(), "components": ()}, "a mixture has components and a covariance"),

@@ -18,13 +18,17 @@ class PriorConfig(Section):
     fitted Gaussian for others. `none`: no prior. `auto`: gmm, unless N(0, I) is as good for a variational model.
     """
     components: Positive | Auto = "auto"
-    """The number of Gaussians. `auto`: the one of 1, 2, 4 to 64 under which the validation part is likeliest."""
+    """
+    The number of Gaussians of a mixture, or under a `realnvp` in place of N(0, I). `auto`: of a mixture, the one of 1,
+    2, 4 to 64 under which the validation part is likeliest; under a flow, one for 400 rows, at most 128.
+    """
     covariance: Literal["full", "diagonal"] | Auto = "auto"
     """The kind of the Gaussians' covariance matrices. `auto`: the one under which the validation part is likeliest."""
     joint: bool = False
     """
-    If true, a variational model's `realnvp` is trained with its network, as the prior of the bound. Otherwise, a prior
-    is fitted after the training.
+    If true, a variational model's `realnvp` is trained with its network, as the prior of the bound, over N(0, I). If
+    `components` are given, one over so many Gaussians takes its place afterwards. Otherwise, a prior is fitted after
+    the training.
     """
     couplings: Positive = 10
     """The affine couplings of a `realnvp`."""

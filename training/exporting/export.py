@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,10 +69,14 @@ def export(run: Run, data: DataSet, models_dir: Path, tolerance: Tolerance = PAR
 
 def choose_prior(run: Run, folder: Path, draft: Manifest, data: DataSet) -> Choice | None:
     """Return the prior that the run trained with its network, or one that is fitted now, or None."""
-    network, seed = run.network, run.config.optimisation.seed
+    network, options, seed = run.network, run.config.prior, run.config.optimisation.seed
     if isinstance(network, VAE) and network.prior is not None:
-        return trained_prior(folder, draft, data, network.prior, seed)
-    return fit_prior(folder, draft, data, run.config.prior, seed)
+        if options.components in ("auto", 1):
+            return trained_prior(folder, draft, data, network.prior, seed)
+        choice = fit_prior(folder, draft, data, options, seed)
+        assert choice is not None  # a flow was asked for
+        return replace(choice, is_trained=True)
+    return fit_prior(folder, draft, data, options, seed)
 
 
 def write_model(run: Run, data: DataSet, folder: Path, version: int, tolerance: Tolerance) -> Manifest:

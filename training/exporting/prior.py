@@ -132,7 +132,9 @@ def members_of(prior: Mixture | Flow) -> dict[str, Any]:
     """Return the members of the manifest's description that only one kind of prior has."""
     if isinstance(prior, Mixture):
         return {"kind": "gmm", "components": prior.components, "covariance": prior.covariance}
-    return {"kind": prior.kind, "layers": prior.network.layers}
+    components = prior.network.components if isinstance(prior.network, RealNVP) else 1
+    base = {"components": (components,)} if components > 1 else {}
+    return {"kind": prior.kind, "layers": prior.network.layers, **base}
 
 
 def _write_golden(graph: MixtureGraph | FlowGraph, folder: Path) -> None:

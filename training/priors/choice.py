@@ -38,7 +38,7 @@ class Choice:
     rule: str
     """The candidates, and the codes that the choice was made by."""
     is_trained: bool = False
-    """True if it was trained with the network, as the prior of its bound."""
+    """True if it is the prior of the network's bound."""
 
     @classmethod
     def of(cls, prior: Mixture | Flow, scores: Numbers, train: Codes, held_out: Codes, rule: str) -> Choice:

@@ -19,6 +19,8 @@ TRIAL_ROWS = 20_000
 """The codes that mixtures of all sizes are fitted to; the chosen one is fitted again to all."""
 GROWTHS = (2, 4)
 """The factors by which the second fit has more Gaussians, since it has more codes."""
+MAX_BASE, ROWS_PER_GAUSSIAN = 128, 400
+"""The most Gaussians under a RealNVP, and the codes for each of them, unless the configuration states their number."""
 MAX_WORK = 2**33
 """The most multiplications in an iteration of the second fit: about two seconds of one core."""
 
@@ -75,9 +77,15 @@ def choose_grown_mixture(train: Codes, held_out: Codes, labels: int, config: Pri
     return Choice.of(mixture, scores, train, held_out, f"{first.rule}, of {len(trial)} codes; then of all codes")
 
 
+def base_components(config: PriorConfig, rows: int) -> int:
+    """Return the number of Gaussians under a RealNVP: by the configuration, or by the number of codes."""
+    return max(1, min(MAX_BASE, rows // ROWS_PER_GAUSSIAN)) if config.components == "auto" else config.components
+
+
 def _choose_flow(kind: FlowKind, train: Codes, held_out: Codes, config: PriorConfig, seed: int) -> Choice:
     steps = flow_steps(len(train)) if config.steps == "auto" else config.steps
-    flow = fit_flow(kind, train, held_out, seed, steps, config.couplings)
+    components = base_components(config, len(train)) if kind == "realnvp" else 1
+    flow = fit_flow(kind, train, held_out, seed, steps, config.couplings, components)
     scores = flow.log_likelihoods(held_out)
     rule = f"configuration, and its weights by {len(held_out)} codes of the validation part"
     if len(scores) < len(held_out):

@@ -26,6 +26,7 @@ from training.fitting.trainer import fit
 from training.networks.variational import VAE
 from training.priors.choice import Choice
 from training.priors.codes import draw_codes
+from training.priors.flows.stored import read_flow
 
 
 def images(classes: tuple[str, ...] = ()) -> DataSet:
@@ -209,3 +210,18 @@ def test_a_prior_that_is_trained_with_the_network_is_served_and_measured(tmp_pat
     kept = min(run.record.history["train"], key=lambda record: record["validation/loss"])
     assert bound.values["negative_elbo"] == pytest.approx(kept["validation/loss"], rel=0.1)
     assert "trained with the pair" in bound.protocol
+
+
+def test_a_flow_over_several_gaussians_takes_the_place_of_the_one_in_training(tmp_path: Path, digits: DataSet) -> None:
+    prior = PriorConfig(kind="realnvp", joint=True, couplings=2, components=4, steps=30)
+    options = {"prior": prior, "scorer": ScorerConfig(kind="none")}
+    config = bundled_config("digits-vae", epochs=2).model_copy(update=options)
+    folder = export(fit(config, digits, tmp_path / "run", accelerator="cpu"), digits, tmp_path / "models")
+    manifest = Manifest.read(folder)
+    assert manifest.has_trained_prior
+    assert manifest.prior is not None
+    assert (manifest.prior.components, manifest.prior.noise_dimension) == ((4,), 3)
+    served = load_version(folder, "digits-vae", 1)
+    codes = draw_codes(Subject.of(served, digits), digits.validation, 1000, seed=1)
+    expected = read_flow(folder / PRIOR).log_likelihoods(codes).mean()
+    assert manifest.prior.log_likelihood == pytest.approx(expected, abs=0.01)

@@ -11,7 +11,7 @@ from training.errors import InvalidConfiguration
 from training.priors import kinds
 from training.priors.codes import Codes
 from training.priors.flows.fit import Flow
-from training.priors.kinds import check_kind, choose_prior, most_rows
+from training.priors.kinds import base_components, check_kind, choose_prior, most_rows
 from training.priors.mixture import Mixture
 
 CLUSTERS = Codes(clusters(400)), Codes(clusters(600, seed=1))
@@ -109,3 +109,9 @@ def test_a_model_that_cannot_have_a_flow_is_refused(kind: str, labels: int, dime
 @pytest.mark.parametrize(("kind", "labels", "dimension"), [("gmm", 3, 1), ("auto", 3, 2), ("flow-matching", 0, 1)])
 def test_other_models_are_not(kind: str, labels: int, dimension: int) -> None:
     check_kind(config(kind=kind), labels, dimension)
+
+
+@pytest.mark.parametrize(("rows", "components"), [(50, 1), (900, 2), (20_000, 50), (57_000, 128)])
+def test_a_flow_has_a_gaussian_for_400_codes(rows: int, components: int) -> None:
+    assert base_components(PriorConfig(kind="realnvp"), rows) == components
+    assert base_components(PriorConfig(kind="realnvp", components=7), rows) == 7

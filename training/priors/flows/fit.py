@@ -6,7 +6,7 @@ import copy
 import logging
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from training.priors.mixture import REGULARISATION, Scale
 log = logging.getLogger(__name__)
 
 FlowKind = Literal["realnvp", "flow-matching"]
+AnyFlow = TypeVar("AnyFlow", bound=FlowNetwork)
 
 NETWORKS: dict[FlowKind, type[FlowNetwork]] = {"realnvp": RealNVP, "flow-matching": FlowMatching}
 BATCH_SIZE = 256
@@ -66,12 +67,21 @@ def flow_steps(rows: int) -> int:
     return min(MAX_STEPS, max(MIN_STEPS, EPOCHS * rows // BATCH_SIZE))
 
 
-def fit_flow(kind: FlowKind, train: Codes, held_out: Codes, seed: int, steps: int, couplings: int = COUPLINGS) -> Flow:
+def fit_flow(
+    kind: FlowKind,
+    train: Codes,
+    held_out: Codes,
+    seed: int,
+    steps: int,
+    couplings: int = COUPLINGS,
+    components: int = 1,
+) -> Flow:
     """
     Train a flow, and return it with the averaged weights that fit the held-out codes best.
 
     As a mixture, it is the density of codes with noise whose variance is REGULARISATION, so that latents which are
     constant, or functions of others, have no infinite density. The same seed gives the same weights on a machine.
+    `couplings` and `components`, the Gaussians of the base, are those of a RealNVP.
     """
     scale = Scale.of(train.latents)
     rows, others = (
@@ -81,11 +91,17 @@ def fit_flow(kind: FlowKind, train: Codes, held_out: Codes, seed: int, steps: in
     covariance += REGULARISATION * torch.eye(rows.shape[1], dtype=torch.float64)
     with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = RealNVP(covariance, couplings) if kind == "realnvp" else FlowMatching(covariance)
-        return Flow(kind, scale, _train(network, rows, others, seed, steps))
+        if kind == "flow-matching":
+            return Flow(kind, scale, _train(FlowMatching(covariance), rows, others, seed, steps))
+        network = RealNVP(covariance, couplings)
+        if components > 1:
+            network.fit_base(rows, components, seed)
+        trained = _train(network, rows, others, seed, steps)
+        trained.freeze_base()
+        return Flow(kind, scale, trained)
 
 
-def _train(network: FlowNetwork, rows: Tensor, held_out: Tensor, seed: int, steps: int) -> FlowNetwork:
+def _train(network: AnyFlow, rows: Tensor, held_out: Tensor, seed: int, steps: int) -> AnyFlow:
     """Train a network, and return the best of its averages, by the loss of held-out codes."""
     generator = torch.Generator().manual_seed(seed)
     average = copy.deepcopy(network)

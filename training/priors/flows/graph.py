@@ -11,7 +11,7 @@ from training.priors.flows.network import FlowNetwork
 
 
 class FlowGraph(nn.Module):
-    """Noise to latents, row by row, without randomness. It has as many columns of noise as there are latents."""
+    """Noise to latents, row by row, without randomness."""
 
     shift: Tensor
     deviation: Tensor
@@ -25,10 +25,10 @@ class FlowGraph(nn.Module):
     @property
     def noise_dim(self) -> int:
         """The columns of the noise."""
-        return len(self.shift)
+        return self.network.noise_dim
 
     def forward(self, noise: Tensor) -> Tensor:
-        """Return latents. Shapes: (B, D) -> (B, D)."""
+        """Return latents. Shapes: (B, noise_dim) -> (B, D)."""
         codes: Tensor = self.network(noise)
         return self.shift + self.deviation * codes
 

@@ -13,7 +13,8 @@ class FlowNetwork(nn.Module, ABC):
     """
     A map from standard normal noise to standardised codes, and the density of the codes that it makes.
 
-        noise, codes  (B, D)
+        noise  (B, noise_dim)
+        codes  (B, D)
 
     The codes are whitened by the covariance of the training codes, so that the layers begin at a single Gaussian.
     """
@@ -29,6 +30,11 @@ class FlowNetwork(nn.Module, ABC):
         self.register_buffer("unwhiten", factor.T.contiguous().float())
         self.log_volume = float(-factor.diagonal().log().sum())
         """The logarithm of the determinant of `whiten`."""
+
+    @property
+    def noise_dim(self) -> int:
+        """The columns of the noise."""
+        return len(self.whiten)
 
     @property
     @abstractmethod

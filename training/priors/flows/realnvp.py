@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from training.priors.flows.base import LearnedBase, MixtureBase
 from training.priors.flows.network import FlowNetwork, log_standard_normal
 
 COUPLINGS, WIDTH = 10, 128
@@ -54,19 +55,47 @@ class Coupling(nn.Module):
 
 
 class RealNVP(FlowNetwork):
-    """log p(x) = log N(f(x); 0, I) + log |det df/dx|, where f whitens x and applies the couplings."""
+    """
+    log p(x) = log p(f(x)) + log |det df/dx|, where f whitens x and applies the couplings.
+
+    p is N(0, I), or a mixture of Gaussians if `fit_base` was called.
+    """
 
     def __init__(self, covariance: Tensor, couplings: int = COUPLINGS, width: int = WIDTH) -> None:
         super().__init__(covariance)
         self.couplings = nn.ModuleList(Coupling(len(covariance), width) for _ in range(couplings))
+        self.base: LearnedBase | MixtureBase | None = None
 
     @property
     def layers(self) -> int:
         """The number of couplings."""
         return len(self.couplings)
 
+    @property
+    def noise_dim(self) -> int:
+        """The columns of the noise: one more than there are latents, if it picks a Gaussian."""
+        return len(self.whiten) + (1 if self.base else 0)
+
+    @property
+    def components(self) -> int:
+        """The number of Gaussians of the base."""
+        return len(self.base.means) if self.base else 1
+
+    def fit_base(self, codes: Tensor, components: int, seed: int) -> None:
+        """Begin with a mixture as the base, fitted to what f makes of codes, (N, D)."""
+        with torch.no_grad():
+            self.base = LearnedBase.fitted(self._to_noise(codes)[0], components, seed)
+
+    def freeze_base(self) -> None:
+        """End the training of the base; only then can noise be mapped to codes."""
+        if isinstance(self.base, LearnedBase):
+            with torch.no_grad():
+                self.base = self.base.frozen()
+
     def forward(self, noise: Tensor) -> Tensor:
         """Return codes made of noise: the inverse of f."""
+        if self.base:
+            noise = self.base(noise)
         for coupling in reversed(list(self._couplings())):
             noise = coupling.inverse(noise)
         return noise @ self.unwhiten
@@ -77,12 +106,17 @@ class RealNVP(FlowNetwork):
 
     def log_density(self, codes: Tensor) -> Tensor:
         """Return the logarithm of the density at each code, in nats."""
+        z, log_determinant = self._to_noise(codes)
+        return (self.base.log_density(z) if self.base else log_standard_normal(z)) + log_determinant
+
+    def _to_noise(self, codes: Tensor) -> tuple[Tensor, Tensor]:
+        """Return f of codes, and the logarithm of its determinant."""
         z = codes @ self.whiten
         total = torch.full_like(z[:, 0], self.log_volume)
         for coupling in self._couplings():
             z, log_determinant = coupling(z)
             total = total + log_determinant
-        return log_standard_normal(z) + total
+        return z, total
 
     def _couplings(self) -> list[Coupling]:
         return [coupling for coupling in self.couplings if isinstance(coupling, Coupling)]

@@ -14,6 +14,7 @@ from torch import Tensor
 from app.engine.session import open_session
 from training.errors import RunError
 from training.priors.codes import Numbers
+from training.priors.flows.base import MixtureBase
 from training.priors.flows.fit import Flow
 from training.priors.flows.graph import FlowGraph
 from training.priors.flows.realnvp import RealNVP
@@ -41,6 +42,8 @@ def read_flow(path: Path) -> Flow:
         factor: Numbers = weights[f"{NETWORK}unwhiten"].T.astype(np.float64)
         scale = Scale(*(weights[name].astype(np.float64) for name in ("shift", "deviation")))
         network = RealNVP(torch.from_numpy(factor @ factor.T), len(couplings))
+        if f"{NETWORK}base.means" in weights:
+            network.base = MixtureBase(*weights[f"{NETWORK}base.means"].shape)
         network.load_state_dict({name: _weight(name, like, weights) for name, like in network.state_dict().items()})
     except (KeyError, RuntimeError) as error:
         raise RunError(f"{path}: not the graph of a RealNVP that was exported here: {error}") from error

@@ -28,6 +28,13 @@ def test_two_clusters_are_likelier_than_under_one_gaussian(kind: FlowKind) -> No
     assert (codes[:, 1] < 10).mean() == pytest.approx(1 / 3, abs=0.08)
 
 
+def test_clusters_are_likelier_over_several_gaussians() -> None:
+    train, held_out = CLUSTERS
+    single, several = (fit_flow("realnvp", train, held_out, 0, steps=100, components=count) for count in (1, 2))
+    assert several.log_likelihoods(held_out).mean() > single.log_likelihoods(held_out).mean()
+    assert several.network.noise_dim == 3
+
+
 @pytest.mark.parametrize("kind", ["realnvp", "flow-matching"])
 def test_the_same_seed_gives_the_same_flow(kind: FlowKind) -> None:
     first, second, other = (

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from tests.helpers.flows import COVARIANCE, noise, shake
+from tests.helpers.mixtures import clusters
 from training.priors.flows.network import log_standard_normal
 from training.priors.flows.realnvp import COUPLINGS, Coupling, RealNVP
 
@@ -44,6 +46,22 @@ def test_the_density_is_that_of_the_graphs_own_map() -> None:
     with torch.no_grad():
         np.testing.assert_allclose(network.log_density(network(z)).numpy(), expected.detach().numpy(), rtol=1e-4)
         assert network.loss(network(z), torch.Generator()).item() == -network.log_density(network(z)).item()
+
+
+def test_the_density_over_several_gaussians_is_that_of_their_draws() -> None:
+    """The share of draws in a region is the density's integral over it."""
+    network = RealNVP(COVARIANCE[:2, :2], couplings=2)
+    network.fit_base(torch.from_numpy(clusters(400).astype(np.float32)), 3, seed=0)
+    shake(network.couplings)
+    network.freeze_base()
+    assert (network.components, network.noise_dim) == (3, 3)
+    with torch.no_grad():
+        draws = network(noise(200_000, 3)).numpy()
+        low, high = np.quantile(draws, [0.3, 0.6], axis=0)
+        inside = ((draws > low) & (draws < high)).all(axis=1).mean()
+        grid = np.stack(np.meshgrid(*np.linspace(low, high, 300).T), axis=-1).reshape(-1, 2)
+        density = network.log_density(torch.from_numpy(grid.astype(np.float32))).exp().mean().item()
+    assert density * np.prod(high - low) == pytest.approx(inside, rel=0.1)
 
 
 def test_the_layers_are_the_couplings() -> None:

@@ -44,6 +44,18 @@ def test_the_density_is_that_of_the_exported_flow(tmp_path: Path, shaken: bool) 
     np.testing.assert_allclose(read_flow(tmp_path / "prior.onnx").log_likelihoods(codes), expected, rtol=1e-4)
 
 
+def test_the_gaussians_under_a_flow_are_read_too(tmp_path: Path) -> None:
+    network = RealNVP(COVARIANCE, couplings=2)
+    network.fit_base(noise(300), 4, seed=0)
+    network.freeze_base()
+    flow = export(network, tmp_path / "prior.onnx")
+    codes = Codes(noise(40).double().numpy())
+    stored = read_flow(tmp_path / "prior.onnx")
+    assert isinstance(stored.network, RealNVP)
+    assert stored.network.components == 4
+    np.testing.assert_allclose(stored.log_likelihoods(codes), flow.log_likelihoods(codes), rtol=1e-4)
+
+
 def test_large_weights_are_read_from_half_precision(tmp_path: Path) -> None:
     flow = export(RealNVP(COVARIANCE, couplings=1), tmp_path / "prior.onnx")
     stored = {tensor.name for tensor in onnx.load(tmp_path / "prior.onnx").graph.initializer}
