@@ -26,7 +26,7 @@ class Features(NamedTuple):
     latents: Tensor
     reconstructions: Tensor
     logvar: Tensor
-    """Of a variational model, that of the posterior, (B, D); of others nothing, (B, 0)."""
+    """The posterior's, (B, D), of a variational model; nothing, (B, 0), of others."""
 
     @property
     def has_small_samples(self) -> bool:

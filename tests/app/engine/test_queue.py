@@ -374,7 +374,7 @@ def at_once(running: Coroutine[Any, Any, tuple[Rows, ...]]) -> list[float] | Non
 FAST = RunTime(first=1e-5, per_row=1.6e-4)
 """The time of a function whose runs of up to five rows may run on the event loop."""
 FAST_ON_ONE_CORE = RunTime(first=1e-5, per_row=4e-4)
-"""The same, if there is one core."""
+"""Such a time, if there is one core."""
 
 
 def test_small_runs_of_a_fast_function_stay_on_the_event_loop_and_are_shared() -> None:
