@@ -85,10 +85,12 @@ def write_model(run: Run, data: DataSet, folder: Path, version: int, tolerance: 
     is_variational = config.objective.family == "variational-autoencoder"
     log.info("exporting the graphs")
     network = rounded_to_half(run.network).eval()
+    if config.network.stored_bits == 8:
+        network = with_coarse_stack(network)
     steps = run.preprocessing, data.input.value_range
     encoder, decoder = EncoderGraph(network, run.preprocessing), DecoderGraph(network, *steps)
     samples = repeat_samples(data.test, max(PARITY_BATCHES))
-    denoiser = DenoiserGraph(with_coarse_guide(network), *steps) if network.denoiser else None
+    denoiser = DenoiserGraph(with_coarse_stack(network), *steps) if network.denoiser else None
     parity = write_graphs(encoder, decoder, folder, samples, tolerance, denoiser)
     write_golden(encoder, decoder, data.input, folder, denoiser)
     return Manifest(
@@ -107,8 +109,8 @@ def write_model(run: Run, data: DataSet, folder: Path, version: int, tolerance: 
     )
 
 
-def with_coarse_guide(network: Network) -> Network:
-    """Return a copy of a network whose stack has large weights of 8 bits: the denoiser only looks at what it makes."""
+def with_coarse_stack(network: Network) -> Network:
+    """Return a copy whose stack has large weights of 8 bits: always for a denoiser, which only looks at its answers."""
     coarse = copy.deepcopy(network)
     coarse.stack = rounded_to_bytes(network.stack)
     return coarse

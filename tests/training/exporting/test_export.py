@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +23,12 @@ from app.settings import Settings
 from tests.helpers.training_data import load_array
 from tests.helpers.training_networks import DENSE, build
 from training.choices.choose import settle
-from training.config import load_config
+from training.config import NetworkConfig, load_config
 from training.data.dataset import DataSet
 from training.errors import ExportError
 from training.exporting.coarse import MIN_NUMBERS
-from training.exporting.export import export, with_coarse_guide, write_golden
+from training.exporting.export import export, with_coarse_stack, write_golden, write_model
+from training.exporting.graphs import PARITY_TOLERANCE
 from training.fitting.runs import Run
 from training.networks.build import build_network
 from training.networks.user_units import DecoderGraph, EncoderGraph
@@ -193,8 +196,20 @@ def test_golden_samples_lie_in_the_range_to_the_last_digit(tmp_path: Path) -> No
 
 def test_the_denoisers_guide_has_8_bits_and_the_rest_stays() -> None:
     network = build("sdae", DENSE.model_copy(update={"widths": (400,)}))
-    coarse = with_coarse_guide(network)
+    coarse = with_coarse_stack(network)
     before, after = network.state_dict(), coarse.state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed == {name for name in before if name.startswith("stack.") and before[name].numel() >= MIN_NUMBERS}
     assert changed
+
+
+def test_a_pair_can_be_stored_in_8_bits(tmp_path: Path, train: Callable[[str], Run], digits: DataSet) -> None:
+    run, sizes = train("digits-ae"), {}
+    for bits in (16, 8):
+        layers = NetworkConfig(architecture="dense", latent_dim=8, widths=(512, 64), stored_bits=bits)
+        config = settle(load_config("digits-ae").model_copy(update={"network": layers}), digits).config
+        network = build_network(config, digits.input)
+        (folder := tmp_path / str(bits)).mkdir()
+        write_model(replace(run, config=config, network=network), digits, folder, 1, PARITY_TOLERANCE)
+        sizes[bits] = (folder / "encoder.onnx").stat().st_size
+    assert sizes[8] < 0.75 * sizes[16]
