@@ -33,6 +33,11 @@ def measured(bundled: Path, name: str) -> list[dict[str, float]]:
     return [measurement.values for measurement in Manifest.read(bundled / name / "1").metrics]
 
 
+def bound_of(bundled: Path, name: str) -> dict[str, float]:
+    """Return the measured bound of a variational model, and its terms."""
+    return next(values for values in measured(bundled, name) if "negative_elbo" in values)
+
+
 def stated(document: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
     """
     Return the options of a configuration that a stored one has, too: those that are newer are left out.
@@ -112,17 +117,17 @@ def test_the_noise_in_the_denoisers_numbers_agrees_with_published_references(bun
 def test_the_models_are_better_than_published_small_models(bundled: Path) -> None:
     """Compare with keras-io's denoiser (BCE 0.0839), IWAE-50 (84.8 nats) and keras-io's two latents (loss 146.95)."""
     ae, plane = measured(bundled, "mnist-ae"), measured(bundled, "mnist-vae-2d")
-    assert ae[0]["mse"] <= 0.0040
+    assert ae[0]["mse"] <= 0.0022
     assert ae[0]["bce"] <= 0.075
     milder, stronger = denoising(bundled, 0.4), denoising(bundled, 0.5)
-    assert milder["bce"] <= 0.0839
+    assert milder["bce"] <= 0.080
     assert milder["psnr"] >= 22.8
     assert milder["ssim"] >= 0.92
     assert stronger["psnr"] >= 21.4
     assert stronger["ssim"] >= 0.89
-    bound = measured(bundled, "mnist-vae")[-1]
-    assert bound["importance_samples"] >= 1000
-    assert bound["nll"] + 2 * bound["nll_standard_error"] <= 84.5
+    bound = bound_of(bundled, "mnist-vae")
+    assert bound["importance_samples"] >= 500  # fewer samples give a larger number
+    assert bound["nll"] + 2 * bound["nll_standard_error"] <= 81.0
     assert plane[1]["knn_accuracy"] >= 0.80
     assert plane[2]["negative_elbo"] <= 146
 
@@ -133,10 +138,21 @@ def test_the_linear_baseline_agrees_with_published_numbers(bundled: Path, name: 
     assert measured(bundled, name)[0]["pca_mse"] == pytest.approx(pca, rel=0.01)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_each_model_generates_and_has_a_scorer_that_keeps_its_word(bundled: Path, name: str) -> None:
+    manifest = load(bundled, name).manifest
+    assert {"generate", "score"} <= set(manifest.tasks)
+    assert manifest.has_prior
+    rates = next(values for values in measured(bundled, name) if "false_positive_rate_0.1" in values)
+    for alpha in ("0.1", "0.05", "0.01"):
+        rate = f"false_positive_rate_{alpha}"
+        assert rates[f"{rate}_low"] <= rates[rate] <= rates[f"{rate}_high"]
+
+
 @pytest.mark.parametrize("name", ["mnist-vae", "mnist-vae-2d"])
 def test_no_posterior_has_collapsed(bundled: Path, name: str) -> None:
     model = load(bundled, name)
-    bound = measured(bundled, name)[-1]
+    bound = bound_of(bundled, name)
     assert bound["active_units"] >= min(10, model.manifest.latent_dim)
     assert bound["kl"] > 5
 
