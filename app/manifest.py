@@ -203,7 +203,7 @@ class Manifest(Contract):
 
     @property
     def has_trained_prior(self) -> bool:
-        """True if the prior was trained with the pair, so that the bound on log p(x) has its density."""
+        """True if the prior is that of the bound on log p(x), which was trained with one; others are fitted later."""
         return self.latent.kind == "gaussian" and self.latent.prior == "trained"
 
     @property

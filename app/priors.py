@@ -22,7 +22,7 @@ class GaussianLatent(Contract):
     kind: Literal["gaussian"] = "gaussian"
     dimension: Dimension
     prior: Literal["standard-normal", "trained"] = "standard-normal"
-    """The prior of the bound: N(0, I), or a `prior.onnx` that was trained with the pair; others are fitted later."""
+    """The prior of the bound: N(0, I), or that of `prior.onnx`, trained with the pair or fitted in its place."""
 
 
 class FittedPrior(Contract):

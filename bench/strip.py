@@ -19,7 +19,7 @@ from app.arrays import Samples
 from app.engine.repository import load_version
 from training.config import DataConfig
 from training.data.load import load_data
-from training.exporting.figures import show, tile
+from training.exporting.figures import save, show, tile
 
 SEED = 3
 NOISE_STD = 0.5
@@ -61,7 +61,7 @@ def draw_strip(digits: Samples, models_dir: Path, path: Path) -> None:
         axes = figure.add_axes((0.16, 0.8 - 0.2 * index, 0.84, 0.2))
         show(axes, tile(samples, len(samples)))
         figure.text(0.15, 0.9 - 0.2 * index, name, ha="right", va="center", fontsize=10)
-    figure.savefig(path, dpi=130)
+    save(figure, path)
 
 
 def draw_samples(models_dir: Path, path: Path) -> None:
@@ -72,7 +72,7 @@ def draw_samples(models_dir: Path, path: Path) -> None:
         axes = figure.add_axes((index / 3 + 0.005, 0, 0.323, 0.9))
         show(axes, tile(samples, COLUMNS))
         figure.text((index + 0.5) / 3, 0.95, name, ha="center", va="center", fontsize=10)
-    figure.savefig(path, dpi=130)
+    save(figure, path)
 
 
 if __name__ == "__main__":

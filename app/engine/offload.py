@@ -34,8 +34,8 @@ MAX_LOOP_RUN_SECONDS = 0.0008
 """The longest run of a model on the event loop."""
 MAX_SOLE_CORE_RUN_SECONDS = 0.002
 """
-The longest one if there is no other core: a thread would take its time from the loop, and cost a hand-over (170 µs of
-1.5 ms for 32 small images). Other requests wait for the core either way.
+The longest one if there is no other core: a thread would take its time from the loop, and cost a hand-over. Other
+requests wait for the core either way.
 """
 
 

@@ -21,7 +21,10 @@ MAX_ROWS = 256
 REPEATS, LONG_REPEATS = 3, 2
 """Runs of each size, of which the fastest counts; of sizes that are too long for the event loop, fewer."""
 RUN_COST_SECONDS = 60e-6
-"""About the time that a run takes beside its graph: a hand-over to a thread and back, and the joining of its rows."""
+"""
+An estimate of the time that a run takes beside its graph. Half of it is a hand-over to a thread and back, as measured
+by `bench.serving.anatomy`.
+"""
 MAX_SLOWDOWN = 1.03
 """
 Factor on a row's time up to which another size is as good. Of such sizes, the smallest is taken: larger runs gain

@@ -11,6 +11,13 @@ from bench.serving.summary import Cell, Metric, Spread, Summary, cpu, p50, rate,
 
 OURS, OURS_V2, FLOOR, WRITTEN = "hourglass", "hourglass-v2", "floor", "written"
 """Contenders: this server by /v1 and by /v2, the bare ASGI application, the typical FastAPI application."""
+MIN_RATIOS_TO_FLOOR: dict[Load, float] = {
+    "json-1": 1.5,
+    "json-32": 1.4,
+    "binary-32": 0.75,
+    "png": 1.3,
+    "decode-32": 1.3,
+}
 MAX_CPU_OF_FLOOR: dict[str, dict[tuple[str, Load], float]] = {
     OURS: {
         ("dense", "json-1"): 0.52,
@@ -69,12 +76,22 @@ def targets(summary: Summary) -> list[Target]:
     """Return all targets, in the order of the document."""
     rows: list[Target] = []
     for model in summary.models:
-        rows += [*floor_targets(summary, model), *written_targets(summary, model), *rival_targets(summary, model)]
+        rows += [*floor_targets(summary, model), *cpu_targets(summary, model)]
+        rows += [*written_targets(summary, model), *rival_targets(summary, model)]
         rows += [*latency_targets(summary, model), *bare_targets(summary, model)]
     return [*rows, *footprint_targets(summary), *wire_targets(summary)]
 
 
 def floor_targets(summary: Summary, model: str) -> Iterator[Target]:
+    """Yield the ratios to the floor at 16 connections."""
+    for load, goal in MIN_RATIOS_TO_FLOOR.items():
+        by_rate, by_cpu = (
+            median(summary.ratio(OURS, FLOOR, Cell(model, load, 16), metric)) for metric in (rate, speed)
+        )
+        yield Target(f"{model}: `{load}`, ratio to floor, 16 connections", goal, True, by_rate, by_cpu)
+
+
+def cpu_targets(summary: Summary, model: str) -> Iterator[Target]:
     """Yield the CPU time of a request in units of the floor's, at 16 connections."""
     for contender, goals in MAX_CPU_OF_FLOOR.items():
         for (its_model, load), goal in goals.items():

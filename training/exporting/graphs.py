@@ -12,7 +12,6 @@ import io
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import onnx
@@ -25,11 +24,9 @@ from app.engine.session import open_session
 from app.importing.tidy import Tolerance, forget_origin, largest_difference, random_operators
 from app.manifest import DECODER, DENOISER, ENCODER, Parity
 from training.errors import ExportError
-from training.exporting.coarse import store_as_bytes
+from training.exporting.coarse import AnyModule, store_as_bytes
 from training.networks.user_units import OUTPUT_NAMES, DecoderGraph, DenoiserGraph, EncoderGraph
 from training.quiet import only_errors
-
-AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 OPSET = 18
 PARITY_BATCHES = (1, 2, 7, 64)

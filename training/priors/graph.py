@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import NormalDist
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
@@ -37,7 +38,7 @@ class MixtureGraph(nn.Module):
         self.labels = len(mixture.parts)
         self.components = max(mixture.components)
         parts = [arrange(part) for part in mixture.parts]
-        thresholds = [_padded(np.array(_thresholds(weights)), self.components, NEVER) for weights, _, _ in parts]
+        thresholds = [_padded(np.array(thresholds_of(weights)), self.components, NEVER) for weights, _, _ in parts]
         self._keep("thresholds", np.stack(thresholds))
         self._keep("means", np.concatenate([_padded(means, self.components) for _, means, _ in parts]))
         factors = np.concatenate([_padded(factors, self.components) for _, _, factors in parts])
@@ -77,14 +78,19 @@ def arrange(part: GaussianMixture) -> tuple[Numbers, Numbers, Numbers]:
     A low temperature moves the first column of the noise towards the middle, and so picks heavy Gaussians more often.
     Shapes: (K,), (K, D), and (K, D, D) or, of diagonal covariances, (K, D).
     """
-    light_first = np.argsort(part.weights_, kind="stable")
-    order = np.concatenate([light_first[::2], light_first[1::2][::-1]])
+    order = heaviest_in_the_middle(part.weights_)
     covariances = part.covariances_[order]
     factors = np.linalg.cholesky(covariances) if covariances.ndim == 3 else np.sqrt(covariances)
     return part.weights_[order], part.means_[order], factors
 
 
-def _thresholds(weights: Numbers) -> list[float]:
+def heaviest_in_the_middle(weights: Numbers) -> npt.NDArray[np.intp]:
+    """Return an order of Gaussians in which the weights rise and then fall. Shape: (K,) -> (K,)."""
+    light_first = np.argsort(weights, kind="stable")
+    return np.concatenate([light_first[::2], light_first[1::2][::-1]])
+
+
+def thresholds_of(weights: Numbers) -> list[float]:
     """Return the noise at which the picked Gaussian changes. Shape: (K,) -> (K - 1,)."""
     tiny = np.finfo(np.float64).eps
     ends = np.cumsum(weights / weights.sum())[:-1].clip(tiny, 1 - tiny)

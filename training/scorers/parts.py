@@ -154,7 +154,9 @@ class Evidence(nn.Module):
 
     noise: Tensor
 
-    def __init__(self, likelihood: BernoulliLikelihood | GaussianLikelihood, axes: int, prior: FlowSurprise | None):
+    def __init__(
+        self, likelihood: BernoulliLikelihood | GaussianLikelihood, axes: int, prior: FlowSurprise | None
+    ) -> None:
         super().__init__()
         self.is_bernoulli, self.prior = isinstance(likelihood, BernoulliLikelihood), prior
         logvar = likelihood.logvar if isinstance(likelihood, GaussianLikelihood) else ()

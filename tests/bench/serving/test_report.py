@@ -32,6 +32,7 @@ def test_tables_show_the_medians(results: Results) -> None:
     assert "| floor | 50 | — | — | — | — |" in blocks["cpu-dense"]
     assert "| `json-1`, 16, floor | 200 | 100 to 400 | 50 | 2 / 9 |" in blocks["all-dense"]
     assert "| hourglass, dense | 1 | 0 | 80 | 150 | 1 |" in blocks["needs"]
+    assert "| dense: `json-1`, ratio to floor, 16 connections | ≥ 1.5 | 2 | 2 | yes |" in blocks["targets"]
     assert "| dense: `json-1`, hourglass, CPU of floor's | ≤ 0.52 | 0.5 | — | yes |" in blocks["targets"]
     assert "| gRPC | 1 | 0.20 |" in blocks["wires"]
     assert "| bundled: start to first correct answer | ≤ 0.6 s | — | — | not measured |" in blocks["targets"]

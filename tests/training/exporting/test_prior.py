@@ -209,7 +209,7 @@ def test_a_prior_that_is_trained_with_the_network_is_served_and_measured(tmp_pat
     (bound,) = (measured for measured in manifest.metrics if "kl" in measured.values)
     kept = min(run.record.history["train"], key=lambda record: record["validation/loss"])
     assert bound.values["negative_elbo"] == pytest.approx(kept["validation/loss"], rel=0.1)
-    assert "trained with the pair" in bound.protocol
+    assert "the prior is the flow of prior.onnx" in bound.protocol
 
 
 def test_a_flow_over_several_gaussians_takes_the_place_of_the_one_in_training(tmp_path: Path, digits: DataSet) -> None:

@@ -35,8 +35,8 @@ With free bits, the KL term of a unit without information is as large as its fre
 Source: Burda et al., "Importance Weighted Autoencoders", arXiv:1509.00519
 """
 TRAINED_PRIOR = (
-    "the prior is a flow, trained with the pair: the KL is that of the draw, and a unit's KL is to the Gaussian of its "
-    "own mean and variance"
+    "the prior is the flow of prior.onnx: the KL is that of the draw, and a unit's KL is to the Gaussian of its own "
+    "mean and variance"
 )
 
 

@@ -17,6 +17,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
 
+from training.priors.graph import heaviest_in_the_middle, thresholds_of
+
 MAX_ROWS, MAX_ITERATIONS = 20_000, 60
 """The codes that the beginning is fitted to, and the iterations of that fit."""
 MIN_VARIANCE = 1e-3
@@ -53,15 +55,12 @@ class LearnedBase(nn.Module):
 
     def frozen(self) -> MixtureBase:
         """Return the base that draws, with the same density; the heaviest Gaussians are in the middle."""
-        light_first = self.logits.argsort(stable=True)
-        order = torch.cat([light_first[::2], light_first[1::2].flip(0)])
-        ends = self.logits[order].double().softmax(0).cumsum(0)[:-1]
-        tiny = torch.finfo(torch.float64).eps
-        thresholds = torch.special.ndtri(ends.clamp(tiny, 1 - tiny))
-        base = MixtureBase(len(order), self.means.shape[1])
-        base.load_state_dict(
-            {"thresholds": thresholds, "means": self.means[order], "scales": self.log_scales[order].exp()}
-        )
+        weights = self.logits.detach().double().softmax(0).numpy()
+        order = heaviest_in_the_middle(weights)
+        thresholds = torch.tensor(thresholds_of(weights[order]))
+        means, scales = self.means.detach()[order], self.log_scales.detach()[order].exp()
+        base = MixtureBase(*means.shape)
+        base.load_state_dict({"thresholds": thresholds, "means": means, "scales": scales})
         return base
 
 

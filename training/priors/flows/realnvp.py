@@ -89,8 +89,7 @@ class RealNVP(FlowNetwork):
     def freeze_base(self) -> None:
         """End the training of the base; only then can noise be mapped to codes."""
         if isinstance(self.base, LearnedBase):
-            with torch.no_grad():
-                self.base = self.base.frozen()
+            self.base = self.base.frozen()
 
     def forward(self, noise: Tensor) -> Tensor:
         """Return codes made of noise: the inverse of f."""

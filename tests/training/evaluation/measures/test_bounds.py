@@ -54,7 +54,7 @@ def test_a_prior_that_was_trained_with_the_pair_is_part_of_the_bound(tmp_path: P
     own = Normal(mu.mean(dim=0), (mu.var(dim=0, correction=0) + std.square().mean(dim=0)).sqrt())
     by_unit = kl_divergence(Normal(mu, std), own).mean(dim=0)
     assert measured.values["kl_per_dimension_max"] == pytest.approx(by_unit.max().item(), rel=1e-4)
-    assert "the prior is a flow, trained with the pair" in measured.protocol
+    assert "the prior is the flow of prior.onnx" in measured.protocol
 
 
 def test_the_bound_of_a_gaussian_likelihood_has_all_its_constants(tmp_path: Path) -> None:
