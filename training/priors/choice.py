@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from app.arrays import Latents
 from training.config import PriorConfig
 from training.priors.codes import Codes, Numbers
 from training.priors.flows.fit import Flow
@@ -128,9 +129,9 @@ def _describe(config: PriorConfig) -> str:
     return f"{count} with {kinds} covariance"
 
 
-def standard_normal(latents: Numbers) -> Numbers:
-    """Return the logarithm of the density of N(0, I) at each code, in nats. Shapes: (N, D) -> (N,)."""
-    density: Numbers = -0.5 * (np.square(latents) + np.log(2 * np.pi)).sum(axis=1)
+def standard_normal(latents: Numbers | Latents) -> Numbers:
+    """Return the logarithm of the density of N(0, I) at each code, in nats. Shapes: (..., D) -> (...)."""
+    density: Numbers = -0.5 * (np.square(latents) + np.log(2 * np.pi)).sum(axis=-1, dtype=np.float64)
     return density
 
 

@@ -15,8 +15,7 @@ import logging
 import numpy as np
 import torch
 
-from app.engine.autoencoder import Autoencoder
-from app.manifest import PRIOR, Manifest
+from app.manifest import Manifest
 from training.config import PriorConfig, ScorerConfig
 from training.data.calibration import check_held_out
 from training.data.dataset import DataSet, Split
@@ -25,7 +24,7 @@ from training.evaluation.limits import RowLimit
 from training.evaluation.subject import Subject, choose_rows
 from training.priors.choice import choose_mixture
 from training.priors.codes import Codes, Numbers
-from training.priors.flows.stored import read_flow
+from training.priors.flows.stored import flow_of_bound
 from training.priors.mixture import Groups, Mixture, fit_mixture
 from training.scorers.features import FeatureGraph, Features, features_of
 from training.scorers.graph import ScorerGraph
@@ -58,7 +57,8 @@ def fit_scorer(subject: Subject, data: DataSet, options: ScorerConfig, seed: int
 
 def _fit(subject: Subject, data: DataSet, options: ScorerConfig, seed: int) -> ScorerGraph:
     train, held_out = (features_of(subject, part) for part in fitted_rows(subject, data, seed))
-    prior = trained_prior(subject.model)
+    flow = flow_of_bound(subject.model)
+    prior = FlowSurprise(flow) if flow else None
     density, surprises = _density(train, held_out, prior, seed)
     graph = ScorerGraph(
         FeatureGraph(subject.manifest),
@@ -73,14 +73,6 @@ def _fit(subject: Subject, data: DataSet, options: ScorerConfig, seed: int) -> S
     calibration = [features_of(subject, part) for part in subject.chunks(data.calibration)]
     graph.set_calibration(torch.cat([graph.score(graph.values(chunk)) for chunk in calibration]))
     return graph.eval()
-
-
-def trained_prior(model: Autoencoder) -> FlowSurprise | None:
-    """Return the density of the prior that was trained with a pair, or None."""
-    if not model.manifest.has_trained_prior:
-        return None
-    assert model.folder is not None
-    return FlowSurprise(read_flow(model.folder / PRIOR))
 
 
 def evidence_of(manifest: Manifest, prior: FlowSurprise | None) -> Evidence | None:

@@ -11,7 +11,7 @@ import numpy as np
 from app.arrays import Labels, Latents, Samples
 from app.engine.results import Posterior
 from training.evaluation.measures.densities import log_density
-from training.evaluation.measures.latent_density import LogPrior, log_posterior, log_prior_of, log_standard_normal
+from training.evaluation.measures.latent_density import LogPrior, log_posterior, log_prior_of
 from training.evaluation.measures.targets import Targets
 from training.evaluation.metrics import Doubles
 from training.evaluation.subject import Subject
@@ -67,7 +67,7 @@ class WeightSampler:
         logvar: Latents,
         labels: Labels | None,
         first_row: int,
-        log_prior: LogPrior = log_standard_normal,
+        log_prior: LogPrior,
     ) -> None:
         self._log_prior = log_prior
         self._subject, self._x, self._labels = subject, x, labels

@@ -9,10 +9,10 @@ import numpy as np
 
 from app.arrays import Latents
 from app.engine.autoencoder import Autoencoder
-from app.manifest import PRIOR
 from training.evaluation.metrics import Doubles
+from training.priors.choice import standard_normal
 from training.priors.codes import Codes
-from training.priors.flows.stored import read_flow
+from training.priors.flows.stored import flow_of_bound
 
 LogPrior = Callable[[Latents], Doubles]
 """Returns log p(z) in nats, with all constants. Shapes: (..., D) -> (...)."""
@@ -20,21 +20,14 @@ LogPrior = Callable[[Latents], Doubles]
 
 def log_prior_of(model: Autoencoder) -> LogPrior:
     """Return the density of the prior that is part of a model's bound. A prior that was fitted later is not."""
-    if not model.manifest.has_trained_prior:
-        return log_standard_normal
-    assert model.folder is not None, "a model that was opened without its folder has no weights to read"
-    flow = read_flow(model.folder / PRIOR)
+    flow = flow_of_bound(model)
+    if flow is None:
+        return standard_normal
 
     def log_prior(z: Latents) -> Doubles:
         return flow.log_likelihoods(Codes(z.reshape(-1, z.shape[-1]).astype(np.float64))).reshape(z.shape[:-1])
 
     return log_prior
-
-
-def log_standard_normal(z: Latents) -> Doubles:
-    """Return log N(z; 0, I) in nats. Shapes: (..., D) -> (...)."""
-    squares = np.square(z).sum(axis=-1, dtype=np.float64)
-    return np.asarray(-0.5 * (squares + z.shape[-1] * math.log(2 * math.pi)), np.float64)
 
 
 def log_posterior(noise: Latents, logvar: Latents) -> Doubles:

@@ -11,7 +11,9 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor
 
+from app.engine.autoencoder import Autoencoder
 from app.engine.session import open_session
+from app.manifest import PRIOR
 from training.errors import RunError
 from training.priors.codes import Numbers
 from training.priors.flows.base import MixtureBase
@@ -25,6 +27,14 @@ Weights = npt.NDArray[np.float32]
 NETWORK, HALF = "network.", ".half"
 """The parts of a weight's name in the graph: FlowGraph's member, and the ending of one in half precision."""
 CHECKED_ROWS, TOLERANCE = 64, 1e-3
+
+
+def flow_of_bound(model: Autoencoder) -> Flow | None:
+    """Return the flow that is the prior of a model's bound, or None if that is N(0, I). Raises RunError."""
+    if not model.manifest.has_trained_prior:
+        return None
+    assert model.folder is not None, "a model that was opened without its folder has no weights to read"
+    return read_flow(model.folder / PRIOR)
 
 
 def read_flow(path: Path) -> Flow:

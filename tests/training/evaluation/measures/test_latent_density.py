@@ -9,14 +9,15 @@ import pytest
 from scipy.stats import norm
 
 from tests.helpers.linear import with_trained_prior, write_linear
-from training.evaluation.measures.latent_density import log_posterior, log_prior_of, log_standard_normal
+from training.evaluation.measures.latent_density import log_posterior, log_prior_of
+from training.priors.choice import standard_normal
 
 Z = np.random.default_rng(0).standard_normal((5, 3, 2), dtype=np.float32)
 MEAN, DEVIATION = np.array([0.5, -1.0]), np.array([0.7, 1.6])
 
 
 def test_the_standard_normal_density_has_its_constant() -> None:
-    np.testing.assert_allclose(log_standard_normal(Z), norm.logpdf(Z.astype(np.float64)).sum(axis=-1), rtol=1e-6)
+    np.testing.assert_allclose(standard_normal(Z), norm.logpdf(Z.astype(np.float64)).sum(axis=-1), rtol=1e-6)
 
 
 def test_the_posteriors_density_is_that_of_its_draw() -> None:
@@ -28,7 +29,7 @@ def test_the_posteriors_density_is_that_of_its_draw() -> None:
 
 
 def test_a_prior_that_was_fitted_later_has_no_part_in_the_bound(tmp_path: Path) -> None:
-    assert log_prior_of(write_linear(tmp_path).model) is log_standard_normal
+    assert log_prior_of(write_linear(tmp_path).model) is standard_normal
 
 
 @pytest.mark.parametrize("shape", [(5, 3, 2), (5, 2)])
