@@ -9,7 +9,8 @@ from functools import lru_cache
 from time import monotonic
 
 import numpy as np
-from PIL import Image, ImageFile
+import numpy.typing as npt
+from PIL import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
@@ -19,6 +20,7 @@ from app.errors import InvalidImage, TooManyPixels
 from app.formats.deep_pixels import is_deep_colour
 from app.formats.image_parts import check_parts
 from app.formats.pixels import read_deep_pixels, read_pixels
+from app.formats.plain_png import PlainPng, find_plain
 from app.inputs import ImageInput, ValueRange
 
 FORMATS: dict[str, tuple[str, Callable[[io.BytesIO], ImageFile.ImageFile]]] = {
@@ -27,6 +29,9 @@ FORMATS: dict[str, tuple[str, Callable[[io.BytesIO], ImageFile.ImageFile]]] = {
     "image/webp": ("WEBP", WebPImageFile),
 }
 """Pillow's name and decoder for each media type. No other decoder is tried, and opening an image decodes no pixels."""
+
+Opened = ImageFile.ImageFile | PlainPng
+"""An image whose header is read and whose pixels are not decoded."""
 
 WEBP_COST = 4
 """The memory of a WebP's pixel, in libwebp and Pillow, as a multiple of the memory of a PNG's or JPEG's pixel."""
@@ -68,7 +73,7 @@ def read_image(content: bytes, media_type: str, expected: ImageInput, max_pixels
 
     Shape: (1, C, H, W). Raises InvalidImage or TooManyPixels.
     """
-    image = _open(content, media_type)
+    image = _open(content, media_type, expected)
     _check_pixels([image], expected, max_pixels)
     return _sample(image, media_type, expected)[None]
 
@@ -84,13 +89,14 @@ def read_images(contents: Sequence[bytes], expected: ImageInput, max_pixels: int
         with _numbered(index):
             _check_time(end)
             kind = media_type(content)
-            images.append((_open(content, kind), kind))
+            images.append((_open(content, kind, expected), kind))
     _check_pixels([image for image, _ in images], expected, max_pixels)
     samples = np.empty((len(images), *expected.shape), np.float32)
-    for index, (image, kind) in enumerate(images):
-        with _numbered(index), image:  # close at once: the pixels may take many times the memory of the sample
+    images.reverse()
+    for index in range(len(images)):
+        with _numbered(index):
             _check_time(end)
-            samples[index] = _sample(image, kind, expected)
+            samples[index] = _sample(*images.pop(), expected)  # its pixels may take many times the sample's memory
     return samples
 
 
@@ -116,8 +122,14 @@ def _check_time(end: float) -> None:
         raise InvalidImage(f"expected images that are decoded within {MAX_SECONDS:g} s, but the others took longer")
 
 
-def _open(content: bytes, media: str) -> ImageFile.ImageFile:
+def _open(content: bytes, media: str, expected: ImageInput) -> Opened:
     """Read the header of an image: its size is known then, and no pixel is decoded. Raises InvalidImage."""
+    plain = find_plain(content, expected.shape) if expected.bits == 8 else None
+    return plain or _open_any(content, media)
+
+
+def _open_any(content: bytes, media: str) -> ImageFile.ImageFile:
+    """Open an image with Pillow. Raises InvalidImage."""
     name, decoder = FORMATS[media]
     check_parts(content, media)
     try:
@@ -126,7 +138,7 @@ def _open(content: bytes, media: str) -> ImageFile.ImageFile:
         raise InvalidImage(f"expected a {name} image, but it cannot be decoded") from error
 
 
-def _check_pixels(images: Sequence[Image.Image], expected: ImageInput, max_pixels: int) -> None:
+def _check_pixels(images: Sequence[Opened], expected: ImageInput, max_pixels: int) -> None:
     """Raise TooManyPixels if the images have more pixels together, of which some count several times."""
     costs = [_pixel_cost(image, expected) for image in images]
     pixels = sum(image.width * image.height * cost for image, cost in zip(images, costs, strict=True))
@@ -138,20 +150,32 @@ def _check_pixels(images: Sequence[Image.Image], expected: ImageInput, max_pixel
         raise TooManyPixels(f"expected at most {max_pixels} pixels in a request, got {got}{note}")
 
 
-def _pixel_cost(image: Image.Image, expected: ImageInput) -> int:
+def _pixel_cost(image: Opened, expected: ImageInput) -> int:
     """Return how many times an image's pixels count."""
+    if isinstance(image, PlainPng):
+        return 1
     if image.format == "WEBP":
         return WEBP_COST
     return DEEP_COST if expected.bits == 16 and is_deep_colour(image) else 1
 
 
-def _sample(image: Image.Image, media: str, expected: ImageInput) -> Array:
+def _sample(image: Opened, media: str, expected: ImageInput) -> Array:
     """Decode an image to a sample of shape (C, H, W). Raises InvalidImage."""
+    if isinstance(image, PlainPng):
+        levels = image.levels()
+        if levels is not None:
+            return _numbers(levels, expected)
+        image = _open_any(image.content, media)
     read = read_pixels if expected.bits == 8 else read_deep_pixels
     try:
         channels, height, width = expected.shape
         pixels = read(image, channels, height, width, expected.background)
     except Exception as error:  # as in _open
         raise InvalidImage(f"expected a {FORMATS[media][0]} image, but it cannot be decoded") from error
-    sample: Array = _levels(expected.levels or expected.value_range, 1 << expected.bits).take(pixels)
-    return sample
+    return _numbers(pixels, expected)
+
+
+def _numbers(levels: npt.NDArray[np.uint8 | np.uint16], expected: ImageInput) -> Array:
+    """Return the numbers that the levels of pixels stand for."""
+    numbers: Array = _levels(expected.levels or expected.value_range, 1 << expected.bits).take(levels)
+    return numbers

@@ -62,11 +62,11 @@ def decimals(rows: Array) -> Any:
 
 def write_decimals(rows: Array) -> bytes | None:
     """
-    Return an array of shape (B, …) as nested JSON lists; None if it has no numbers, or numbers outside [0, 1].
+    Return an array of shape (B, …) as JSON lists, nested unless it is flat; None if any number is outside [0, 1].
 
     Each number is rounded to the nearest multiple of 1e-9.
     """
-    if not (rows.size and rows.ndim > 1 and rows.min() >= 0 and rows.max() <= 1):  # False for NaN, too
+    if not (rows.size and rows.ndim and rows.min() >= 0 and rows.max() <= 1):  # False for NaN, too
         return None
     shape = rows.shape[1:]
     frame = np.frombuffer(_frame(shape), np.uint8)
@@ -119,5 +119,6 @@ def _digits(rows: Array) -> Text:
         index[...] = number
         words[..., place] = table.take(index)
     text = words.view(np.uint8)
-    text[..., -1, -1] = CLOSING_BRACKET
+    if rows.ndim > 1:
+        text[..., -1, -1] = CLOSING_BRACKET
     return text

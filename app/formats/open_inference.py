@@ -1,5 +1,5 @@
 """
-Read requests and write answers of the Open Inference Protocol, version 2: JSON, which binary tensors may follow.
+Read requests of the Open Inference Protocol, version 2: JSON, which binary tensors may follow.
 
 Members that the protocol does not name are ignored, because clients send some.
 """
@@ -7,17 +7,16 @@ Members that the protocol does not name are ignored, because clients send some.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from app.arrays import Rows
 from app.errors import MAX_REPEATED_CHARACTERS, EmptyBatch, InvalidInput, MalformedBody, Refused
-from app.formats.json_answer import write_object
 from app.formats.json_body import load, read_document
 from app.formats.json_errors import describe
-from app.formats.shared_memory import SHARED_MEMORY, Form, ReadShared, Span, WriteShared, read_span, write_span
+from app.formats.shared_memory import SHARED_MEMORY, Form, ReadShared, read_span
 from app.formats.tensors import (
     BYTES,
     DTYPES,
@@ -28,8 +27,6 @@ from app.formats.tensors import (
     elements_from_json,
     numbers_from_bytes,
     numbers_from_json,
-    output_bytes,
-    output_datatype,
 )
 
 MemberType = type[str] | type[list[Any]] | type[dict[str, Any]]
@@ -170,30 +167,6 @@ def _count_rows(data: list[Any] | Rows, row_shape: list[Any]) -> int:
     sizes = [length for length in row_shape if type(length) is int and length > 0]
     rows, rest = divmod(len(data), math.prod(sizes))
     return rows if not rest and len(sizes) == len(row_shape) else -1
-
-
-def write_answer(
-    members: Mapping[str, Any], outputs: Sequence[tuple[str, Rows, Form]], write_shared: WriteShared
-) -> tuple[bytes, int | None]:
-    """
-    Return an answer, and the length of its JSON if binary tensors follow, else None.
-
-    `outputs` holds the name of each, its float32 numbers or booleans, and their form. `members` join the JSON.
-    """
-    tensors, blobs = [], []
-    for name, values, form in outputs:
-        tensor: dict[str, Any] = {"name": name, "shape": values.shape, "datatype": output_datatype(values)}
-        if isinstance(form, Span):
-            tensor["parameters"] = write_span(values, form, write_shared)
-        elif form:
-            blob = output_bytes(values)
-            tensor["parameters"] = {"binary_data_size": len(blob)}
-            blobs.append(blob)
-        else:
-            tensor["data"] = np.ascontiguousarray(values).reshape(-1)
-        tensors.append(tensor)
-    header = write_object({**members, "outputs": tensors})
-    return b"".join([header, *blobs]), len(header) if blobs else None
 
 
 def _read_outputs(document: Mapping[str, Any], binary: bool, *, shared: bool) -> dict[str, Form] | None:

@@ -13,7 +13,7 @@ from app.api.v2.query import Outputs, Query, find_outputs
 from app.arrays import Array
 from app.engine.offload import LoopLimit
 from app.formats.compression import ENCODINGS, compress
-from app.formats.open_inference import write_answer
+from app.formats.open_inference_answer import write_answer
 from app.formats.shared_memory import WriteShared
 from app.server.gate import Headers
 from app.tasks import Result
@@ -35,7 +35,8 @@ async def render(
         head["id"] = query.id
     if result.seed is not None:
         head["parameters"] = {"seed": result.seed}
-    write = partial(_write, head, outputs, encoding, state.regions.write)
+    pixels = entry.served.manifest.input.shape if entry.served.takes_images else None
+    write = partial(_write, head, outputs, encoding, state.regions.write, pixels)
     size, limit = _loop_size(outputs, encoding)
     return write() if size <= limit else await state.offload.run_on_thread(write)
 
@@ -62,9 +63,13 @@ def _loop_size(outputs: Outputs, encoding: str | None) -> tuple[int, int]:
 
 
 def _write(
-    head: Mapping[str, Any], outputs: Outputs, encoding: str | None, write_shared: WriteShared
+    head: Mapping[str, Any],
+    outputs: Outputs,
+    encoding: str | None,
+    write_shared: WriteShared,
+    pixels: tuple[int, ...] | None,
 ) -> tuple[Headers, bytes]:
-    content, header_length = write_answer(head, outputs, write_shared)
+    content, header_length = write_answer(head, outputs, write_shared, pixels)
     headers = [(b"content-type", (JSON if header_length is None else OCTETS).encode())]
     if header_length is not None:  # its presence tells clients that bytes follow the JSON
         headers.append((HEADER_LENGTH, b"%d" % header_length))

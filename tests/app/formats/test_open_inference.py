@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 
 from app.errors import (
     EmptyBatch,
@@ -22,7 +18,7 @@ from app.errors import (
     ServiceError,
 )
 from app.formats import json_body
-from app.formats.open_inference import read_raw, read_request, write_answer
+from app.formats.open_inference import read_raw, read_request
 from app.formats.tensors import Blobs
 from tests.helpers.inference import NUMPY_TYPES, assert_refused, binary_input, json_input, only_input, read
 
@@ -194,30 +190,3 @@ def test_raw_bytes_are_rows_of_one_input() -> None:
         read_raw(bytes(12), "x", "FP32", (1, 2))
     with pytest.raises(EmptyBatch):
         read_raw(b"", "x", "FP32", (1, 2))
-
-
-@given(
-    array=arrays.arrays(
-        np.float32,
-        arrays.array_shapes(max_side=3),
-        elements=st.floats(-(2**90), 2**90, width=32, allow_subnormal=False),
-    ),
-    binary=st.booleans(),
-)
-def test_answers_hold_their_numbers(array: npt.NDArray[np.float32], binary: bool) -> None:
-    other = np.array([0.5, -1], np.float32)
-    content, length = write_answer({"model_name": "m", "id": "7"}, [("z", array.T, binary), ("e", other, False)], print)
-    document = json.loads(content[:length])
-    assert (document["model_name"], document["id"]) == ("m", "7")
-    first, second = document["outputs"]
-    assert (first["name"], first["datatype"], first["shape"]) == ("z", "FP32", list(array.T.shape))
-    assert second == {"name": "e", "datatype": "FP32", "shape": [2], "data": [0.5, -1]}
-    if binary:
-        assert first["parameters"] == {"binary_data_size": array.nbytes}
-        assert "data" not in first
-        assert length is not None
-        numbers = np.frombuffer(content[length:], "<f4")
-    else:
-        assert length is None
-        numbers = np.array(first["data"], np.float32)
-    np.testing.assert_array_equal(numbers, array.T.ravel())
