@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from prometheus_client.metrics_core import Metric
 
+from app.arrays import Array, Latents
 from app.engine.catalog import Catalog
 from app.engine.drift.bins import Bins
+from app.engine.drift.latents import LatentBins, LatentDrift
 from app.engine.drift.uniformity import Drift, measure_drift
 from app.engine.drift.window import Window
 from app.engine.served import ServedModel
@@ -19,11 +22,24 @@ from app.server.counters import Counters
 from app.server.metrics import Family
 from app.settings import Settings
 
-COUNTS = "drift_p_values"
-"""The name of the counts of bins among the shared numbers."""
+COUNTS, LATENT_COUNTS = "drift_p_values", "drift_latents"
+"""The names of the counts of bins among the shared numbers."""
 LABELS = ("model", "version")
 P_VALUE = Family("hourglass_drift_p_value", "Probability of a window like the last one without drift.", "gauge", LABELS)
+LATENT_P_VALUE = Family(
+    "hourglass_drift_latents_p_value", "Probability of latents like the last ones without drift.", "gauge", LABELS
+)
 ROWS = Family("hourglass_drift_rows", "Scored rows in the window.", "gauge", LABELS)
+
+
+class Drifts(NamedTuple):
+    """The results of a window of a version. They are None if it has too few rows."""
+
+    rows: int
+    """The rows in it."""
+    scores: Drift | None
+    latents: LatentDrift | None
+    """None, too, if the version's scorer gives no latents."""
 
 
 class DriftWatch:
@@ -34,20 +50,34 @@ class DriftWatch:
         """The rows of the windows of all workers together."""
         self._own_rows = math.ceil(self.rows / settings.workers)
         self._counters = counters
+        self._latents: dict[tuple[str, str], LatentBins] = {}
+        """The bins of each version whose scorer gives latents."""
 
     def watch(self, model: ServedModel) -> None:
-        """Let a model that scores record its p-values from now on."""
+        """Let a model that scores record its p-values and latents from now on."""
         scorer = model.manifest.scorer
-        if scorer and self.rows:
-            bins = Bins.of(scorer.calibration_rows)
-            length = len(bins.edges)
-            offset = self._counters.block(COUNTS, _labels(model.manifest), length, gauge=True)
-            counts = np.asarray(self._counters.numbers[offset : offset + length])
-            model.on_scores = Window(bins, self._own_rows, counts).record
+        if not (scorer and self.rows):
+            return
+        bins = Bins.of(scorer.calibration_rows)
+        latent_bins = LatentBins(model.autoencoder.calibrated_latents, scorer.calibration_rows)
+        self._latents[_labels(model.manifest)] = latent_bins
+        window = self._open_window(COUNTS, model.manifest, len(bins.edges))
+        latent_window = self._open_window(LATENT_COUNTS, model.manifest, len(latent_bins)) if latent_bins else None
 
-    def measure(self, manifest: Manifest) -> tuple[int, Drift | None]:
+        def record(p_values: Array, latents: Latents) -> None:
+            window.record(bins.indices(p_values))
+            if latent_window is not None:
+                latent_window.record(latent_bins.indices(latents[-self._own_rows :]))
+
+        model.on_scores = record
+
+    def _open_window(self, name: str, manifest: Manifest, length: int) -> Window:
+        offset = self._counters.block(name, _labels(manifest), length, gauge=True)
+        return Window(self._own_rows, np.asarray(self._counters.numbers[offset : offset + length]))
+
+    def measure(self, manifest: Manifest) -> Drifts:
         """
-        Return the rows in the window of a version, and the result of its tests if there are enough rows.
+        Return the results of the window of a version.
 
         Raises Refused if drift is not watched, and UnsupportedTask if the version does not score.
         """
@@ -62,16 +92,17 @@ class DriftWatch:
         """Yield the metrics of every version that scores."""
         sums = self._counters.sums()
         scorers = [model.manifest for model in catalog.all_versions() if model.manifest.scorer and self.rows]
-        results = [(_labels(manifest), *self._measure(manifest, sums)) for manifest in scorers]
-        yield P_VALUE.collect((labels, [drift.p_value]) for labels, _, drift in results if drift)
-        yield ROWS.collect((labels, [float(rows)]) for labels, rows, _ in results)
+        results = [(_labels(manifest), self._measure(manifest, sums)) for manifest in scorers]
+        yield P_VALUE.collect((labels, [drifts.scores.p_value]) for labels, drifts in results if drifts.scores)
+        yield LATENT_P_VALUE.collect((labels, [drifts.latents.p_value]) for labels, drifts in results if drifts.latents)
+        yield ROWS.collect((labels, [float(drifts.rows)]) for labels, drifts in results)
 
-    def _measure(
-        self, manifest: Manifest, sums: dict[tuple[str, tuple[str, ...]], list[float]]
-    ) -> tuple[int, Drift | None]:
+    def _measure(self, manifest: Manifest, sums: dict[tuple[str, tuple[str, ...]], list[float]]) -> Drifts:
         assert manifest.scorer
-        counts = sums.get((COUNTS, _labels(manifest)), [])
-        return round(sum(counts)), measure_drift(counts, Bins.of(manifest.scorer.calibration_rows))
+        counts, latent_counts = (sums.get((name, _labels(manifest)), []) for name in (COUNTS, LATENT_COUNTS))
+        scores = measure_drift(counts, Bins.of(manifest.scorer.calibration_rows))
+        latents = self._latents.get(_labels(manifest))
+        return Drifts(round(sum(counts)), scores, latents.measure(latent_counts) if latents else None)
 
 
 def _labels(manifest: Manifest) -> tuple[str, str]:

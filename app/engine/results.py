@@ -44,3 +44,5 @@ class Scored(NamedTuple):
     """(B,), from 1 / (n + 1) to 1, with n calibration rows."""
     attributions: Array
     """(B, *manifest.input_shape): how much each number contributes, not negative."""
+    latents: Latents
+    """(B, latent_dim), or (B, 0) if the scorer does not give them."""

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import onnxruntime
+from pydantic import ValidationError
 
 from app.arrays import Array, Samples
+from app.engine.drift.ranks import CalibratedLatents, LatentRanks
 from app.engine.results import Scored
 from app.engine.session import TensorSpec, check_signature, run_parts
-from app.manifest import Manifest
+from app.errors import InvalidModel
+from app.manifest import SCORER, Manifest
 
 OUTPUTS = ("score", "p_value", "attribution")
+LATENTS = "latents"
+"""One more output, of graphs that have CALIBRATED_LATENTS."""
+CALIBRATED_LATENTS = "hourglass.latents"
+"""The key in the graph's metadata under which it has `CalibratedLatents`, as JSON. Older graphs have none."""
 LARGEST = np.float32(np.finfo(np.float32).max)
 
 
@@ -22,6 +29,7 @@ class Scorer:
         score        (B,)                        float32
         p_value      (B,)                        float32
         attribution  (B, *manifest.input_shape)  float32
+        latents      (B, manifest.latent_dim)    float32, of a graph that has those of the calibration rows
 
     The results are finite for any samples: a number that float32 cannot hold becomes the largest one, and a sample
     whose distances cannot be compared with those of the calibration rows gets the smallest p-value.
@@ -34,13 +42,38 @@ class Scorer:
         self._smallest_p_value = np.float32(1 / (manifest.scorer.calibration_rows + 1))
         samples = TensorSpec("samples", manifest.input_shape)
         outputs = [TensorSpec(name, ()) for name in OUTPUTS[:2]]
-        check_signature(session, [samples], [*outputs, TensorSpec(OUTPUTS[2], manifest.input_shape)])
+        outputs.append(TensorSpec(OUTPUTS[2], manifest.input_shape))
+        self.latents = read_latents(manifest, session)
+        """The calibration rows along each latent; none if the graph does not give latents."""
+        if self.latents:
+            outputs.append(TensorSpec(LATENTS, (manifest.latent_dim,)))
+        self._outputs = tuple(output.name for output in outputs)
+        check_signature(session, [samples], outputs)
 
     def run(self, samples: Samples) -> Scored:
-        """Return the score, the p-value and the attributions of each sample."""
-        scores, p_values, attributions = run_parts(self._session, OUTPUTS, {"samples": samples}, self._rows_per_run)
+        """Return the score, the p-value, the attributions and the latents of each sample."""
+        results = run_parts(self._session, self._outputs, {"samples": samples}, self._rows_per_run)
+        scores, p_values, attributions, *rest = results
         comparable = np.isfinite(p_values) & np.isfinite(scores)
-        return Scored(_bounded(scores), np.where(comparable, p_values, self._smallest_p_value), _bounded(attributions))
+        latents = rest[0] if rest else np.empty((len(samples), 0), np.float32)
+        p_values = np.where(comparable, p_values, self._smallest_p_value)
+        return Scored(_bounded(scores), p_values, _bounded(attributions), latents)
+
+
+def read_latents(manifest: Manifest, session: onnxruntime.InferenceSession) -> tuple[LatentRanks, ...]:
+    """Return the calibration rows along each latent from a graph's metadata. Raises InvalidModel."""
+    text = session.get_modelmeta().custom_metadata_map.get(CALIBRATED_LATENTS)
+    if text is None:
+        return ()
+    assert manifest.scorer
+    try:
+        latents = CalibratedLatents.model_validate_json(text).latents
+    except ValidationError as error:
+        raise InvalidModel(f"{SCORER}: the metadata {CALIBRATED_LATENTS} cannot be read") from error
+    rows = manifest.scorer.calibration_rows
+    if len(latents) != manifest.latent_dim or any(not 0 < rank <= rows for one in latents for rank in one.ranks):
+        raise InvalidModel(f"{SCORER}: the metadata {CALIBRATED_LATENTS} is not of this model and its calibration rows")
+    return latents
 
 
 def _bounded(numbers: Array) -> Array:

@@ -86,8 +86,8 @@ class ServedModel:
         self._queues = open_queues(autoencoder, batcher)
         self.runs = {name: queue.statistics for name, queue in self._queues.items()}
         """The runs of each queue, which several tasks may use."""
-        self.on_scores: Callable[[Array], None] | None = None
-        """Called with the p-values of each request, on the event loop."""
+        self.on_scores: Callable[[Array, Latents], None] | None = None
+        """Called with the p-values and the latents of each request, on the event loop."""
         self._report_runs(batcher)
 
     def _report_runs(self, batcher: Batcher) -> None:
@@ -134,7 +134,7 @@ class ServedModel:
         """Return how strange samples are, which only the check of unbounded samples must have passed."""
         scored = Scored(*await self._queues["score"].run(samples))
         if self.on_scores is not None:
-            self.on_scores(scored.p_values)
+            self.on_scores(scored.p_values, scored.latents)
         return scored
 
     async def corrupt(self, samples: Samples, noise: Noise, amount: float, seed: int) -> Samples:

@@ -29,7 +29,7 @@ from app.errors import StartupError
 CAPACITY = 65_536
 """Numbers of one process: half a mebibyte, of which only what is used takes memory."""
 NUMBER_BYTES = 8
-SPARE = 64
+SPARE = 1024
 """Numbers at the start of a file that nobody reads: they stand in for blocks that find no room."""
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the folder inside it is this user's own
 SUFFIX = ".counters"

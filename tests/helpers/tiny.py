@@ -22,6 +22,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from app.engine.drift.ranks import CalibratedLatents, LatentRanks
+from app.engine.scorer import CALIBRATED_LATENTS
 from app.inputs import ImageInput, ValueRange, VectorInput
 from app.manifest import (
     DECODER,
@@ -169,6 +171,20 @@ def fitted_prior(labels: int = 0) -> FittedPrior:
 def fitted_scorer(calibration_rows: int = 9) -> FittedScorer:
     """Describe the tiny scorer, as if it had been fitted."""
     return FittedScorer(parts=("reconstruction",), bank_rows=0, calibration_rows=calibration_rows, fitted_on="no rows")
+
+
+def add_latents(folder: Path) -> None:
+    """Let the scorer of a version give latents, the first two numbers of each sample, and calibrate them."""
+    model = onnx.load(folder / SCORER)
+    model.graph.initializer.append(numpy_helper.from_array(np.array([0, 1]), "first_two"))
+    model.graph.node.append(helper.make_node("Gather", ["flat", "first_two"], ["latents"], axis=1))
+    model.graph.output.append(helper.make_tensor_value_info("latents", TensorProto.FLOAT, ["batch", 2]))
+    ranks = LatentRanks(edges=(0.25, 1.0), ranks=(4, 9))
+    text = CalibratedLatents(latents=(ranks, ranks)).model_dump_json()
+    model.metadata_props.append(onnx.StringStringEntryProto(key=CALIBRATED_LATENTS, value=text))
+    onnx.save(model, folder / SCORER)
+    manifest = Manifest.read(folder)
+    manifest.with_files(folder).write(folder)
 
 
 def scorer_graph(shape: tuple[int, ...], random: bool = False, power: float = 2.0) -> onnx.ModelProto:

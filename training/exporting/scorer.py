@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
+import onnx
 import torch
 
-from app.arrays import Rows, Samples
+from app.arrays import Latents, Rows, Samples
 from app.engine.autoencoder import Autoencoder
+from app.engine.drift.ranks import CalibratedLatents, LatentRanks
 from app.engine.process import available_cores
-from app.engine.scorer import OUTPUTS
+from app.engine.scorer import CALIBRATED_LATENTS, OUTPUTS
 from app.engine.session import open_session
 from app.importing.tidy import Tolerance
 from app.manifest import DECODER, ENCODER, GOLDEN, PRIOR, SCORER, FileDigest, Manifest, TaskName
@@ -29,6 +31,7 @@ from training.scorers.compose import compose_scorer
 from training.scorers.features import scored_arrays
 from training.scorers.fit import fit_scorer, fitted_rows
 from training.scorers.graph import ScorerGraph
+from training.scorers.latents import latent_ranks
 
 SCORE_SLACK = 1e-3
 """Difference of scores, which rounding makes, beside the tolerance of all outputs."""
@@ -53,6 +56,7 @@ def add_scorer_graph(
         subject = Subject.of(model, data, seed)
         graph = fit_scorer(subject, data, options, seed)
         write_graph(graph, model, folder / SCORER)
+        write_latents(latent_ranks(calibration_latents(subject, data)), folder / SCORER)
     samples = data.test.take(np.arange(max(PARITY_BATCHES)) % len(data.test)).in_users_units()
     for rows in (samples, *((samples[:size]) for size in PARITY_BATCHES)):
         check_parity(graph, model, folder, rows, tolerance)
@@ -68,6 +72,13 @@ def add_scorer_graph(
     tasks = tuple(task for task in get_args(TaskName) if task in (*draft.tasks, "score"))
     files = {**draft.files, **{name: FileDigest.of(folder / name) for name in (SCORER, GOLDEN)}}
     return draft.model_copy(update={"format": 2, "scorer": scorer, "tasks": tasks, "files": files})
+
+
+def calibration_latents(subject: Subject, data: DataSet) -> Latents:
+    """Return the latents of the calibration rows, by the copy of the pair in the scorer."""
+    assert data.calibration is not None
+    parts = subject.chunks(data.calibration)
+    return np.concatenate([subject.model.posterior(part.in_users_units()).mu for part in parts])
 
 
 def copy_pair(folder: Path, manifest: Manifest, copies: Path) -> Autoencoder:
@@ -97,6 +108,14 @@ def write_graph(graph: ScorerGraph, pair: Autoencoder, path: Path) -> None:
         export_graph(graph, example, OUTPUTS, head)
         compose_scorer(folder / ENCODER, folder / DECODER, head, path)
     check_graph(path)
+
+
+def write_latents(latents: tuple[LatentRanks, ...], path: Path) -> None:
+    """Add the calibration rows along each latent to the metadata of a scorer."""
+    model = onnx.load(path)
+    text = CalibratedLatents(latents=latents).model_dump_json()
+    model.metadata_props.append(onnx.StringStringEntryProto(key=CALIBRATED_LATENTS, value=text))
+    onnx.save(model, path)
 
 
 def check_parity(graph: ScorerGraph, model: Autoencoder, folder: Path, samples: Samples, tolerance: Tolerance) -> None:

@@ -11,7 +11,16 @@ from starlette.routing import Route
 from app.api.current import CurrentState
 from app.api.state import State
 from app.api.v1.endpoint import TaskEndpoint
-from app.api.v1.schemas import DriftReport, ExcessTest, ModelList, ShiftTest, UniformityTest, VersionProblem
+from app.api.v1.schemas import (
+    DriftReport,
+    ExcessTest,
+    LatentsTest,
+    ModelList,
+    OneLatentTest,
+    ShiftTest,
+    UniformityTest,
+    VersionProblem,
+)
 from app.engine.catalog import Catalog
 from app.engine.drift.uniformity import DEFAULT_ALPHA
 from app.engine.served import ServedModel
@@ -77,7 +86,8 @@ def get_drift(model: DefaultVersion, state: CurrentState, alpha: Alpha = DEFAULT
     """
     Compare the last scored rows of a model's default version with its calibration rows.
 
-    Every scored row counts, on all workers, through `/v1`, `/v2` and gRPC. Only counts of p-values are kept.
+    Every scored row counts, on all workers, through `/v1`, `/v2` and gRPC. Only counts of p-values and of latents are
+    kept.
     """
     return drift_report(model.manifest, state, alpha)
 
@@ -95,7 +105,7 @@ def get_drift_version(model: NamedVersion, state: CurrentState, alpha: Alpha = D
 
 def drift_report(manifest: Manifest, state: State, alpha: float) -> DriftReport:
     """Return the report on the drift of a version. Raises Refused or UnsupportedTask."""
-    rows, drift = state.drift.measure(manifest)
+    rows, drift, latents = state.drift.measure(manifest)
     assert manifest.scorer  # or it would be an unsupported task
     return DriftReport(
         model=manifest.name,
@@ -107,6 +117,9 @@ def drift_report(manifest: Manifest, state: State, alpha: float) -> DriftReport:
         shift=ShiftTest(**drift.shift._asdict()) if drift else None,
         excess=ExcessTest(**drift.excess._asdict()) if drift else None,
         p_value=drift.p_value if drift else None,
+        latents=LatentsTest(p_value=latents.p_value, tests=[OneLatentTest(**test._asdict()) for test in latents.tests])
+        if latents
+        else None,
         alpha=alpha,
         drifting=drift is not None and drift.p_value < alpha,
     )

@@ -139,8 +139,23 @@ class ExcessTest(BaseModel):
     p_value: float = Field(description="The probability of as many, times the number of levels that were looked at.")
 
 
+class OneLatentTest(BaseModel):
+    """The Kolmogorov-Smirnov test of one latent of the window's rows and of the calibration rows."""
+
+    latent: int = Field(description="The index of the latent.")
+    statistic: float = Field(description="The largest distance between their distribution functions.")
+    p_value: float = Field(description="Not corrected for the number of latents.")
+
+
+class LatentsTest(BaseModel):
+    """The tests of all latents."""
+
+    p_value: float = Field(description="The smallest p-value of the tests, times their number.")
+    tests: list[OneLatentTest]
+
+
 class DriftReport(Answer):
-    """A comparison of the last scored rows with the calibration rows, by their p-values."""
+    """A comparison of the last scored rows with the calibration rows, by their p-values and by their latents."""
 
     window: int = Field(description="Rows of a full window: the last ones that were scored.")
     rows: int = Field(description="Rows in the window now.")
@@ -150,6 +165,11 @@ class DriftReport(Answer):
     excess: ExcessTest | None = Field(None, description="Absent until the window has 100 rows.")
     p_value: float | None = Field(
         None, description="The smallest p-value of the tests, times three; absent until the window has 100 rows."
+    )
+    latents: LatentsTest | None = Field(
+        None,
+        description="Apart from `p_value`, since latents may change while no sample is stranger than before. Absent "
+        "until the window has 100 rows, and for scorers that give no latents.",
     )
     alpha: float = Field(description="A p-value below it is drift.")
     drifting: bool = Field(description="True if the p-value is below alpha.")

@@ -1,37 +1,41 @@
-"""The window of p-values that drift is looked for in: the last rows that one process scored."""
+"""The window that drift is looked for in: the last rows that one process scored."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from app.arrays import Array
-from app.engine.drift.bins import Bins
-
 
 class Window:
     """
-    The bins of the p-values of the last rows, and their counts, which may lie in memory that processes share.
+    The bins of the last rows, and the counts of all bins, which may lie in memory that processes share.
 
-    Only one thread records.
+    A row has one bin or several, as the first rows show. Only one thread records.
     """
 
-    def __init__(self, bins: Bins, rows: int, counts: npt.NDArray[np.float64]) -> None:
-        self._bins = bins
+    def __init__(self, rows: int, counts: npt.NDArray[np.float64]) -> None:
+        self._rows = rows
         self._counts = counts
         self._counts[:] = 0
-        self._recent = np.zeros(rows, np.uint8)
-        """The bin of each row, as a ring."""
+        self._recent: npt.NDArray[np.uint16] | None = None
+        """The bins of each row, as a ring."""
         self._recorded = 0
 
-    def record(self, p_values: Array) -> None:
-        """Take the p-values of scored rows in, and let as many old ones go if the window is full."""
-        size, bins = len(self._recent), len(self._counts)
-        new = self._bins.indices(p_values[-size:])
+    def record(self, bins: npt.NDArray[np.integer[Any]]) -> None:
+        """
+        Take the bins of scored rows in, and let as many old rows go if the window is full.
+
+        Shape: (N,), or (N, bins of a row).
+        """
+        size, new = self._rows, bins[-self._rows :]
+        if self._recent is None:
+            self._recent = np.zeros((size, *new.shape[1:]), np.uint16)
         places = np.arange(self._recorded, self._recorded + len(new)) % size
         if (full := self._recorded + len(new) - size) > 0:
             old = self._recent[places[max(0, len(new) - full) :]]
-            self._counts -= np.bincount(old, minlength=bins)
+            self._counts -= np.bincount(old.ravel(), minlength=len(self._counts))
         self._recent[places] = new
-        self._counts += np.bincount(new, minlength=bins)
+        self._counts += np.bincount(new.ravel(), minlength=len(self._counts))
         self._recorded += len(new)

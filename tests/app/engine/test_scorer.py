@@ -14,7 +14,7 @@ from app.engine.repository import load_version
 from app.engine.scorer import LARGEST
 from app.errors import InvalidModel, NotFinite, OutOfRange, UnsupportedTask
 from app.inputs import ValueRange, VectorInput
-from app.manifest import MANIFEST, SCORER
+from app.manifest import MANIFEST, SCORER, Manifest
 from tests.helpers import tiny
 from tests.helpers.arrays import array
 
@@ -34,6 +34,39 @@ def test_samples_get_their_score_p_value_and_attributions(table: Autoencoder) ->
     assert scored.scores.tolist() == [4, 0.5, 9]
     np.testing.assert_allclose(scored.p_values, [0.3, 1, 0.1], rtol=1e-6)
     assert scored.attributions.tolist() == [[1, 1, 1, 1], [0.25, 0, 0, 0.25], [9, 0, 0, 0]]
+
+
+def test_a_graph_may_give_latents_and_those_of_its_calibration_rows(tmp_path: Path) -> None:
+    folder = tiny.write_version(tmp_path, kind=tiny.TABLE, scorer=True)
+    assert load_version(folder, "tiny", 1).calibrated_latents == ()
+    assert load_version(folder, "tiny", 1).score(array([[1, 1, 1, 1]])).latents.shape == (1, 0)
+    tiny.add_latents(folder)
+    model = load_version(folder, "tiny", 1)
+    assert [latent.ranks for latent in model.calibrated_latents] == [(4, 9), (4, 9)]
+    samples = np.linspace(0, 1, 1200, dtype=np.float32).reshape(300, 4)
+    np.testing.assert_allclose(model.score(samples).latents, np.square(samples[:, :2]), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "cannot be read"),
+        ('{"latents": [{"edges": [1, 0], "ranks": [1, 2]}, {"edges": [], "ranks": []}]}', "cannot be read"),
+        ('{"latents": [{"edges": [1], "ranks": [1, 2]}, {"edges": [], "ranks": []}]}', "cannot be read"),
+        ('{"latents": [{"edges": [1], "ranks": [10]}, {"edges": [], "ranks": []}]}', "is not of this model"),
+        ('{"latents": [{"edges": [1], "ranks": [1]}]}', "is not of this model"),
+    ],
+    ids=["text", "order", "length", "rank", "latents"],
+)
+def test_latents_that_cannot_be_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    folder = tiny.write_version(tmp_path, kind=tiny.TABLE, scorer=True)
+    tiny.add_latents(folder)
+    model = onnx.load(folder / SCORER)
+    model.metadata_props[0].value = text
+    onnx.save(model, folder / SCORER)
+    Manifest.read(folder).with_files(folder).write(folder)
+    with pytest.raises(InvalidModel, match=f"the metadata hourglass.latents {message}"):
+        load_version(folder, "tiny", 1)
 
 
 def test_many_rows_are_scored_in_several_runs(table: Autoencoder) -> None:

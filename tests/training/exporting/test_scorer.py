@@ -33,12 +33,25 @@ def test_the_server_scores_as_torch_does(tmp_path: Path, family: Family) -> None
     graph, subject = fitted(folder, data)
     manifest = add(folder, data)
     samples = data.test.in_users_units()
-    scores, p_values, attributions = load_version(folder, "tiny", 1).run_scorer(samples)
+    model = load_version(folder, "tiny", 1)
+    scores, p_values, attributions, latents = model.run_scorer(samples)
+    np.testing.assert_allclose(latents, model.posterior(samples).mu, rtol=1e-5)
     expected = scored(graph, subject.model, samples)
     np.testing.assert_allclose(scores, expected[0], rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(p_values, expected[1], atol=1e-6)
     np.testing.assert_allclose(attributions, expected[2], rtol=1e-4, atol=1e-5)
     assert manifest.tasks[-1] == "score"
+
+
+def test_the_graph_knows_the_latents_of_the_calibration_rows(tmp_path: Path) -> None:
+    folder, data = tiny.write_version(tmp_path), calibrated_images()
+    add(folder, data)
+    model = load_version(folder, "tiny", 1)
+    assert data.calibration is not None
+    latents = model.posterior(data.calibration.in_users_units()).mu
+    for ranks, column in zip(model.calibrated_latents, latents.T, strict=True):
+        assert len(ranks.edges) > 5
+        assert [int((column <= edge * (1 + 1e-6)).sum()) for edge in ranks.edges] == list(ranks.ranks)
 
 
 def test_the_manifest_says_what_the_scorer_is_made_of(tmp_path: Path) -> None:
