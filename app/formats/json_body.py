@@ -23,7 +23,7 @@ try:
 except ImportError:  # no build for this Python: slower, with the same results
     HAS_SIMDJSON = False
 
-from app.arrays import Array
+from app.arrays import Array, Rows
 from app.errors import BodyTooLarge, InvalidInput, MalformedBody, NotFinite, NotNumbers
 from app.formats.feature_rows import MAX_OBJECTS, MAX_QUOTES, FeatureRows
 from app.formats.json_errors import MAX_DEPTH, describe, list_names, to_array
@@ -80,10 +80,8 @@ def read_rows(content: bytes, member: str, table: VectorInput | None = None) -> 
 
 def read_valid_rows(content: bytes, member: str) -> Array | None:
     """Return the array as `read_rows` does, without a Python object per number; None if anything is wrong."""
-    if content.startswith(BYTE_ORDER_MARK):
-        return None
     try:
-        body = _parser(content).parse(content)
+        body = parse(content)
         values = body[member]
         if len(body) != 1:
             return None
@@ -93,11 +91,22 @@ def read_valid_rows(content: bytes, member: str) -> Array | None:
             shape = _shape(values)
             if shape is None or _has_more_lists(content, _count_lists(shape)):
                 return None
-        numbers = np.frombuffer(values.as_buffer(of_type="d"))  # raises for anything but numbers
-        rows: Array = _reader.quiet.run(numbers.astype, np.float32)  # too large becomes infinite: the engine refuses it
-        return rows.reshape(shape)
+        return to_float32(np.frombuffer(values.as_buffer(of_type="d"))).reshape(shape)  # raises for all but numbers
     except SIMDJSON_ERRORS:
         return None
+
+
+def to_float32(numbers: Rows) -> Array:
+    """Return numbers as float32. One that is too large becomes infinite, which the engine refuses."""
+    rows: Array = _reader.quiet.run(numbers.astype, np.float32)
+    return rows
+
+
+def parse(content: bytes) -> Any:
+    """Return a document of simdjson, which is read before the thread parses another one. Raises SIMDJSON_ERRORS."""
+    if content.startswith(BYTE_ORDER_MARK):
+        raise ValueError("a byte order mark")
+    return _parser(content).parse(content)
 
 
 def _read_rows_carefully(content: bytes, member: str, table: VectorInput | None) -> Array:
@@ -129,8 +138,6 @@ def read_document(content: bytes, member: str) -> Any:
 
 def _read_valid_document(content: bytes, member: str) -> Any:
     """Return the document, or None if an array under the member, or anything else, is not valid."""
-    if content.startswith(BYTE_ORDER_MARK):
-        return None
     lists = 0
 
     def convert(value: Any, name: str = "") -> Any:
@@ -150,7 +157,7 @@ def _read_valid_document(content: bytes, member: str) -> Any:
         return np.frombuffer(value.as_buffer(of_type="d")).reshape(shape)
 
     try:
-        document = convert(_parser(content).parse(content))
+        document = convert(parse(content))
     except SIMDJSON_ERRORS:
         return None
     return document if np.count_nonzero(np.frombuffer(content, np.uint8) == OPENING_BRACKET) == lists else None

@@ -28,6 +28,7 @@ from app.formats.tensors import (
     numbers_from_bytes,
     numbers_from_json,
 )
+from app.formats.usual_inference import read_usual
 
 MemberType = type[str] | type[list[Any]] | type[dict[str, Any]]
 
@@ -62,6 +63,10 @@ def read_request(content: bytes, header_length: int | None, read_shared: ReadSha
     end = len(content) if header_length is None else header_length
     if end > len(content):
         raise MalformedBody(f"Inference-Header-Content-Length: expected at most {len(content)}, got {end}")
+    usual = read_usual(content) if header_length is None else None
+    if usual is not None:
+        name, datatype, numbers, request_id = usual
+        return InferenceRequest({name: Tensor(name, datatype, numbers.shape, numbers)}, {}, None, id=request_id)
     document = read_document(content, "data") if header_length is None else load(content[:end], EXAMPLE)
     if not isinstance(document, dict):
         raise MalformedBody(f"expected an object such as {EXAMPLE}, got {describe(document)}")

@@ -44,6 +44,8 @@ class Tensor(NamedTuple):
         """Return the numbers as float32. Raises NotNumbers for BYTES."""
         if isinstance(self.values, list):
             raise NotNumbers(f"{self.name}: expected a datatype of numbers, got {BYTES}")
+        if self.values.dtype == np.float32:
+            return self.values
         with np.errstate(over="ignore"):  # too large becomes infinite, which the engine refuses
             return self.values.astype(np.float32, copy=False)
 

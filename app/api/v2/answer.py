@@ -39,15 +39,24 @@ async def answer_query(query: Query, entry: Entry, exchange: Exchange, state: St
     rows = query.options.answer_rows or exchange.rows
     if exchange.held or rows > entry.served.uncounted_rows:
         _hold(exchange, arrays, rows, entry, query)
+    work = _work(query, arrays, entry, exchange, state, render)
+    if query.timeout is None:
+        return await work
     try:
         async with asyncio.timeout(query.timeout):
-            result = await entry.task.function(entry.served, query.options, *arrays)
-            times.computed = now()
-            exchange.rows = exchange.rows or len(result.array)
-            return await render(result, entry, query, arrays, state)
+            return await work
     except TimeoutError as error:
         limit = f"the {query.timeout:g} s of the parameter timeout"
         raise Expired(f"there was no answer within {limit}") from error
+
+
+async def _work(
+    query: Query, arrays: tuple[Array, ...], entry: Entry, exchange: Exchange, state: State, render: Render[Answer]
+) -> Answer:
+    result = await entry.task.function(entry.served, query.options, *arrays)
+    exchange.times.computed = now()
+    exchange.rows = exchange.rows or len(result.array)
+    return await render(result, entry, query, arrays, state)
 
 
 async def _read_images(entry: Entry, tensor: Tensor, state: State) -> Samples:
