@@ -26,8 +26,8 @@ from typing import NamedTuple
 
 from app.errors import StartupError
 
-CAPACITY = 65_536
-"""Numbers of one process: half a mebibyte, of which only what is used takes memory."""
+CAPACITY = 1_048_576
+"""Numbers of one process: eight mebibytes, of which only what is used takes memory."""
 NUMBER_BYTES = 8
 SPARE = 1024
 """Numbers at the start of a file that nobody reads: they stand in for blocks that find no room."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from app.arrays import Array
 
 UNIFORM_BINS = 40
-"""Bins of about the same width, for the shape of the distribution. One process shares at most 64 numbers of a name."""
+"""Bins of about the same width, for the shape of the distribution."""
 MAX_TAIL_SHARE = 0.25
 """The largest level at which small p-values are counted."""
 

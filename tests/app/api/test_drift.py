@@ -136,8 +136,8 @@ def test_drift_is_refused_where_it_is_not_watched_or_nothing_scores(state: State
 
 def test_counts_that_find_no_room_are_not_judged(state: State, tmp_path: Path) -> None:
     served, counters = state.catalog.get("tiny"), Counters(tmp_path)
-    for number in range((CAPACITY - SPARE) // 64):
-        counters.block("versions", (str(number),), 64)
+    for number in range((CAPACITY - SPARE) // SPARE):
+        counters.block("versions", (str(number),), SPARE)
     watch = DriftWatch(Settings(), counters)
     watch.watch(served)
     assert served.on_scores is not None
