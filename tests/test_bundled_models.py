@@ -126,7 +126,7 @@ def test_the_models_are_better_than_published_small_models(bundled: Path) -> Non
     assert stronger["psnr"] >= 21.4
     assert stronger["ssim"] >= 0.89
     bound = bound_of(bundled, "mnist-vae")
-    assert bound["importance_samples"] >= 500  # fewer samples give a larger number
+    assert bound["importance_samples"] >= 5000
     assert bound["nll"] + 2 * bound["nll_standard_error"] <= 81.0
     assert plane[1]["knn_accuracy"] >= 0.80
     assert plane[2]["negative_elbo"] <= 146
