@@ -40,9 +40,9 @@ class Scores:
         assert model.manifest.scorer
         rows = model.manifest.scorer.calibration_rows
         self._bins, self._latent_bins = Bins.of(rows), LatentBins(model.calibrated_latents, rows)
-        parts = [model.score(samples[start : start + ROWS]) for start in range(0, len(samples), ROWS)]
-        self._p_values = self._bins.indices(np.concatenate([part.p_values for part in parts]))
-        self._latents = self._latent_bins.indices(np.concatenate([part.latents for part in parts]))
+        parts = [samples[start : start + ROWS] for start in range(0, len(samples), ROWS)]
+        self._p_values = self._bins.indices(np.concatenate([model.score(part).p_values for part in parts]))
+        self._latents = self._latent_bins.indices(np.concatenate([model.posterior(part).mu for part in parts]))
 
     def found(self, chosen: npt.NDArray[np.intp], foreign: Scores | None = None) -> tuple[bool, bool]:
         """Return whether a window of the chosen images is drift by its scores, and by its latents."""

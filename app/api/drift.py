@@ -39,7 +39,7 @@ class Drifts(NamedTuple):
     """The rows in it."""
     scores: Drift | None
     latents: LatentDrift | None
-    """None, too, if the version's scorer gives no latents."""
+    """None, too, if the version's scorer has none of its calibration rows."""
 
 
 class DriftWatch:
@@ -51,7 +51,7 @@ class DriftWatch:
         self._own_rows = math.ceil(self.rows / settings.workers)
         self._counters = counters
         self._latents: dict[tuple[str, str], LatentBins] = {}
-        """The bins of each version whose scorer gives latents."""
+        """The bins of each version whose scorer has the latents of its calibration rows."""
 
     def watch(self, model: ServedModel) -> None:
         """Let a model that scores record its p-values and latents from now on."""
@@ -66,8 +66,8 @@ class DriftWatch:
 
         def record(p_values: Array, latents: Latents) -> None:
             window.record(bins.indices(p_values))
-            if latent_window is not None:
-                latent_window.record(latent_bins.indices(latents[-self._own_rows :]))
+            if latent_window is not None and len(known := latents[~np.isnan(latents[:, 0])]):
+                latent_window.record(latent_bins.indices(known[-self._own_rows :]))
 
         model.on_scores = record
 

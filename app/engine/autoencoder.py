@@ -68,9 +68,9 @@ class Autoencoder:
         self._check_unbounded = checks["unbounded samples"]
         self.rows_per_run = max(1, min(MAX_RUN_ROWS, MAX_RUN_NUMBERS // manifest.input_size))
         """The most rows of one run of a graph."""
-        self._scorer = Scorer(manifest, scorer, self.rows_per_run) if scorer else None
+        self._scorer = Scorer(manifest, scorer, self.rows_per_run, encoder) if scorer else None
         self.calibrated_latents = self._scorer.latents if self._scorer else ()
-        """The calibration rows along each latent; none unless there is a scorer that gives latents."""
+        """The calibration rows along each latent; none unless there is a scorer that has them."""
         samples, latents = TensorSpec("samples", manifest.input_shape), TensorSpec("latents", (manifest.latent_dim,))
         labels = [TensorSpec("labels", (), "int64")] if manifest.labels else []
         encoder_labels = labels if manifest.encoder_takes_labels else []

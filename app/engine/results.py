@@ -45,4 +45,4 @@ class Scored(NamedTuple):
     attributions: Array
     """(B, *manifest.input_shape): how much each number contributes, not negative."""
     latents: Latents
-    """(B, latent_dim), or (B, 0) if the scorer does not give them."""
+    """(B, latent_dim), NaN for most samples; or (B, 0) if the scorer does not know those of its calibration rows."""

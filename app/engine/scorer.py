@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime
 from pydantic import ValidationError
 
-from app.arrays import Array, Samples
+from app.arrays import Array, Latents, Samples
 from app.engine.drift.ranks import CalibratedLatents, LatentRanks
 from app.engine.results import Scored
 from app.engine.session import TensorSpec, check_signature, run_parts
@@ -14,8 +14,10 @@ from app.errors import InvalidModel
 from app.manifest import SCORER, Manifest
 
 OUTPUTS = ("score", "p_value", "attribution")
-LATENTS = "latents"
-"""One more output, of graphs that have CALIBRATED_LATENTS."""
+ENCODED_SHARE = 0.25
+"""The share of rows that are encoded, too: a window of drift needs no more, and the encoder takes time."""
+GOLDEN_RATIO = 0.6180339887498949
+"""Its multiples, without their whole parts, spread rows evenly, also those of a sequence that repeats itself."""
 CALIBRATED_LATENTS = "hourglass.latents"
 """The key in the graph's metadata under which it has `CalibratedLatents`, as JSON. Older graphs have none."""
 LARGEST = np.float32(np.finfo(np.float32).max)
@@ -29,13 +31,18 @@ class Scorer:
         score        (B,)                        float32
         p_value      (B,)                        float32
         attribution  (B, *manifest.input_shape)  float32
-        latents      (B, manifest.latent_dim)    float32, of a graph that has those of the calibration rows
 
     The results are finite for any samples: a number that float32 cannot hold becomes the largest one, and a sample
     whose distances cannot be compared with those of the calibration rows gets the smallest p-value.
     """
 
-    def __init__(self, manifest: Manifest, session: onnxruntime.InferenceSession, rows_per_run: int) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        session: onnxruntime.InferenceSession,
+        rows_per_run: int,
+        encoder: onnxruntime.InferenceSession,
+    ) -> None:
         assert manifest.scorer  # the manifest has it if there is a graph
         self._session = session
         self._rows_per_run = rows_per_run
@@ -44,20 +51,28 @@ class Scorer:
         outputs = [TensorSpec(name, ()) for name in OUTPUTS[:2]]
         outputs.append(TensorSpec(OUTPUTS[2], manifest.input_shape))
         self.latents = read_latents(manifest, session)
-        """The calibration rows along each latent; none if the graph does not give latents."""
-        if self.latents:
-            outputs.append(TensorSpec(LATENTS, (manifest.latent_dim,)))
-        self._outputs = tuple(output.name for output in outputs)
+        """The calibration rows along each latent; none if the graph does not have them."""
+        self._encoder, self._mean = encoder, manifest.encoder_outputs[:1]
+        self._rows = 0
+        """The rows that were scored."""
         check_signature(session, [samples], outputs)
 
     def run(self, samples: Samples) -> Scored:
-        """Return the score, the p-value, the attributions and the latents of each sample."""
-        results = run_parts(self._session, self._outputs, {"samples": samples}, self._rows_per_run)
-        scores, p_values, attributions, *rest = results
+        """Return the score, the p-value and the attributions of each sample, and the latents of some."""
+        scores, p_values, attributions = run_parts(self._session, OUTPUTS, {"samples": samples}, self._rows_per_run)
         comparable = np.isfinite(p_values) & np.isfinite(scores)
-        latents = rest[0] if rest else np.empty((len(samples), 0), np.float32)
         p_values = np.where(comparable, p_values, self._smallest_p_value)
-        return Scored(_bounded(scores), p_values, _bounded(attributions), latents)
+        return Scored(_bounded(scores), p_values, _bounded(attributions), self._encode_some(samples))
+
+    def _encode_some(self, samples: Samples) -> Latents:
+        """Return the latents of a share of the rows, and NaN for the others."""
+        latents = np.full((len(samples), len(self.latents)), np.nan, np.float32)
+        chosen = np.arange(self._rows, self._rows + len(samples)) * GOLDEN_RATIO % 1 < ENCODED_SHARE
+        self._rows += len(samples)  # several threads may score at once: then other rows are chosen
+        if self.latents and chosen.any():
+            inputs = {"samples": samples[chosen]}
+            latents[chosen] = run_parts(self._encoder, self._mean, inputs, self._rows_per_run)[0]
+        return latents
 
 
 def read_latents(manifest: Manifest, session: onnxruntime.InferenceSession) -> tuple[LatentRanks, ...]:

@@ -56,11 +56,13 @@ def test_latents_have_a_p_value_of_their_own(tmp_path: Path) -> None:
     tiny.add_latents(tiny.write_version(tmp_path, "table", kind=tiny.TABLE, scorer=True))
     with TestClient(create_app(Settings(models_dir=tmp_path, drift_window=300))) as client:
         assert "latents" not in client.get(PATH).json()
-        client.post("/v1/models/table/score", json={"samples": [[0.3, 0, 0, 0], [0.9, 1, 0, 0]] * 60})
+        client.post("/v1/models/table/score", json={"samples": [[0.3, 0, 0, 0], [0.9, 1, 0, 0]] * 300})
         report = client.get(PATH).json()
         first, second = report["latents"]["tests"]
         assert (first["latent"], second["latent"]) == (0, 1)
-        assert first["statistic"] == pytest.approx(0.5 - 4 / 9)  # half of the squares are below 0.25
+        assert report["latents"]["rows"] == pytest.approx(150, abs=5)
+        assert first["statistic"] == pytest.approx(0.5, abs=0.02)  # half of the sums are above 1
+        assert second["statistic"] == pytest.approx(1 - 4 / 9)  # all are below 0.25
         assert report["latents"]["p_value"] == pytest.approx(min(1, 2 * min(first["p_value"], second["p_value"])))
         assert 'hourglass_drift_latents_p_value{model="table",version="1"}' in client.get("/metrics").text
 

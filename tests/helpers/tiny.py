@@ -174,11 +174,8 @@ def fitted_scorer(calibration_rows: int = 9) -> FittedScorer:
 
 
 def add_latents(folder: Path) -> None:
-    """Let the scorer of a version give latents, the first two numbers of each sample, and calibrate them."""
+    """Let the scorer of a version know the latents of its calibration rows."""
     model = onnx.load(folder / SCORER)
-    model.graph.initializer.append(numpy_helper.from_array(np.array([0, 1]), "first_two"))
-    model.graph.node.append(helper.make_node("Gather", ["flat", "first_two"], ["latents"], axis=1))
-    model.graph.output.append(helper.make_tensor_value_info("latents", TensorProto.FLOAT, ["batch", 2]))
     ranks = LatentRanks(edges=(0.25, 1.0), ranks=(4, 9))
     text = CalibratedLatents(latents=(ranks, ranks)).model_dump_json()
     model.metadata_props.append(onnx.StringStringEntryProto(key=CALIBRATED_LATENTS, value=text))

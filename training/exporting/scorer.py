@@ -56,7 +56,7 @@ def add_scorer_graph(
         subject = Subject.of(model, data, seed)
         graph = fit_scorer(subject, data, options, seed)
         write_graph(graph, model, folder / SCORER)
-        write_latents(latent_ranks(calibration_latents(subject, data)), folder / SCORER)
+    write_latents(latent_ranks(calibration_latents(folder, draft, data)), folder / SCORER)
     samples = data.test.take(np.arange(max(PARITY_BATCHES)) % len(data.test)).in_users_units()
     for rows in (samples, *((samples[:size]) for size in PARITY_BATCHES)):
         check_parity(graph, model, folder, rows, tolerance)
@@ -74,9 +74,11 @@ def add_scorer_graph(
     return draft.model_copy(update={"format": 2, "scorer": scorer, "tasks": tasks, "files": files})
 
 
-def calibration_latents(subject: Subject, data: DataSet) -> Latents:
-    """Return the latents of the calibration rows, by the copy of the pair in the scorer."""
+def calibration_latents(folder: Path, draft: Manifest, data: DataSet) -> Latents:
+    """Return the latents of the calibration rows, by the encoder in a folder."""
     assert data.calibration is not None
+    encoder, decoder = (open_session(folder / name, available_cores()) for name in (ENCODER, DECODER))
+    subject = Subject.of(Autoencoder(draft, encoder, decoder), data)
     parts = subject.chunks(data.calibration)
     return np.concatenate([subject.model.posterior(part.in_users_units()).mu for part in parts])
 

@@ -1,4 +1,4 @@
-"""One ONNX graph of a version's encoder, decoder and scorer: samples to score, p-value, attribution and latents."""
+"""One ONNX graph of a version's encoder, its decoder and the scorer: samples to score, p-value and attribution."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 from onnx import compose, helper, version_converter
 
-from app.engine.scorer import LATENTS, OUTPUTS
+from app.engine.scorer import OUTPUTS
 from app.importing.tidy import forget_origin
 from training.errors import ExportError
 
@@ -39,7 +39,6 @@ def compose_scorer(encoder: Path, decoder: Path, scorer: Path, path: Path) -> No
         wires["s/logvar"] = f"e/{models['e'].graph.output[1].name}"
     outputs = list(models["s"].graph.output)
     parts = [compose.add_prefix(model, f"{name}/") for name, model in models.items()]
-    outputs.append(_latents_value(models["e"].graph.output[0], outputs[0]))
     composed = _join(parts, wires, models["s"].graph.input[0], outputs)
     forget_origin(composed)
     onnx.save(composed, path)
@@ -54,7 +53,6 @@ def _join(
     """Return one model of several whose names differ; `wires` leads from an input of a part to its source."""
     copies = [helper.make_node("Identity", [source], [target]) for target, source in wires.items()]
     ends = [helper.make_node("Identity", [f"s/{name}"], [name]) for name in OUTPUTS]
-    ends.append(helper.make_node("Identity", [wires["s/latents"]], [LATENTS]))
     first, second = copies[:1], copies[1:2]
     nodes = [*first, *parts[0].graph.node, *second, *parts[1].graph.node, *copies[2:], *parts[2].graph.node, *ends]
     weights = [tensor for part in parts for tensor in part.graph.initializer]
@@ -65,15 +63,6 @@ def _join(
     functions = {(function.domain, function.name): function for part in parts for function in part.functions}
     composed.functions.extend(functions.values())
     return composed
-
-
-def _latents_value(latents: onnx.ValueInfoProto, score: onnx.ValueInfoProto) -> onnx.ValueInfoProto:
-    """Return the latents as an output of the scorer: its batch axis is that of the score."""
-    value = onnx.ValueInfoProto()
-    value.CopyFrom(latents)
-    value.name = LATENTS
-    value.type.tensor_type.shape.dim[0].CopyFrom(score.type.tensor_type.shape.dim[0])
-    return value
 
 
 def _opset(model: onnx.ModelProto) -> int:

@@ -22,6 +22,7 @@ from app.api.v1.schemas import (
     VersionProblem,
 )
 from app.engine.catalog import Catalog
+from app.engine.drift.latents import LatentDrift
 from app.engine.drift.uniformity import DEFAULT_ALPHA
 from app.engine.served import ServedModel
 from app.manifest import Manifest
@@ -117,12 +118,16 @@ def drift_report(manifest: Manifest, state: State, alpha: float) -> DriftReport:
         shift=ShiftTest(**drift.shift._asdict()) if drift else None,
         excess=ExcessTest(**drift.excess._asdict()) if drift else None,
         p_value=drift.p_value if drift else None,
-        latents=LatentsTest(p_value=latents.p_value, tests=[OneLatentTest(**test._asdict()) for test in latents.tests])
-        if latents
-        else None,
+        latents=latents_test(latents) if latents else None,
         alpha=alpha,
         drifting=drift is not None and drift.p_value < alpha,
     )
+
+
+def latents_test(drift: LatentDrift) -> LatentsTest:
+    """Return the tests of the latents for a report."""
+    tests = [OneLatentTest(**test._asdict()) for test in drift.tests]
+    return LatentsTest(rows=drift.rows, p_value=drift.p_value, tests=tests)
 
 
 def install(app: FastAPI, endpoints: Mapping[str, TaskEndpoint]) -> None:

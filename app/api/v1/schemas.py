@@ -150,6 +150,7 @@ class OneLatentTest(BaseModel):
 class LatentsTest(BaseModel):
     """The tests of all latents."""
 
+    rows: int = Field(description="Rows in the window of latents: one in four of the scored rows.")
     p_value: float = Field(description="The smallest p-value of the tests, times their number.")
     tests: list[OneLatentTest]
 
@@ -169,7 +170,7 @@ class DriftReport(Answer):
     latents: LatentsTest | None = Field(
         None,
         description="Apart from `p_value`, since latents may change while no sample is stranger than before. Absent "
-        "until the window has 100 rows, and for scorers that give no latents.",
+        "until its window has 100 rows, and for scorers that were fitted before there was this test.",
     )
     alpha: float = Field(description="A p-value below it is drift.")
     drifting: bool = Field(description="True if the p-value is below alpha.")

@@ -38,6 +38,8 @@ class LatentTest(NamedTuple):
 class LatentDrift(NamedTuple):
     """The tests of all latents."""
 
+    rows: int
+    """The rows in the window: those that were encoded."""
     tests: tuple[LatentTest, ...]
 
     @property
@@ -88,4 +90,4 @@ class LatentBins:
             LatentTest(index, float(statistic), kolmogorov_survival(float(statistic) * scale))
             for index, statistic in enumerate(statistics)
         ]
-        return LatentDrift(tuple(tests))
+        return LatentDrift(round(rows), tuple(tests))

@@ -36,15 +36,29 @@ def test_samples_get_their_score_p_value_and_attributions(table: Autoencoder) ->
     assert scored.attributions.tolist() == [[1, 1, 1, 1], [0.25, 0, 0, 0.25], [9, 0, 0, 0]]
 
 
-def test_a_graph_may_give_latents_and_those_of_its_calibration_rows(tmp_path: Path) -> None:
+def test_a_quarter_of_the_rows_is_encoded_if_the_calibration_rows_were(tmp_path: Path) -> None:
     folder = tiny.write_version(tmp_path, kind=tiny.TABLE, scorer=True)
     assert load_version(folder, "tiny", 1).calibrated_latents == ()
     assert load_version(folder, "tiny", 1).score(array([[1, 1, 1, 1]])).latents.shape == (1, 0)
     tiny.add_latents(folder)
     model = load_version(folder, "tiny", 1)
     assert [latent.ranks for latent in model.calibrated_latents] == [(4, 9), (4, 9)]
-    samples = np.linspace(0, 1, 1200, dtype=np.float32).reshape(300, 4)
-    np.testing.assert_allclose(model.score(samples).latents, np.square(samples[:, :2]), rtol=1e-6)
+    samples = np.linspace(0, 1, 4000, dtype=np.float32).reshape(1000, 4)
+    parts = [model.score(part).latents for part in np.split(samples, [1, 2, 3, 4, 500])]
+    latents = np.concatenate(parts)
+    encoded = ~np.isnan(latents[:, 0])
+    np.testing.assert_allclose(latents[encoded], model.encode(samples)[encoded])
+    assert 240 <= encoded.sum() <= 260
+    for period in (2, 3, 4, 5):  # a share of each phase of a sequence that repeats itself
+        assert min(encoded[phase::period].mean() for phase in range(period)) > 0.2
+
+
+def test_samples_that_cannot_be_encoded_are_scored(tmp_path: Path) -> None:
+    folder = tiny.write_version(tmp_path, kind=tiny.TABLE, scorer=True)
+    tiny.add_latents(folder)
+    scored = load_version(folder, "tiny", 1).score(np.full((50, 4), 3e38, np.float32))
+    assert np.isinf(scored.latents).any()
+    assert scored.scores.tolist() == [LARGEST] * 50
 
 
 @pytest.mark.parametrize(
