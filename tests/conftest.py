@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from starlette.testclient import TestClient
 
 from app.api.state import State
@@ -16,6 +17,10 @@ from tests.helpers import tiny
 
 ROOT = Path(__file__).parent.parent
 SYSTEM = ROOT / "tests" / "system"
+
+settings.register_profile("tests", suppress_health_check=[HealthCheck.too_slow])
+"""In a fresh clone, hypothesis first makes its table of all characters: a test that draws texts then waits for it."""
+settings.load_profile("tests")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

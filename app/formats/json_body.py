@@ -104,8 +104,8 @@ def to_float32(numbers: Rows) -> Array:
 
 def parse(content: bytes) -> Any:
     """Return a document of simdjson, which is read before the thread parses another one. Raises SIMDJSON_ERRORS."""
-    if content.startswith(BYTE_ORDER_MARK):
-        raise ValueError("a byte order mark")
+    if content.startswith(BYTE_ORDER_MARK) or not HAS_SIMDJSON:
+        raise ValueError("a document that simdjson cannot read")
     return _parser(content).parse(content)
 
 

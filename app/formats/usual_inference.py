@@ -14,7 +14,7 @@ import numpy as np
 
 from app.arrays import Array
 from app.errors import MAX_REPEATED_CHARACTERS
-from app.formats.json_body import HAS_SIMDJSON, SIMDJSON_ERRORS, SMALL_BODY_BYTES, parse, to_float32
+from app.formats.json_body import SIMDJSON_ERRORS, SMALL_BODY_BYTES, parse, to_float32
 
 TYPES = frozenset({"FP32", "FP64"})
 INPUT_MEMBERS = 4
@@ -28,7 +28,7 @@ UsualRequest = tuple[str, str, Array, str | None]
 
 def read_usual(content: bytes) -> UsualRequest | None:
     """Return the parts of a usual request, or None if it is another one, or wrong."""
-    if not HAS_SIMDJSON or len(content) > SMALL_BODY_BYTES or content.count(b"[") != LISTS:
+    if len(content) > SMALL_BODY_BYTES or content.count(b"[") != LISTS:
         return None
     try:
         return _read(parse(content))
