@@ -1,8 +1,8 @@
 """
 PNG files that have a model's own size and colours and hold nothing but pixels: most of those that programs send.
 
-Pillow opens a file in Python: 20 to 30 µs, ten times the decoding of a small image. So the few chunks of a plain file
-are found here, and Pillow's C code decodes their pixels. Any other file, and one with an error, is left to Pillow as a
+Pillow opens a file in Python, which takes longer than to decode a small image. So the few chunks of a plain file are
+found here, and Pillow's C code decodes their pixels. Any other file, and one with an error, is left to Pillow as a
 whole (`python -m bench.image_files` measures both).
 """
 
