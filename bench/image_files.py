@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import io
 import sys
-import time
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -22,8 +21,8 @@ from PIL import Image
 
 from app.formats.images import read_image
 from app.inputs import ImageInput, ValueRange
+from bench.serving.anatomy import time_call
 
-CALLS, ROUNDS = 200, 20
 SIDES = (28, 64, 256)
 Levels = npt.NDArray[np.uint8]
 Read = Callable[[], npt.NDArray[Any]]
@@ -65,17 +64,6 @@ def decoders(kind: str, media_type: str, library: str, side: int, content: bytes
     if library == "pyspng":
         return {**found, library: lambda: module.load(content)}
     return {**found, library: lambda: module.decode_jpeg(content, colorspace="GRAY")}
-
-
-def time_call(call: Callable[[], object]) -> float:
-    """Return the microseconds of processor time of a call, in the fastest round."""
-    lowest = float("inf")
-    for _ in range(ROUNDS):
-        start = time.process_time()
-        for _ in range(CALLS):
-            call()
-        lowest = min(lowest, time.process_time() - start)
-    return lowest / CALLS * 1e6
 
 
 if __name__ == "__main__":
