@@ -38,8 +38,9 @@ class Scores:
 
     def __init__(self, model: Autoencoder, samples: Samples) -> None:
         assert model.manifest.scorer
+        assert model.scorer
         rows = model.manifest.scorer.calibration_rows
-        self._bins, self._latent_bins = Bins.of(rows), LatentBins(model.calibrated_latents, rows)
+        self._bins, self._latent_bins = Bins.of(rows), LatentBins(model.scorer.watch_latents(), rows)
         parts = [samples[start : start + ROWS] for start in range(0, len(samples), ROWS)]
         self._p_values = self._bins.indices(np.concatenate([model.score(part).p_values for part in parts]))
         self._latents = self._latent_bins.indices(np.concatenate([model.posterior(part).mu for part in parts]))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis.strategies import text
 from starlette.testclient import TestClient
 
 from app.api.state import State
@@ -17,10 +17,6 @@ from tests.helpers import tiny
 
 ROOT = Path(__file__).parent.parent
 SYSTEM = ROOT / "tests" / "system"
-
-settings.register_profile("tests", suppress_health_check=[HealthCheck.too_slow])
-"""In a fresh clone, hypothesis first makes its table of all characters: a test that draws texts then waits for it."""
-settings.load_profile("tests")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -37,6 +33,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         is_of_runs = not {"trained", "exported"}.isdisjoint(getattr(item, "fixturenames", ()))
         item.add_marker(pytest.mark.xdist_group("runs" if is_of_runs else item.nodeid.partition("::")[0]))
     items.sort(key=lambda item: "training" not in item.path.parts)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def characters() -> None:
+    """Let hypothesis make its table of characters, which takes a second in a fresh clone, before it times a test."""
+    text().validate()
 
 
 @pytest.fixture(scope="session")

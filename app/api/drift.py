@@ -55,14 +55,16 @@ class DriftWatch:
 
     def watch(self, model: ServedModel) -> None:
         """Let a model that scores record its p-values and latents from now on."""
-        scorer = model.manifest.scorer
-        if not (scorer and self.rows):
+        fitted, scorer = model.manifest.scorer, model.autoencoder.scorer
+        if not (fitted and scorer and self.rows):
             return
-        bins = Bins.of(scorer.calibration_rows)
-        latent_bins = LatentBins(model.autoencoder.calibrated_latents, scorer.calibration_rows)
+        bins = Bins.of(fitted.calibration_rows)
+        latent_bins = LatentBins(scorer.watch_latents(), fitted.calibration_rows)
         self._latents[_labels(model.manifest)] = latent_bins
         window = self._open_window(COUNTS, model.manifest, len(bins.edges))
-        latent_window = self._open_window(LATENT_COUNTS, model.manifest, len(latent_bins)) if latent_bins else None
+        latent_window = None
+        if latent_bins:
+            latent_window = self._open_window(LATENT_COUNTS, model.manifest, len(latent_bins), latent_bins.latents)
 
         def record(p_values: Array, latents: Latents) -> None:
             window.record(bins.indices(p_values))
@@ -71,9 +73,9 @@ class DriftWatch:
 
         model.on_scores = record
 
-    def _open_window(self, name: str, manifest: Manifest, length: int) -> Window:
+    def _open_window(self, name: str, manifest: Manifest, length: int, bins_per_row: int = 1) -> Window:
         offset = self._counters.block(name, _labels(manifest), length, gauge=True)
-        return Window(self._own_rows, np.asarray(self._counters.numbers[offset : offset + length]))
+        return Window(self._own_rows, np.asarray(self._counters.numbers[offset : offset + length]), bins_per_row)
 
     def measure(self, manifest: Manifest) -> Drifts:
         """

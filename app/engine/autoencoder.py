@@ -68,9 +68,7 @@ class Autoencoder:
         self._check_unbounded = checks["unbounded samples"]
         self.rows_per_run = max(1, min(MAX_RUN_ROWS, MAX_RUN_NUMBERS // manifest.input_size))
         """The most rows of one run of a graph."""
-        self._scorer = Scorer(manifest, scorer, self.rows_per_run, encoder) if scorer else None
-        self.calibrated_latents = self._scorer.latents if self._scorer else ()
-        """The calibration rows along each latent; none unless there is a scorer that has them."""
+        self.scorer = Scorer(manifest, scorer, self.rows_per_run, encoder) if scorer else None
         samples, latents = TensorSpec("samples", manifest.input_shape), TensorSpec("latents", (manifest.latent_dim,))
         labels = [TensorSpec("labels", (), "int64")] if manifest.labels else []
         encoder_labels = labels if manifest.encoder_takes_labels else []
@@ -122,9 +120,9 @@ class Autoencoder:
 
     def run_scorer(self, samples: Samples) -> Scored:
         """Return the scores, p-values and attributions. Raises UnsupportedTask if the version has no scorer."""
-        if self._scorer is None:
+        if self.scorer is None:
             raise self._unsupported("score")
-        return self._scorer.run(samples)
+        return self.scorer.run(samples)
 
     def run_reconstruction(self, samples: Samples, labels: Labels | None = None) -> tuple[Samples, Array]:
         """Return samples that were encoded and decoded, and the mean squared error of each."""

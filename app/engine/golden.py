@@ -154,7 +154,8 @@ def score_golden(model: Autoencoder, golden: Mapping[str, Rows]) -> dict[str, Ar
     """
     samples = model.check_samples(golden["samples"])
     outputs, reverse = model.run_scorer(samples), model.run_scorer(samples[::-1].copy())
-    for name, output, reversed_output in zip(OUTPUTS, outputs, reverse, strict=False):
+    given = len(OUTPUTS)  # without the latents, which are the encoder's
+    for name, output, reversed_output in zip(OUTPUTS, outputs[:given], reverse[:given], strict=True):
         if not np.allclose(output, reversed_output[::-1], TOLERANCE, TOLERANCE + p_value_step(model.manifest)):
             raise InvalidModel(f"{SCORER}: the same samples get another {name} in another order")
     lowest = p_value_step(model.manifest) - TOLERANCE
@@ -162,7 +163,7 @@ def score_golden(model: Autoencoder, golden: Mapping[str, Rows]) -> dict[str, Ar
         raise InvalidModel(f"{SCORER}: expected p-values from 1 / (calibration_rows + 1) to 1, got others")
     if outputs.attributions.min() < 0:
         raise InvalidModel(f"{SCORER}: expected attributions from 0, got {outputs.attributions.min()}")
-    return dict(zip(OUTPUTS, outputs, strict=False))
+    return dict(zip(OUTPUTS, outputs[:given], strict=True))
 
 
 def p_value_step(manifest: Manifest) -> float:

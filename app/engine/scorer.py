@@ -15,7 +15,7 @@ from app.manifest import SCORER, Manifest
 
 OUTPUTS = ("score", "p_value", "attribution")
 ENCODED_SHARE = 0.25
-"""The share of rows that are encoded, too: a window of drift needs no more, and the encoder takes time."""
+"""The share of rows that are encoded, too, while drift is watched: it needs no more, and the encoder takes time."""
 GOLDEN_RATIO = 0.6180339887498949
 """Its multiples, without their whole parts, spread rows evenly, also those of a sequence that repeats itself."""
 CALIBRATED_LATENTS = "hourglass.latents"
@@ -50,11 +50,13 @@ class Scorer:
         samples = TensorSpec("samples", manifest.input_shape)
         outputs = [TensorSpec(name, ()) for name in OUTPUTS[:2]]
         outputs.append(TensorSpec(OUTPUTS[2], manifest.input_shape))
-        self.latents = read_latents(manifest, session)
+        self._latents = read_latents(manifest, session)
         """The calibration rows along each latent; none if the graph does not have them."""
+        self._encodes = False
+        """True once somebody watches the latents of scored rows."""
         self._encoder, self._mean = encoder, manifest.encoder_outputs[:1]
         self._rows = 0
-        """The rows that were scored."""
+        """The rows that were scored meanwhile."""
         check_signature(session, [samples], outputs)
 
     def run(self, samples: Samples) -> Scored:
@@ -64,12 +66,19 @@ class Scorer:
         p_values = np.where(comparable, p_values, self._smallest_p_value)
         return Scored(_bounded(scores), p_values, _bounded(attributions), self._encode_some(samples))
 
+    def watch_latents(self) -> tuple[LatentRanks, ...]:
+        """Encode a share of the rows from now on. Return the calibration rows along each latent, if they are known."""
+        self._encodes = True
+        return self._latents
+
     def _encode_some(self, samples: Samples) -> Latents:
-        """Return the latents of a share of the rows, and NaN for the others."""
-        latents = np.full((len(samples), len(self.latents)), np.nan, np.float32)
+        """Return the latents of a share of the rows, if they are watched, and NaN for the others."""
+        latents = np.full((len(samples), len(self._latents)), np.nan, np.float32)
+        if not (self._latents and self._encodes):
+            return latents
         chosen = np.arange(self._rows, self._rows + len(samples)) * GOLDEN_RATIO % 1 < ENCODED_SHARE
         self._rows += len(samples)  # several threads may score at once: then other rows are chosen
-        if self.latents and chosen.any():
+        if chosen.any():
             inputs = {"samples": samples[chosen]}
             latents[chosen] = run_parts(self._encoder, self._mean, inputs, self._rows_per_run)[0]
         return latents

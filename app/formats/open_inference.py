@@ -20,6 +20,7 @@ from app.formats.shared_memory import SHARED_MEMORY, Form, ReadShared, read_span
 from app.formats.tensors import (
     BYTES,
     DTYPES,
+    MAX_DIMENSIONS,
     Blobs,
     Source,
     Tensor,
@@ -34,7 +35,6 @@ MemberType = type[str] | type[list[Any]] | type[dict[str, Any]]
 
 MAX_TENSORS = 64
 """Inputs, or outputs, of a request. No model here has more than two."""
-MAX_DIMENSIONS = 8
 MAX_DIMENSION = 2**31 - 1
 UNSUPPORTED_PARAMETERS = ("classification",)
 """Parameters of a tensor that request something other than its numbers."""
@@ -65,8 +65,8 @@ def read_request(content: bytes, header_length: int | None, read_shared: ReadSha
         raise MalformedBody(f"Inference-Header-Content-Length: expected at most {len(content)}, got {end}")
     usual = read_usual(content) if header_length is None else None
     if usual is not None:
-        name, datatype, numbers, request_id = usual
-        return InferenceRequest({name: Tensor(name, datatype, numbers.shape, numbers)}, {}, None, id=request_id)
+        tensor, request_id = usual
+        return InferenceRequest({tensor.name: tensor}, {}, None, id=request_id)
     document = read_document(content, "data") if header_length is None else load(content[:end], EXAMPLE)
     if not isinstance(document, dict):
         raise MalformedBody(f"expected an object such as {EXAMPLE}, got {describe(document)}")

@@ -27,6 +27,7 @@ DTYPES = {
 BYTES = "BYTES"
 LEVELS = "UINT8"
 """The datatype of 8-bit levels, for models of images from 0 to 1."""
+MAX_DIMENSIONS = 8
 MAX_ELEMENTS = 65_536
 """Elements of a BYTES tensor, each of which becomes a Python object."""
 

@@ -1,8 +1,8 @@
 """
 The usual request of the Open Inference Protocol in JSON: one input of flat floating point numbers, and nothing else.
 
-simdjson reads it straight into an array, as `app.formats.json_body` reads the bodies of /v1, in half the time of
-`app.formats.open_inference`, which reads all others and says what is wrong.
+simdjson reads it straight into an array, as `app.formats.json_body` reads the bodies of /v1. All others are read by
+`app.formats.open_inference`, which says what is wrong.
 """
 
 from __future__ import annotations
@@ -12,18 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from app.arrays import Array
 from app.errors import MAX_REPEATED_CHARACTERS
 from app.formats.json_body import SIMDJSON_ERRORS, SMALL_BODY_BYTES, parse, to_float32
+from app.formats.tensors import MAX_DIMENSIONS, Tensor
 
 TYPES = frozenset({"FP32", "FP64"})
 INPUT_MEMBERS = 4
 LISTS = 3
 """The inputs, the shape, and the numbers."""
-MAX_DIMENSIONS = 8
 
-UsualRequest = tuple[str, str, Array, str | None]
-"""Name, datatype and numbers (float32, in their shape) of the input, and the id of the request."""
+UsualRequest = tuple[Tensor, str | None]
+"""The input, as float32, and the id of the request."""
 
 
 def read_usual(content: bytes) -> UsualRequest | None:
@@ -51,4 +50,4 @@ def _read(document: Any) -> UsualRequest | None:
     if min(shape) <= 0 or math.prod(shape) != len(data):
         return None
     numbers = to_float32(np.frombuffer(data.as_buffer(of_type="d")))  # raises for anything but numbers
-    return name, datatype, numbers.reshape(shape), request_id
+    return Tensor(name, datatype, tuple(shape), numbers.reshape(shape)), request_id

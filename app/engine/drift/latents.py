@@ -62,12 +62,17 @@ class LatentBins:
             self._shares[index, : len(latent.ranks)] = np.array(latent.ranks) / calibration_rows
 
     def __len__(self) -> int:
-        return len(self._edges) * BINS
+        return self.latents * BINS
+
+    @property
+    def latents(self) -> int:
+        """The number of latents that are watched."""
+        return len(self._edges)
 
     def indices(self, latents: Latents) -> npt.NDArray[np.intp]:
         """Return the place of each number among all counts. Shapes: (N, D) -> (N, up to MAX_LATENTS)."""
-        bins: npt.NDArray[np.intp] = (latents[:, : len(self._edges), None] > self._edges).sum(axis=2)
-        bins += BINS * np.arange(len(self._edges))
+        bins: npt.NDArray[np.intp] = (latents[:, : self.latents, None] > self._edges).sum(axis=2)
+        bins += BINS * np.arange(self.latents)
         return bins
 
     def measure(self, counts: Sequence[float]) -> LatentDrift | None:

@@ -12,14 +12,13 @@ class Window:
     """
     The bins of the last rows, and the counts of all bins, which may lie in memory that processes share.
 
-    A row has one bin or several, as the first rows show. Only one thread records.
+    Only one thread records.
     """
 
-    def __init__(self, rows: int, counts: npt.NDArray[np.float64]) -> None:
-        self._rows = rows
+    def __init__(self, rows: int, counts: npt.NDArray[np.float64], bins_per_row: int = 1) -> None:
         self._counts = counts
         self._counts[:] = 0
-        self._recent: npt.NDArray[np.uint16] | None = None
+        self._recent = np.zeros((rows, bins_per_row), np.uint16)
         """The bins of each row, as a ring."""
         self._recorded = 0
 
@@ -27,11 +26,10 @@ class Window:
         """
         Take the bins of scored rows in, and let as many old rows go if the window is full.
 
-        Shape: (N,), or (N, bins of a row).
+        Shape: (N, bins per row), or (N,) for one.
         """
-        size, new = self._rows, bins[-self._rows :]
-        if self._recent is None:
-            self._recent = np.zeros((size, *new.shape[1:]), np.uint16)
+        size, bins_per_row = self._recent.shape
+        new = bins[-size:].reshape(-1, bins_per_row)
         places = np.arange(self._recorded, self._recorded + len(new)) % size
         if (full := self._recorded + len(new) - size) > 0:
             old = self._recent[places[max(0, len(new) - full) :]]

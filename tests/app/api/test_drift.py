@@ -35,7 +35,7 @@ from app.settings import Settings
 
 watch = DriftWatch(Settings(), Counters(Path(sys.argv[1])))
 manifest = Manifest.model_validate_json(sys.stdin.read())
-model = SimpleNamespace(manifest=manifest, autoencoder=SimpleNamespace(calibrated_latents=()))
+model = SimpleNamespace(manifest=manifest, autoencoder=SimpleNamespace(scorer=SimpleNamespace(watch_latents=tuple)))
 watch.watch(model)
 model.on_scores(np.full(500, 0.1, np.float32), np.empty((500, 0), np.float32))
 assert watch.measure(model.manifest)[0] == 500

@@ -11,7 +11,7 @@ import pytest
 
 from app.engine.autoencoder import Autoencoder
 from app.engine.repository import load_version
-from app.engine.scorer import LARGEST
+from app.engine.scorer import LARGEST, Scorer
 from app.errors import InvalidModel, NotFinite, OutOfRange, UnsupportedTask
 from app.inputs import ValueRange, VectorInput
 from app.manifest import MANIFEST, SCORER, Manifest
@@ -29,6 +29,12 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Autoencoder:
     return load_version(folder, "tiny", 1)
 
 
+def scorer_of(model: Autoencoder) -> Scorer:
+    """Return the scorer of a model that has one."""
+    assert model.scorer is not None
+    return model.scorer
+
+
 def test_samples_get_their_score_p_value_and_attributions(table: Autoencoder) -> None:
     scored = table.score(array([[1, 1, 1, 1], [0.5, 0, 0, -0.5], [3, 0, 0, 0]]))
     assert scored.scores.tolist() == [4, 0.5, 9]
@@ -36,14 +42,15 @@ def test_samples_get_their_score_p_value_and_attributions(table: Autoencoder) ->
     assert scored.attributions.tolist() == [[1, 1, 1, 1], [0.25, 0, 0, 0.25], [9, 0, 0, 0]]
 
 
-def test_a_quarter_of_the_rows_is_encoded_if_the_calibration_rows_were(tmp_path: Path) -> None:
+def test_a_quarter_of_the_rows_is_encoded_while_latents_are_watched(tmp_path: Path) -> None:
     folder = tiny.write_version(tmp_path, kind=tiny.TABLE, scorer=True)
-    assert load_version(folder, "tiny", 1).calibrated_latents == ()
+    assert scorer_of(load_version(folder, "tiny", 1)).watch_latents() == ()
     assert load_version(folder, "tiny", 1).score(array([[1, 1, 1, 1]])).latents.shape == (1, 0)
     tiny.add_latents(folder)
     model = load_version(folder, "tiny", 1)
-    assert [latent.ranks for latent in model.calibrated_latents] == [(4, 9), (4, 9)]
     samples = np.linspace(0, 1, 4000, dtype=np.float32).reshape(1000, 4)
+    assert np.isnan(model.score(samples).latents).all()
+    assert [latent.ranks for latent in scorer_of(model).watch_latents()] == [(4, 9), (4, 9)]
     parts = [model.score(part).latents for part in np.split(samples, [1, 2, 3, 4, 500])]
     latents = np.concatenate(parts)
     encoded = ~np.isnan(latents[:, 0])
@@ -56,7 +63,9 @@ def test_a_quarter_of_the_rows_is_encoded_if_the_calibration_rows_were(tmp_path:
 def test_samples_that_cannot_be_encoded_are_scored(tmp_path: Path) -> None:
     folder = tiny.write_version(tmp_path, kind=tiny.TABLE, scorer=True)
     tiny.add_latents(folder)
-    scored = load_version(folder, "tiny", 1).score(np.full((50, 4), 3e38, np.float32))
+    model = load_version(folder, "tiny", 1)
+    scorer_of(model).watch_latents()
+    scored = model.score(np.full((50, 4), 3e38, np.float32))
     assert np.isinf(scored.latents).any()
     assert scored.scores.tolist() == [LARGEST] * 50
 

@@ -37,8 +37,10 @@ def read_generally(content: bytes) -> InferenceRequest | str:
 def test_the_parts_of_a_usual_request_are_found() -> None:
     usual = read_usual(json.dumps({"id": "7", "inputs": [TENSOR]}).encode())
     assert usual is not None
-    name, datatype, numbers, request_id = usual
-    assert (name, datatype, request_id) == ("x", "FP32", "7")
+    tensor, request_id = usual
+    assert (tensor[:3], request_id) == (("x", "FP32", (2, 2)), "7")
+    numbers = tensor.numbers()
+    assert numbers is tensor.values
     assert numbers.dtype == np.float32
     np.testing.assert_array_equal(numbers, np.array([[0, 0.5], [-1, 1e-3]], np.float32))
 

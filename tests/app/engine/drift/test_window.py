@@ -32,7 +32,7 @@ def test_the_counts_are_those_of_the_last_rows_however_they_came(rows: int) -> N
 
 def test_a_row_may_have_several_bins() -> None:
     counts = np.zeros(4)
-    window = Window(2, counts)
+    window = Window(2, counts, bins_per_row=2)
     window.record(np.array([[0, 2], [1, 3]]))
     assert counts.tolist() == [1, 1, 1, 1]
     window.record(np.array([[1, 3]]))
