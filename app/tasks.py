@@ -15,7 +15,8 @@ from inspect import getdoc
 from typing import Literal, NamedTuple
 
 from app.arrays import Array, Latents, Rows, Samples
-from app.engine.served import QueueName, ServedModel
+from app.engine.queues import QueueName
+from app.engine.served import ServedModel
 from app.engine.verdicts import below_level, check_level, discoveries, exact_p_values
 from app.manifest import Manifest
 from app.options import (

@@ -118,6 +118,7 @@ LIBRARIES = {
     "uvicorn": {"app.server.connection", "app.server.bounded", "app.server.cycle", "app.serving.server"},
     "onnxruntime": {
         "app.engine.session",
+        "app.engine.graph",
         "app.engine.autoencoder",
         "app.engine.prior",
         "app.engine.scorer",

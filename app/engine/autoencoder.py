@@ -18,6 +18,7 @@ from app.engine.checks import (
     row_checks,
 )
 from app.engine.corruption import Noise, corrupt
+from app.engine.graph import Graph, GraphTask
 from app.engine.prior import Prior
 from app.engine.results import Posterior, Reconstruction, Scored
 from app.engine.scorer import Scorer
@@ -29,6 +30,8 @@ MAX_RUN_ROWS = 256
 """The most rows of one run of a graph: this bounds the memory that a large request takes."""
 MAX_RUN_NUMBERS = 2**20
 """The most numbers in the samples of one run: a large image has as many as hundreds of small ones."""
+TASK_GRAPHS: Mapping[GraphTask, str] = {"denoise": DENOISER, "generate": PRIOR, "score": SCORER}
+"""The files of the graphs that only one task needs."""
 
 
 class Autoencoder:
@@ -52,16 +55,16 @@ class Autoencoder:
         manifest: Manifest,
         encoder: onnxruntime.InferenceSession,
         decoder: onnxruntime.InferenceSession,
-        denoiser: onnxruntime.InferenceSession | None = None,
-        prior: onnxruntime.InferenceSession | None = None,
-        scorer: onnxruntime.InferenceSession | None = None,
+        graphs: Mapping[GraphTask, Graph] | None = None,
         folder: Path | None = None,
     ) -> None:
         self.manifest, self.folder = manifest, folder
         self._encoder = encoder
         self._decoder = decoder
-        self._denoiser = denoiser
-        self.prior = Prior(manifest, prior)
+        self.graphs: Mapping[GraphTask, Graph] = graphs or {}
+        """The graphs that only one task needs, each open or not."""
+        self._denoiser, scorer = self.graphs.get("denoise"), self.graphs.get("score")
+        self.prior = Prior(manifest, self.graphs.get("generate"))
         self._encoder_outputs = manifest.encoder_outputs
         checks = row_checks(manifest)
         self._check_samples, self._check_latents = checks["samples"], checks["latents"]
@@ -76,18 +79,16 @@ class Autoencoder:
             encoder, [samples, *encoder_labels], [TensorSpec(name, latents.shape) for name in self._encoder_outputs]
         )
         check_signature(decoder, [latents, *labels], [samples])
-        if denoiser:
-            check_signature(denoiser, [samples], [TensorSpec("denoised", samples.shape)])
+        if self._denoiser:
+            self._denoiser.expect([samples], [TensorSpec("denoised", samples.shape)])
 
     @classmethod
     def open(cls, folder: Path, manifest: Manifest, threads: int = 1) -> Autoencoder:
         """Open the model in a version's folder. Raises InvalidModel. The repository checks the files' checksums."""
         encoder, decoder = (open_session(folder / name, threads) for name in (ENCODER, DECODER))
-        denoiser, prior, scorer = (
-            open_session(folder / name, threads) if name in manifest.files else None
-            for name in (DENOISER, PRIOR, SCORER)
-        )
-        return cls(manifest, encoder, decoder, denoiser, prior, scorer, folder)
+        files = {task: name for task, name in TASK_GRAPHS.items() if name in manifest.files}
+        graphs = {task: Graph(folder / name, manifest.files[name], threads) for task, name in files.items()}
+        return cls(manifest, encoder, decoder, graphs, folder)
 
     def run_encoder(self, samples: Samples, labels: Labels | None = None) -> tuple[Latents, ...]:
         """Return all outputs of the encoder: latents, or mu and logvar."""
@@ -112,7 +113,7 @@ class Autoencoder:
         """Return the samples without noise: by the graph for that, or encoded and decoded if there is none."""
         if self._denoiser is None:
             return self.run_round_trip(samples, labels)
-        return (self._run(self._denoiser, ("denoised",), {"samples": samples})[0],)
+        return (self._run(self._denoiser.open(), ("denoised",), {"samples": samples})[0],)
 
     def run_generation(self, noise: Array, labels: Labels | None = None) -> tuple[Samples]:
         """Return the decoded latents that the prior makes of standard normal noise."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import onnxruntime
 
 from app.arrays import Array, Labels, Latents, Rows
-from app.engine.session import TensorSpec, check_signature, run_graph
+from app.engine.graph import Graph
+from app.engine.session import TensorSpec, run_graph
 from app.manifest import Manifest
 
 MAX_RUN_ROWS = 256
@@ -26,14 +26,14 @@ class Prior:
     Each row of noise makes one row of latents: draws do not depend on their number.
     """
 
-    def __init__(self, manifest: Manifest, session: onnxruntime.InferenceSession | None) -> None:
+    def __init__(self, manifest: Manifest, graph: Graph | None) -> None:
         self._dimension = manifest.noise_dim
-        self._session = session
+        self._graph = graph
         self._rows_per_run = max(1, min(MAX_RUN_ROWS, MAX_RUN_NUMBERS // manifest.latent_dim**2))
-        if session:
+        if graph:
             labels = [TensorSpec("labels", (), "int64")] if manifest.labels else []
             latents = TensorSpec("latents", (manifest.latent_dim,))
-            check_signature(session, [TensorSpec("noise", (self._dimension,)), *labels], [latents])
+            graph.expect([TensorSpec("noise", (self._dimension,)), *labels], [latents])
 
     def noise(self, count: int, seed: int, temperature: float = 1.0) -> Array:
         """Return seeded noise, multiplied by the temperature. A larger count leaves the first rows as they were."""
@@ -42,7 +42,7 @@ class Prior:
 
     def run(self, noise: Array, labels: Labels | None = None) -> Latents:
         """Return the latents that are made of noise. The graph of a conditional model needs a label for each row."""
-        if self._session is None:
+        if self._graph is None:
             return noise
         inputs: dict[str, Rows] = {"noise": noise} if labels is None else {"noise": noise, "labels": labels}
-        return run_graph(self._session, ("latents",), inputs, self._rows_per_run)[0]
+        return run_graph(self._graph.open(), ("latents",), inputs, self._rows_per_run)[0]

@@ -14,12 +14,12 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Source: glibc, malloc/malloc.h; mallopt(3)"""
 
 MEBIBYTE = 1024 * 1024
-MMAP_THRESHOLD_BYTES = 2 * MEBIBYTE
+MMAP_THRESHOLD_BYTES = 8 * MEBIBYTE
 """
 Blocks from this size on are mapped separately: freed among small blocks, they would leave holes that nothing fills.
-Activations of a small network should be smaller, since mapping a block anew takes a fifth of its run.
+Activations of a small network should be smaller, since mapping a block anew takes a quarter of its run.
 """
-TRIM_THRESHOLD_BYTES = 16 * MEBIBYTE
+TRIM_THRESHOLD_BYTES = 32 * MEBIBYTE
 """Free bytes that may stay at the end of the heap: returning and requesting them costs more than a small run."""
 
 

@@ -50,8 +50,9 @@ class Queue:
         self.statistics = RunStatistics()
         self._batcher = batcher
         self._run_function = partial(batcher.limit.run, function)
-        self._rows_per_run = min(max_rows, run_time.rows_per_run)
-        self._rows_on_loop = min(run_time.rows_on_loop(batcher.one_core), self._rows_per_run)
+        self._max_rows = max_rows
+        self._rows_per_run = self._rows_on_loop = 0
+        self.set_run_time(run_time)
         self._arrived: deque[Pending] = deque()
         """For the event loop, which will dispatch it in its next turn. Only the loop touches it."""
         self._arrived_before = 0
@@ -64,6 +65,11 @@ class Queue:
         """Successive turns of the event loop with one request each, up to SOLO_TURNS."""
         self._ran_in_this_turn: list[int] = []
         """The rows that skipped the queue in this turn of the event loop; its next turn clears the list."""
+
+    def set_run_time(self, run_time: RunTime) -> None:
+        """Take over the time of runs, which decides their sizes from now on. Any thread may call this."""
+        self._rows_per_run = min(self._max_rows, run_time.rows_per_run)
+        self._rows_on_loop = min(run_time.rows_on_loop(self._batcher.one_core), self._rows_per_run)
 
     async def run(self, *arrays: Rows) -> tuple[Rows, ...]:
         """

@@ -8,8 +8,9 @@ from pydantic import ValidationError
 
 from app.arrays import Array, Latents, Samples
 from app.engine.drift.ranks import CalibratedLatents, LatentRanks
+from app.engine.graph import Graph
 from app.engine.results import Scored
-from app.engine.session import TensorSpec, check_signature, run_parts
+from app.engine.session import TensorSpec, run_parts
 from app.errors import InvalidModel
 from app.manifest import SCORER, Manifest
 
@@ -39,29 +40,30 @@ class Scorer:
     def __init__(
         self,
         manifest: Manifest,
-        session: onnxruntime.InferenceSession,
+        graph: Graph,
         rows_per_run: int,
         encoder: onnxruntime.InferenceSession,
     ) -> None:
         assert manifest.scorer  # the manifest has it if there is a graph
-        self._session = session
+        self._graph = graph
         self._rows_per_run = rows_per_run
         self._smallest_p_value = np.float32(1 / (manifest.scorer.calibration_rows + 1))
         samples = TensorSpec("samples", manifest.input_shape)
         outputs = [TensorSpec(name, ()) for name in OUTPUTS[:2]]
         outputs.append(TensorSpec(OUTPUTS[2], manifest.input_shape))
-        self._latents = read_latents(manifest, session)
+        graph.expect([samples], outputs)
+        self._latents = read_latents(manifest, graph.open())
         """The calibration rows along each latent; none if the graph does not have them."""
         self._encodes = False
         """True once somebody watches the latents of scored rows."""
         self._encoder, self._mean = encoder, manifest.encoder_outputs[:1]
         self._rows = 0
         """The rows that were scored meanwhile."""
-        check_signature(session, [samples], outputs)
 
     def run(self, samples: Samples) -> Scored:
         """Return the score, the p-value and the attributions of each sample, and the latents of some."""
-        scores, p_values, attributions = run_parts(self._session, OUTPUTS, {"samples": samples}, self._rows_per_run)
+        session, inputs = self._graph.open(), {"samples": samples}
+        scores, p_values, attributions = run_parts(session, OUTPUTS, inputs, self._rows_per_run)
         comparable = np.isfinite(p_values) & np.isfinite(scores)
         p_values = np.where(comparable, p_values, self._smallest_p_value)
         return Scored(_bounded(scores), p_values, _bounded(attributions), self._encode_some(samples))

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, TypeVar
-
-import numpy as np
+from typing import TypeVar
 
 from app.arrays import Array, Labels, Latents, Samples
 from app.engine.autoencoder import Autoencoder, straight_line
@@ -24,10 +22,8 @@ from app.engine.checks import (
 )
 from app.engine.corruption import Noise
 from app.engine.offload import LoopLimit, Offload
-from app.engine.pending import RowFunction
-from app.engine.queue import Queue
+from app.engine.queues import Queues
 from app.engine.results import Posterior, Reconstruction, Scored
-from app.engine.run_time import RunTime, measure
 from app.engine.statistics import RequestStatistics
 from app.errors import InvalidParameter, TooManyRows
 from app.inputs import ImageInput
@@ -37,8 +33,6 @@ Drawn = TypeVar("Drawn")
 
 UNCOUNTED_NUMBERS = 4096
 """Numbers of a small request: with its answer in JSON they take 64 KiB."""
-
-QueueName = Literal["mean", "posterior", "decode", "denoise", "generate", "reconstruct", "score"]
 
 
 @dataclass(frozen=True)
@@ -83,8 +77,8 @@ class ServedModel:
         """True if samples beyond the range are clipped, or missing numbers filled, and not refused."""
         self.checks = row_checks(self.manifest, self.max_rows)
         """The checks of a request's arrays, by name."""
-        self._queues = open_queues(autoencoder, batcher)
-        self.runs = {name: queue.statistics for name, queue in self._queues.items()}
+        self._queues = Queues(autoencoder, batcher)
+        self.runs = self._queues.statistics
         """The runs of each queue, which several tasks may use."""
         self.on_scores: Callable[[Array, Latents], None] | None = None
         """Called with the p-values and the latents of each request, on the event loop."""
@@ -128,11 +122,13 @@ class ServedModel:
 
     async def denoise(self, samples: Samples, label: str | None = None) -> Samples:
         """Remove noise from samples."""
-        return (await self._queues["denoise"].run(samples, *self._labels(label, len(samples))))[0]
+        queue = await self._queues.opened("denoise", self._offload)
+        return (await queue.run(samples, *self._labels(label, len(samples))))[0]
 
     async def score(self, samples: Samples) -> Scored:
         """Return how strange samples are, which only the check of unbounded samples must have passed."""
-        scored = Scored(*await self._queues["score"].run(samples))
+        queue = await self._queues.opened("score", self._offload)
+        scored = Scored(*await queue.run(samples))
         if self.on_scores is not None:
             self.on_scores(scored.p_values, scored.latents)
         return scored
@@ -146,7 +142,8 @@ class ServedModel:
         labels = self._labels(label, count)
         draw = partial(self.autoencoder.prior.noise, count, seed, temperature)
         noise = await self._draw(count * self.manifest.noise_dim, draw)
-        return (await self._queues["generate"].run(noise, *labels))[0]
+        queue = await self._queues.opened("generate", self._offload)
+        return (await queue.run(noise, *labels))[0]
 
     async def interpolate(self, samples: Samples, steps: int, label: str | None = None) -> Samples:
         """Decode the straight line between the latents of two samples; see `Autoencoder.interpolate`."""
@@ -168,58 +165,3 @@ class ServedModel:
 
     async def _draw(self, count: int, draw: Callable[[], Drawn]) -> Drawn:
         return await self._offload.run(count, LoopLimit.DRAW_NUMBERS, draw)
-
-
-def open_queues(autoencoder: Autoencoder, batcher: Batcher) -> dict[QueueName, Queue]:
-    """Return the queues in front of a model's functions, whose run times are measured first."""
-    encoder, decoder, denoiser, generation = measure_graphs(autoencoder)
-    functions: dict[QueueName, tuple[RowFunction, RunTime]] = {
-        "mean": (autoencoder.run_mean, encoder),
-        "posterior": (autoencoder.run_encoder, encoder),
-        "decode": (autoencoder.run_decoder, decoder),
-        "denoise": (autoencoder.run_denoiser, denoiser),
-        "generate": (autoencoder.run_generation, generation),
-        "reconstruct": (autoencoder.run_reconstruction, encoder + decoder),
-        "score": (autoencoder.run_scorer, measure_scorer(autoencoder)),
-    }
-    rows = autoencoder.rows_per_run
-    return {name: Queue(batcher, function, time, rows) for name, (function, time) in functions.items()}
-
-
-def measure_graphs(model: Autoencoder) -> tuple[RunTime, RunTime, RunTime, RunTime]:
-    """
-    Measure the encoder, the decoder, denoising and generation, at the middle of the value range and of the prior.
-
-    Without a graph of its own, denoising takes the time of the encoder and the decoder, and generation the decoder's.
-    """
-    manifest, samples = model.manifest, partial(middle_samples, model.manifest)
-
-    def labels(rows: int, there: bool = bool(manifest.labels)) -> Labels | None:
-        return np.zeros(rows, np.int64) if there else None
-
-    def encode(rows: int) -> object:
-        return model.run_encoder(samples(rows), labels(rows, manifest.encoder_takes_labels))
-
-    def decode(rows: int) -> object:
-        return model.run_decoder(np.zeros((rows, manifest.latent_dim), np.float32), labels(rows))
-
-    def generate(rows: int) -> object:
-        return model.run_generation(np.zeros((rows, manifest.noise_dim), np.float32), labels(rows))
-
-    encoder, decoder = measure(encode), measure(decode)
-    denoiser = measure(lambda rows: model.run_denoiser(samples(rows))) if manifest.has_denoiser else encoder + decoder
-    return encoder, decoder, denoiser, measure(generate) if manifest.has_prior else decoder
-
-
-def measure_scorer(model: Autoencoder) -> RunTime:
-    """Measure the scorer at the middle of the value range. A model without one gets a time that nobody reads."""
-    if not model.manifest.has_scorer:
-        return RunTime(1.0, 1.0)
-    return measure(lambda rows: model.run_scorer(middle_samples(model.manifest, rows)))
-
-
-def middle_samples(manifest: Manifest, rows: int) -> Samples:
-    """Return samples at the middle of the value range, or zeros if the model has none."""
-    value_range = manifest.input.value_range
-    middle = value_range.low + value_range.span / 2 if value_range else 0.0
-    return np.full((rows, *manifest.input_shape), middle, np.float32)

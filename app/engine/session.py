@@ -15,6 +15,9 @@ from app.engine.checks import check_finite
 from app.engine.run_limit import CURRENT_RUN
 from app.errors import InvalidModel
 
+EXTERNAL_FOLDER = "session.model_external_initializers_file_folder_path"
+"""Source: onnxruntime, include/onnxruntime/core/session/onnxruntime_session_options_config_keys.h"""
+
 
 @dataclass(frozen=True)
 class TensorSpec:
@@ -28,10 +31,11 @@ class TensorSpec:
         return f"{self.name} {self.type} {list(self.shape)}"
 
 
-def open_session(graph: Path | bytes, threads: int) -> onnxruntime.InferenceSession:
+def open_session(graph: Path | bytes, threads: int, path: Path | None = None) -> onnxruntime.InferenceSession:
     """
     Open a graph, in a file or in memory, on the CPU. Raises InvalidModel.
 
+    `path` is the file that the bytes were read from: an error names it, and files that the graph names lie beside it.
     Idle threads sleep instead of spinning. The memory arena is off: it grows with every new batch size. onnxruntime
     logs nothing about a run that fails, since it raises an exception as well.
     """
@@ -41,10 +45,13 @@ def open_session(graph: Path | bytes, threads: int) -> onnxruntime.InferenceSess
     options.enable_cpu_mem_arena = False
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4
+    if path:
+        options.add_session_config_entry(EXTERNAL_FOLDER, str(path.parent))
     try:
         return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has a class for each failure, with no common base but Exception
-        name = graph.name if isinstance(graph, Path) else "the graph"
+        path = graph if isinstance(graph, Path) else path
+        name = path.name if path else "the graph"
         raise InvalidModel(f"{name} cannot be loaded: {str(error).splitlines()[0]}") from error
 
 

@@ -13,7 +13,8 @@ from starlette.testclient import TestClient
 
 from app.api.state import State
 from app.arrays import ARRAYS, Samples
-from app.engine.served import QueueName, ServedModel
+from app.engine.queues import QueueName
+from app.engine.served import ServedModel
 from app.errors import InvalidParameter, TooManyRows
 from app.main import create_app
 from app.manifest import FAMILY_TASKS, TaskName

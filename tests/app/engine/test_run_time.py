@@ -40,7 +40,7 @@ def test_the_fastest_runs_count_and_the_measurement_stops_at_the_first_long_one(
 
 
 @pytest.mark.parametrize(
-    ("fixed", "per_row", "rows"), [(0.0, 1e-6, 256), (20e-6, 10e-6, 256), (0.0, 45e-6, 32), (0.0, 600e-6, 4)]
+    ("fixed", "per_row", "rows"), [(0.0, 1e-6, 256), (20e-6, 10e-6, 256), (0.0, 45e-6, 32), (0.0, 600e-6, 2)]
 )
 def test_runs_are_no_larger_than_pays(fixed: float, per_row: float, rows: int, clock: Clock) -> None:
     """Each run costs 60 µs beside its graph, which more rows share."""
@@ -58,8 +58,30 @@ def test_runs_stay_below_the_size_from_which_rows_take_longer(
 
 def test_no_run_is_measured_that_would_be_too_long(clock: Clock) -> None:
     clock.fixed, clock.per_row = 0.0, 600e-6
-    assert measure(clock.run).rows_per_run == 4
-    assert set(clock.runs) == {1, 2, 4, 8}
+    assert measure(clock.run).rows_per_run == 2
+    assert set(clock.runs) == {1, 2, 4}
+
+
+def test_sizes_that_can_hardly_gain_are_not_measured(clock: Clock) -> None:
+    """A run of 2 ms spreads 60 µs over its rows so well that twice the rows gain less than 3 %."""
+    clock.fixed, clock.per_row = 0.0, 90e-6
+    assert measure(clock.run).rows_per_run == 16
+    assert max(clock.runs) == 32
+
+
+def test_sizes_are_measured_on_while_the_graph_itself_gains(clock: Clock) -> None:
+    """The weights of a large layer are read once for all rows."""
+    clock.fixed, clock.per_row = 2.2e-3, 10e-6
+    run_time = measure(clock.run)
+    assert run_time.rows_per_run == max(clock.runs) == 32
+    assert (run_time + run_time).rows_per_run == 31
+    assert (run_time + RunTime(first=1e-4, per_row=2e-4)).rows_per_run == 17
+
+
+@pytest.mark.parametrize(("slowness", "rows"), [(1.08, 128), (1.15, 64)])
+def test_rows_that_take_a_little_longer_are_taken_for_noise(slowness: float, rows: int, clock: Clock) -> None:
+    clock.fixed, clock.memory, clock.slowness = 0.0, 64, slowness
+    assert measure(clock.run).rows_per_run == rows
 
 
 def test_a_slow_model_is_measured_with_one_row_only(clock: Clock) -> None:

@@ -83,7 +83,7 @@ def model(tiny_models: Path) -> Gated:
 @pytest.fixture
 def app(model: Gated, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     """Build an application with one thread over the model, whose runs are too long for the event loop."""
-    monkeypatch.setattr("app.engine.served.measure", lambda _: RunTime(first=1.0, per_row=0.001))
+    monkeypatch.setattr("app.engine.queues.measure", lambda _: RunTime(first=1.0, per_row=0.001))
     state = state_over(model, threads=1)
     yield build_app(state)
     state.close()
