@@ -82,11 +82,11 @@ def measure(run: Callable[[int], object]) -> RunTime:
     rows, times = 1, {1: _fastest(run, 1, REPEATS)}
     while times[rows] < MAX_LOOP_RUN_SECONDS and rows < MAX_ROWS:
         rows *= 2
-        times[rows] = _fastest(run, rows, REPEATS)
+        times[rows] = _time(run, rows, REPEATS, 2 * times[rows // 2])
     on_loop = times[rows] / rows
     while 2 * times[rows] <= MAX_RUN_SECONDS and rows < MAX_ROWS and _may_gain(times, rows):
         rows *= 2
-        times[rows] = _fastest(run, rows, LONG_REPEATS)
+        times[rows] = _time(run, rows, LONG_REPEATS, 2 * times[rows // 2])
     most_rows = _smallest_good(times)
     return RunTime(times[1], on_loop, most_rows, times[most_rows] / most_rows)
 
@@ -106,6 +106,12 @@ def _smallest_good(times: dict[int, float]) -> int:
         per_row = seconds / rows if seconds / rows > NOISE * per_row else min(per_row, seconds / rows)
         costs[rows] = per_row + RUN_COST_SECONDS / rows
     return min(rows for rows, cost in costs.items() if cost <= MAX_SLOWDOWN * min(costs.values()))
+
+
+def _time(run: Callable[[int], object], rows: int, repeats: int, expected: float) -> float:
+    """Return the shortest time of several runs, and of twice as many if they took longer than was expected at most."""
+    seconds = _fastest(run, rows, repeats)
+    return seconds if seconds <= MAX_SLOWDOWN * expected else min(seconds, _fastest(run, rows, repeats))
 
 
 def _fastest(run: Callable[[int], object], rows: int, repeats: int) -> float:

@@ -14,12 +14,15 @@ class Clock:
         self.now = 0.0
         self.fixed, self.per_row = fixed, per_row
         self.memory, self.slowness = 10_000, 1.0
+        self.disturbed = 0
+        """Rows of runs of which another process slows down the first three."""
         self.runs: list[int] = []
 
     def run(self, rows: int) -> None:
         self.runs.append(rows)
         slowness = 1.0 if self.runs.count(rows) > 1 else 5.0  # the first run of a size is cold
         slowness *= self.slowness if rows > self.memory else 1.0
+        slowness *= 1.5 if rows == self.disturbed and self.runs.count(rows) <= 3 else 1.0
         self.now += slowness * (self.fixed + self.per_row * rows)
 
 
@@ -60,6 +63,13 @@ def test_no_run_is_measured_that_would_be_too_long(clock: Clock) -> None:
     clock.fixed, clock.per_row = 0.0, 600e-6
     assert measure(clock.run).rows_per_run == 2
     assert set(clock.runs) == {1, 2, 4}
+
+
+@pytest.mark.parametrize("disturbed", [64, 128, 256])
+def test_a_size_that_takes_longer_than_expected_is_measured_again(disturbed: int, clock: Clock) -> None:
+    clock.fixed, clock.per_row, clock.disturbed = 0.0, 5e-6, disturbed
+    assert measure(clock.run).rows_per_run == 256
+    assert clock.runs.count(disturbed) == 6
 
 
 def test_sizes_that_can_hardly_gain_are_not_measured(clock: Clock) -> None:
