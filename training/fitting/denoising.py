@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from training.choices.budget import denoiser_rows
+from training.choices.budget import choose_passes, denoiser_rows
 from training.config import Config, DenoisingObjective, settled
 from training.data.dataset import DataSet
 from training.fitting.batches import Batches
@@ -19,8 +19,8 @@ from training.networks.base import Network
 from training.networks.likelihoods import Bernoulli
 from training.preprocessing import Preprocessor
 
-MAX_EPOCHS = 200
-"""The most passes over few rows. More would teach the denoiser their details, and each pass writes checkpoints."""
+MAX_PASSES = 1_000
+"""The most passes over few rows. Its noise is new in each pass; if it learns their details, patience ends it."""
 PATIENCE_SHARE = 0.25
 """Share of the stage's epochs without an improvement after which it stops."""
 LEVEL_POWER = 2.0
@@ -65,9 +65,11 @@ def plan_denoiser(
     if network.denoiser is None or not isinstance(objective, DenoisingObjective):
         return []
     rows = max(1, denoiser_rows(tuple(data.input.shape), settled(options.batch_size) * world()) // world())
-    steps_per_epoch = len(Batches(data.train, rows, seed=None, world=world()))
-    epochs = min(MAX_EPOCHS, -(-settled(objective.denoiser_steps) // steps_per_epoch))
+    steps_per_pass = len(Batches(data.train, rows, seed=None, world=world()))
+    passes = choose_passes(len(data.train), rows * world())
+    steps_per_epoch = passes * steps_per_pass
+    epochs = min(MAX_PASSES // passes, -(-settled(objective.denoiser_steps) // steps_per_epoch))
     patience = max(settled(options.patience), round(PATIENCE_SHARE * epochs))
-    own = options.model_copy(update={"batch_size": rows, "passes": 1, "patience": patience})
+    own = options.model_copy(update={"batch_size": rows, "passes": passes, "patience": patience})
     plan = StagePlan("denoiser", index, epochs, steps_per_epoch, data.input.value_range)
     return [DenoiserTraining(network, preprocessing, config.model_copy(update={"optimisation": own}), plan)]

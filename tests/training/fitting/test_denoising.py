@@ -11,7 +11,7 @@ import torch
 from tests.helpers.configurations import bundled_config, with_objective
 from tests.helpers.training_data import data_of
 from tests.helpers.training_networks import image_input
-from training.config import Config
+from training.config import Config, settled
 from training.data.dataset import DataSet, Split
 from training.fitting import denoising
 from training.fitting.denoising import DenoiserTraining, plan_denoiser
@@ -73,12 +73,13 @@ def test_levels_reach_from_none_to_the_most_and_small_ones_are_frequent(
 
 @pytest.mark.parametrize(
     ("rows", "batch_size", "steps_per_epoch", "epochs", "patience"),
-    [(640, 200, 10, 16, 4), (1600, 8, 200, 1, 3), (80, 200, 2, 80, 20), (5, 200, 1, 160, 40), (3, 2, 2, 80, 20)],
+    [(640, 200, 50, 32, 8), (1600, 8, 200, 8, 3), (80, 200, 50, 32, 8), (5, 200, 50, 20, 5), (3, 2, 50, 32, 8)],
 )
 def test_the_steps_decide_the_epochs_and_the_patience(
     rows: int, batch_size: int, steps_per_epoch: int, epochs: int, patience: int
 ) -> None:
-    stage = stage_of(in_batches(config_of(), batch_size), grey(rows))
+    """An epoch has at least 50 steps, in as many passes as they take, and 5 rows are passed 1 000 times at most."""
+    stage = stage_of(in_batches(config_of(steps=1600), batch_size), grey(rows))
     assert (stage.plan.steps_per_epoch, stage.plan.epochs) == (steps_per_epoch, epochs)
     assert stage.config.optimisation.patience == patience
     assert stage.config.optimisation.batch_size == min(batch_size, 64)
@@ -99,8 +100,9 @@ def test_two_processes_have_a_whole_batch_of_vectors_each(monkeypatch: pytest.Mo
     assert stage_of(in_batches(config, 200), data).config.optimisation.batch_size == 200
 
 
-def test_few_rows_are_not_passed_more_than_200_times() -> None:
-    assert stage_of(config_of(steps=100_000), grey(80)).plan.epochs == 200
+def test_few_rows_are_not_passed_more_than_1000_times() -> None:
+    stage = stage_of(config_of(steps=100_000), grey(80))
+    assert settled(stage.config.optimisation.passes) * stage.plan.epochs == 1000
 
 
 def test_a_network_without_a_denoiser_has_no_such_stage() -> None:
