@@ -1,5 +1,5 @@
 """
-The time of a graph's runs on this machine, measured when its model is loaded.
+The time of a graph's runs on this machine, measured when its model is loaded, or when the first request opens it.
 
 It decides where the graph runs, and how many rows share a run.
 """

@@ -17,7 +17,7 @@ from training.fitting.stages import Stage
 from training.fitting.trainer import fit
 
 Item = tuple[torch.Tensor, torch.Tensor]
-SHORT = {"pretraining_epochs": 2, "denoiser_widths": (4, 4), "denoiser_steps": 60}
+SHORT = {"pretraining_epochs": 2, "denoiser_widths": (4, 4), "denoiser_steps": 160}
 
 
 def short(family: str, **more: object) -> Config:
