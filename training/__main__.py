@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -21,6 +22,8 @@ FAILED, INTERRUPTED = 1, 130
 """Exit codes after an error, and after Ctrl-C."""
 MODULES = ("torch", "lightning", "onnx", "sklearn", "pyarrow", "yaml")
 """Modules that must be there, even if they are recorded as installed: others fail in odd ways beside a broken one."""
+WAIT_FOR_FIRST_SECONDS = 30
+"""How long after the others the first process under torchrun may come to the same error."""
 MAX_MESSAGE_CHARACTERS = 300
 """Characters of an unexpected error's message that are shown."""
 
@@ -51,15 +54,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report(f"unexpected {type(error).__name__}: {_one_line(error)}; {_save_traceback()}")
         return FAILED
     except KeyboardInterrupt:
-        report("interrupted; train --resume continues after the last complete epoch")
+        if is_first_process():  # all of them are interrupted
+            report("interrupted; train --resume continues after the last complete epoch")
         return INTERRUPTED
     return exit_code
 
 
 def report(message: str) -> None:
-    """Print a message to stderr. Under torchrun only one process prints: an error stops all of them alike."""
-    if is_first_process():
-        print(f"hourglass-train: {message}", file=sys.stderr)
+    """
+    Print a message to stderr. Under torchrun an error mostly stops all processes alike, and only the first prints it.
+
+    torchrun ends all as soon as one has ended: the others wait, so that it is not before the first has printed.
+    One that is still there then has met an error of its own.
+    """
+    if not is_first_process():
+        time.sleep(WAIT_FOR_FIRST_SECONDS)
+    print(f"hourglass-train: {message}", file=sys.stderr)
 
 
 def explain_missing(packages: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.distribution import install_command
-from training.__main__ import configure_logging, main
+from training.__main__ import WAIT_FOR_FIRST_SECONDS, configure_logging, main
 
 BLOCKED = (
     "import sys; sys.modules.update(dict.fromkeys({names!r})); from training.__main__ import main; sys.exit(main())"
@@ -70,3 +70,21 @@ def test_each_line_of_the_log_has_its_level(
     log.warning("the network does not beat PCA")
     lines = capsys.readouterr().err.splitlines()
     assert [line.split()[2:4] for line in lines] == [["INFO", "begun"], ["WARNING", "the"]]
+
+
+@pytest.mark.parametrize(("rank", "waits"), [("0", []), ("1", [WAIT_FOR_FIRST_SECONDS])])
+def test_only_the_first_of_several_processes_reports_at_once(
+    rank: str, waits: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The end of any process ends all of them, and one that ends early would take the first one's message with it."""
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        assert capsys.readouterr().err == ""
+        waited.append(seconds)
+
+    monkeypatch.setattr("time.sleep", wait)
+    monkeypatch.setenv("RANK", rank)
+    assert main(["train", str(tmp_path / "missing.yaml")]) == 1
+    assert waited == waits
+    assert "missing.yaml" in capsys.readouterr().err
