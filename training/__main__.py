@@ -23,7 +23,7 @@ FAILED, INTERRUPTED = 1, 130
 MODULES = ("torch", "lightning", "onnx", "sklearn", "pyarrow", "yaml")
 """Modules that must be there, even if they are recorded as installed: others fail in odd ways beside a broken one."""
 WAIT_FOR_FIRST_SECONDS = 30
-"""How long after the others the first process under torchrun may come to the same error."""
+"""Seconds by which the first process under torchrun may come later than others to the same error."""
 MAX_MESSAGE_CHARACTERS = 300
 """Characters of an unexpected error's message that are shown."""
 

@@ -76,7 +76,7 @@ def attempt(table: Table, config: Config, seed: int) -> Trial:
     sample = describe(table)
     scores, p_values, rows = score_with_hourglass(config, sample, table, seed)
     train, test = (part.reshape(len(part), -1).astype(np.float64) for part in (table.train, table.test))
-    detectors = {"hourglass": scores, **detector_scores(train, test)}
+    detectors = {"hourglass": scores, **detector_scores(train, test, share_unit=sample.kind == "image")}
     normal = p_values[table.labels == 0]
     return Trial(
         table.name,

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bench.anomalies.__main__ import print_aurocs, print_margins, print_rates
+from bench.anomalies.defects import CHANGE, SIDE, plant
 from bench.anomalies.tables import Trial, describe, read_tables
 
 
@@ -47,3 +48,17 @@ def test_rates_outside_their_bands_are_counted(capsys: pytest.CaptureFixture[str
     printed = capsys.readouterr().out
     assert "| 0.1 | 0.1100 | 95 % | 1 | 0 |" in printed
     assert "| glass | 19 | 90.0 | 90.0 | 88.0 |" in printed
+
+
+@pytest.mark.parametrize("shape", [(20, 16, 18), (20, 16, 18, 3)])
+def test_each_defect_is_a_square_in_a_copy_of_a_held_out_image(shape: tuple[int, ...]) -> None:
+    images = np.random.default_rng(0).integers(110, 140, shape).astype(np.uint8)
+    table = plant("any", images, seed=0)
+    normal, damaged = table.test[table.labels == 0], table.test[table.labels == 1]
+    assert (len(table.train), len(normal), len(damaged)) == (15, 5, 5)
+    assert not any(np.array_equal(image, own) for image in normal for own in table.train)
+    changed = (damaged != normal).any(axis=1)
+    assert (changed.sum(axis=(1, 2)) == SIDE**2).all()
+    rows, columns = changed.any(axis=2), changed.any(axis=1)
+    assert {*rows.sum(axis=1).tolist(), *columns.sum(axis=1).tolist()} == {SIDE}
+    np.testing.assert_allclose(np.abs(damaged - normal).max(axis=(1, 2, 3)), CHANGE, rtol=1e-5)

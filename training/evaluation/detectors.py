@@ -27,9 +27,16 @@ DETECTORS = {
 """The names of the detectors, and a phrase about each."""
 
 
-def detector_scores(train: Doubles, test: Doubles) -> dict[str, Doubles]:
-    """Return the scores of the test rows by each detector, on columns standardised by the training rows."""
+def detector_scores(train: Doubles, test: Doubles, *, share_unit: bool = False) -> dict[str, Doubles]:
+    """
+    Return the scores of the test rows by each detector, on columns standardised by the training rows.
+
+    Columns that share a unit, as pixels do, keep their proportions: all are divided by the largest deviation. Empty
+    margins would decide otherwise, and the rivals of a scorer of images would be weaker than people know them.
+    """
     deviation = train.std(axis=0)
+    if share_unit:
+        deviation = np.full_like(deviation, deviation.max())
     scale = np.where(deviation > 0, deviation, 1.0)
     rows, others = (train - train.mean(axis=0)) / scale, (test - train.mean(axis=0)) / scale
     return dict(_scores(rows, others))

@@ -34,6 +34,11 @@ class Features(NamedTuple):
         return self.x[0].numel() <= MAX_SAMPLE_NUMBERS
 
     @property
+    def has_pixels(self) -> bool:
+        """True if the numbers of a sample have the axes of an image."""
+        return self.x.ndim == 4
+
+    @property
     def coordinates(self) -> Tensor:
         """The rows whose distances and density count: of small samples, themselves; of others, their latents."""
         return self.x.flatten(1) if self.has_small_samples else self.latents

@@ -37,7 +37,7 @@ MAX_BANK_NUMBERS = 2**20
 """The most numbers in the rows of a bank: 2 MiB in half precision."""
 MAX_ROWS = RowLimit(10_000, 2**25)
 """Rows of the training and of the validation part that it is fitted to; of more, a seeded choice."""
-SAMPLE_REGULARISATION, LATENT_REGULARISATION = 0.1, 0.01
+REGULARISATION = 0.1
 """Larger than a prior's: a density that fits the training rows closely finds all other rows strange."""
 FOLDS, MAX_CROSS_FITTED_ROWS = 5, 2_000
 HALF_NUMBERS = 2**16
@@ -120,8 +120,7 @@ def fit_density(train: Features, held_out: Features, seed: int) -> tuple[Mixture
     all, and each row is measured by one like it that was fitted to the rows of the other folds.
     """
     codes, others = (Codes(part.coordinates.double().numpy()) for part in (train, held_out))
-    regularisation = SAMPLE_REGULARISATION if train.has_small_samples else LATENT_REGULARISATION
-    mixture = choose_mixture(codes, others, 0, PriorConfig(covariance="full"), seed, regularisation).mixture
+    mixture = choose_mixture(codes, others, 0, PriorConfig(covariance="full"), seed, REGULARISATION).mixture
     rows = np.concatenate([codes.latents, others.latents])
     if len(rows) > MAX_CROSS_FITTED_ROWS:
         return mixture, -mixture.log_likelihoods(others)
@@ -129,7 +128,7 @@ def fit_density(train: Features, held_out: Features, seed: int) -> tuple[Mixture
     def refit(subset: Numbers) -> Mixture:
         groups = Groups.of(Codes(subset), 0)
         components = min(mixture.components[0], groups.most_components(mixture.covariance)[0])
-        return fit_mixture(groups, components, mixture.covariance, seed, regularisation) or mixture
+        return fit_mixture(groups, components, mixture.covariance, seed, REGULARISATION) or mixture
 
     fold, surprises = np.random.default_rng(seed).permutation(len(rows)) % FOLDS, np.empty(len(rows))
     for number in np.unique(fold):
@@ -138,7 +137,7 @@ def fit_density(train: Features, held_out: Features, seed: int) -> tuple[Mixture
 
 
 def _fit_tails(graph: ScorerGraph, held_out: Features, surprises: Numbers) -> list[Tail]:
-    errors = graph.reconstruction(held_out).flatten(1).mean(dim=1)
+    errors = graph.reconstruction.largest(held_out)
     distances = [graph.nearest.among_themselves(index) for index in range(len(graph.nearest.scalings))]
     values = [column.double().numpy() for column in (errors, *distances)]
     evidence = [graph.evidence(held_out).double().numpy()] if graph.evidence else []

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from app.manifest import BernoulliLikelihood, GaussianLikelihood
 from training.networks.objectives import gaussian_nll, kl_to_standard_normal
@@ -21,11 +22,18 @@ ROUNDING = 1e-6
 PROBABILITY_FLOOR = 1e-4
 """Distance from 0 and 1 within which a decoder's certainty counts no more: float32 has few digits next to 1."""
 PRIOR_ROWS = 5.0
-"""Rows for which the mean error of all numbers counts in the expected error of one."""
+"""Rows for which the mean error of all numbers counts in the expected error of one; of pixels, as many as there are."""
+SQUARE = 3
+"""Pixels a side of the squares in which a defect of an image is looked for."""
 
 
 class ReconstructionError(nn.Module):
-    """The mean over the numbers of a sample of the squared error, divided by that of held-out rows."""
+    """
+    The squared error of each number, divided by the one that held-out rows lead to expect there.
+
+    Pixels share a unit, and some are empty in all rows, where the least trace of ink would decide. So what is expected
+    of a pixel is half its own error, half that of all pixels.
+    """
 
     expected: Tensor
 
@@ -34,12 +42,25 @@ class ReconstructionError(nn.Module):
         errors = (held_out.x - held_out.reconstructions).double().square()
         mean, rows = errors.mean(dim=0, keepdim=True), len(errors)
         overall = mean.mean().clamp(min=1e-12)
-        expected = (rows * mean + PRIOR_ROWS * overall) / (rows + PRIOR_ROWS)
+        prior = max(PRIOR_ROWS, rows) if held_out.has_pixels else PRIOR_ROWS
+        expected = (rows * mean + prior * overall) / (rows + prior)
         self.register_buffer("expected", expected.float())
 
     def forward(self, features: Features) -> Tensor:
         """Return the standardised squared error of each number. Shape: (B, *input_shape)."""
         return (features.x - features.reconstructions).square() / self.expected
+
+    def largest(self, features: Features) -> Tensor:
+        """
+        Return the mean error of each sample; of an image, that of its worst square. Shape: (B,).
+
+        A defect is often small, and a mean over all pixels would hide it.
+        """
+        errors: Tensor = self(features)
+        if not features.has_pixels:
+            return errors.flatten(1).mean(dim=1)
+        square = [min(SQUARE, side) for side in errors.shape[2:]]
+        return functional.avg_pool2d(errors.mean(dim=1, keepdim=True), square, stride=1).flatten(1).amax(dim=1)
 
 
 class NearestRow(nn.Module):
@@ -162,9 +183,13 @@ class Evidence(nn.Module):
         logvar = likelihood.logvar if isinstance(likelihood, GaussianLikelihood) else ()
         self.register_buffer("noise", torch.tensor(logvar).view(-1, *[1] * (axes - 1)))
 
-    def forward(self, features: Features) -> Tensor:
-        """Return the bound of each row; values beyond [0, 1] count as those under a Bernoulli likelihood."""
-        return self.reconstruction(features.x, features.reconstructions) + self.divergence(features)
+    def forward(self, features: Features, surprise: Tensor | None = None) -> Tensor:
+        """
+        Return the bound of each row; values beyond [0, 1] count as those under a Bernoulli likelihood.
+
+        `surprise` is what `prior` gives for these features, if it is known: a graph need not compute it twice.
+        """
+        return self.reconstruction(features.x, features.reconstructions) + self.divergence(features, surprise)
 
     def reconstruction(self, x: Tensor, mean: Tensor) -> Tensor:
         """Return -log p(x|z) under the decoder's mean. Shapes: (B, *input_shape) twice -> (B,)."""
@@ -173,13 +198,12 @@ class Evidence(nn.Module):
         x, p = x.clamp(0, 1), mean.clamp(PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
         return -(x * p.log() + (1 - x) * (1 - p).log()).flatten(1).sum(dim=1)
 
-    def divergence(self, features: Features) -> Tensor:
+    def divergence(self, features: Features, surprise: Tensor | None = None) -> Tensor:
         """Return KL(q(z|x) || p(z)); log p(z) is that of the mean, if it has no closed form."""
         if self.prior is None:
             return kl_to_standard_normal(features.latents, features.logvar)
         entropy = 0.5 * (features.logvar + 1 + math.log(2 * math.pi)).sum(dim=1)
-        surprise: Tensor = self.prior(features)
-        return surprise - entropy
+        return torch.as_tensor(self.prior(features) if surprise is None else surprise) - entropy
 
 
 def _inverse(scale: Tensor) -> Tensor:

@@ -26,6 +26,12 @@ def test_distances_are_in_deviations_of_the_columns() -> None:
     assert scores["knn5"] == pytest.approx(np.sort(expected)[4])
 
 
+def test_columns_that_share_a_unit_keep_their_proportions() -> None:
+    rows = np.column_stack([np.arange(10.0), 100 * np.arange(10.0)])
+    scores = detector_scores(rows, rows[:1] - [300, 0], share_unit=True)
+    assert scores["knn1"] == pytest.approx(300 / rows[:, 1].std())
+
+
 def test_the_mahalanobis_distance_is_that_of_the_covariance() -> None:
     asked = RANDOM.normal(size=(5, 6))
     difference = asked - ROWS.mean(axis=0)

@@ -112,3 +112,10 @@ def test_a_trained_prior_is_the_density_of_large_samples(tmp_path: Path) -> None
     )
     assert isinstance(graph.density, FlowSurprise)
     assert graph.parts == ("reconstruction", "neighbours", "latent-density", "evidence")
+    calls: list[object] = []
+    graph.density.register_forward_hook(lambda *call: calls.append(call))
+    rows = features_of(subject, data.test)
+    values = graph.values(rows)
+    assert len(calls) == 1, "the evidence has the density that is known"
+    assert graph.evidence is not None
+    torch.testing.assert_close(values[-1], graph.evidence(rows))

@@ -45,6 +45,36 @@ def test_a_number_that_is_hard_to_reconstruct_counts_less() -> None:
     torch.testing.assert_close(expected, torch.tensor([[(95 + 5 * 5) / 100, (95 * 9 + 5 * 5) / 100]]))
 
 
+def images(errors: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Features:
+    """Return black images, (N, C, H, W), whose reconstructions have these squared errors."""
+    x = torch.zeros(errors.shape)
+    return Features(x, torch.zeros(len(x), 1), torch.from_numpy(errors).float().sqrt(), torch.zeros(len(x), 0))
+
+
+def test_an_error_of_a_pixel_counts_against_its_own_and_against_that_of_all_pixels() -> None:
+    held_out = images(np.array([0.0, 4.0]).reshape(1, 1, 1, 2).repeat(500, axis=0))
+    errors = ReconstructionError(held_out)(images(np.full((1, 1, 1, 2), 6.0)))
+    torch.testing.assert_close(errors.flatten(), torch.tensor([6 / 1, 6 / 3]))
+
+
+def test_the_error_of_an_image_is_that_of_its_worst_square() -> None:
+    part = ReconstructionError(images(np.ones((20, 2, 5, 6))))
+    spot, spread = np.zeros((2, 1, 2, 5, 6))
+    spot[0, :, 2:5, 3:6], spread[0, :, ::2] = 9.0, 9.0
+    torch.testing.assert_close(part.largest(images(np.concatenate([spot, spread]))), torch.tensor([9.0, 6.0]))
+
+
+def test_an_image_smaller_than_a_square_has_its_mean_error() -> None:
+    part = ReconstructionError(images(np.ones((20, 1, 2, 2))))
+    torch.testing.assert_close(part.largest(images(np.arange(4.0).reshape(1, 1, 2, 2))), torch.tensor([1.5]))
+
+
+def test_the_error_of_a_vector_is_the_mean() -> None:
+    rows = features(RANDOM.normal(size=(50, 3)), error=0.5)
+    part = ReconstructionError(rows)
+    torch.testing.assert_close(part.largest(features(np.zeros((1, 3)), error=1.0)), torch.tensor([4.0]))
+
+
 def test_errors_are_finite_if_held_out_rows_have_none() -> None:
     rows = features(RANDOM.normal(size=(5, 3)))
     assert ReconstructionError(rows)(features(np.zeros((1, 3)), error=1.0)).isfinite().all()

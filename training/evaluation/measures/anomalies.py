@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from app.inputs import ImageInput
 from app.manifest import Measurement
 from training.data.dataset import Split
 from training.errors import DataError, RunError
@@ -64,7 +65,8 @@ def measure_scorer(subject: Subject, untrained: Untrained | None, *, labelled: b
     if rivals and subject.has_training_rows:
         for name, other in _rival_scores(subject, untrained):
             values |= dict(_ranking(f"{name}_", is_anomaly, other))
-        notes.append(f"beside {', '.join(DETECTORS.values())}, each on standardised numbers")
+        numbers = "pixels" if isinstance(subject.manifest.input, ImageInput) else "standardised numbers"
+        notes.append(f"beside {', '.join(DETECTORS.values())}, each on {numbers}")
     return Measurement(data_set=subject.description, protocol="; ".join(notes), values=values)
 
 
@@ -78,7 +80,8 @@ def _ranking(
 def _rival_scores(subject: Subject, untrained: Untrained | None) -> Iterator[tuple[str, Doubles]]:
     train, test = subject.training_rows(RIVAL_ROWS), subject.data.test
     rows, others = (flat(subject, part) for part in (train, test))
-    yield from detector_scores(rows, others).items()
+    share_unit = isinstance(subject.manifest.input, ImageInput)
+    yield from detector_scores(rows, others, share_unit=share_unit).items()
     if untrained:
         errors = []
         for part in subject.chunks(test):
