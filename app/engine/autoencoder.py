@@ -19,12 +19,13 @@ from app.engine.checks import (
 )
 from app.engine.corruption import Noise, corrupt
 from app.engine.graph import Graph, GraphTask
+from app.engine.kept_file import KeptFile
 from app.engine.prior import Prior
 from app.engine.results import Posterior, Reconstruction, Scored
 from app.engine.scorer import Scorer
 from app.engine.session import TensorSpec, check_signature, open_session, run_graph
 from app.errors import InvalidParameter, UnsupportedTask, WrongShape
-from app.manifest import DECODER, DENOISER, ENCODER, PRIOR, SCORER, Manifest, TaskName
+from app.manifest import DECODER, DENOISER, ENCODER, GOLDEN, PRIOR, SCORER, Manifest, TaskName
 
 MAX_RUN_ROWS = 256
 """The most rows of one run of a graph: this bounds the memory that a large request takes."""
@@ -57,10 +58,11 @@ class Autoencoder:
         decoder: onnxruntime.InferenceSession,
         graphs: Mapping[GraphTask, Graph] | None = None,
         folder: Path | None = None,
+        golden: KeptFile | None = None,
     ) -> None:
-        self.manifest, self.folder = manifest, folder
-        self._encoder = encoder
-        self._decoder = decoder
+        self.manifest, self.folder, self.golden = manifest, folder, golden
+        """The version's golden samples, with which a graph is checked when it is opened for requests."""
+        self._encoder, self._decoder = encoder, decoder
         self.graphs: Mapping[GraphTask, Graph] = graphs or {}
         """The graphs that only one task needs, each open or not."""
         self._denoiser, scorer = self.graphs.get("denoise"), self.graphs.get("score")
@@ -74,10 +76,8 @@ class Autoencoder:
         self.scorer = Scorer(manifest, scorer, self.rows_per_run, encoder) if scorer else None
         samples, latents = TensorSpec("samples", manifest.input_shape), TensorSpec("latents", (manifest.latent_dim,))
         labels = [TensorSpec("labels", (), "int64")] if manifest.labels else []
-        encoder_labels = labels if manifest.encoder_takes_labels else []
-        check_signature(
-            encoder, [samples, *encoder_labels], [TensorSpec(name, latents.shape) for name in self._encoder_outputs]
-        )
+        outputs = [TensorSpec(name, latents.shape) for name in self._encoder_outputs]
+        check_signature(encoder, [samples, *(labels if manifest.encoder_takes_labels else [])], outputs)
         check_signature(decoder, [latents, *labels], [samples])
         if self._denoiser:
             self._denoiser.expect([samples], [TensorSpec("denoised", samples.shape)])
@@ -88,7 +88,8 @@ class Autoencoder:
         encoder, decoder = (open_session(folder / name, threads) for name in (ENCODER, DECODER))
         files = {task: name for task, name in TASK_GRAPHS.items() if name in manifest.files}
         graphs = {task: Graph(folder / name, manifest.files[name], threads) for task, name in files.items()}
-        return cls(manifest, encoder, decoder, graphs, folder)
+        golden = KeptFile(folder / GOLDEN, manifest.files[GOLDEN]) if graphs and GOLDEN in manifest.files else None
+        return cls(manifest, encoder, decoder, graphs, folder, golden)
 
     def run_encoder(self, samples: Samples, labels: Labels | None = None) -> tuple[Latents, ...]:
         """Return all outputs of the encoder: latents, or mu and logvar."""

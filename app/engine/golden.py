@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from numpy.lib import format as npy
 
-from app.arrays import Array, Latents, Rows
+from app.arrays import Array, Rows
 from app.engine.autoencoder import Autoencoder
 from app.engine.checks import check_labels
 from app.engine.graph import GraphTask
@@ -76,8 +78,12 @@ def read_golden(folder: Path, manifest: Manifest) -> dict[str, Rows]:
 
     Raises InvalidModel, also for an array of more than MAX_GOLDEN_ROWS, before it is decompressed.
     """
+    return _read_archive(folder / GOLDEN, manifest)
+
+
+def _read_archive(source: Path | BytesIO, manifest: Manifest) -> dict[str, Rows]:
     try:
-        with zipfile.ZipFile(folder / GOLDEN) as archive:
+        with zipfile.ZipFile(source) as archive:
             members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
             return {
                 name: _read_array(archive, members[name], name, shape)
@@ -105,49 +111,55 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, ro
 
 
 def check_golden(model: Autoencoder, folder: Path) -> None:
-    """Run the golden samples, which also warms the model up. Raises InvalidModel if an output differs."""
+    """
+    Run the golden samples, which also warms the pair up. Raises InvalidModel if an output differs.
+
+    The graphs that only one task needs are opened for it, without optimisation, one after the other.
+    """
     golden = read_golden(folder, model.manifest)
     names = model.manifest.encoder_outputs
     missing = golden_shapes(model.manifest).keys() - golden.keys()
     if missing:
         raise InvalidModel(f"{GOLDEN} lacks {', '.join(sorted(missing))}")
-    try:
+    with _errors_named():
         labels = golden.get("labels") if model.manifest.encoder_takes_labels else None
         posterior = model.posterior(golden["samples"], labels)
         reconstructions = model.decode_rows(golden[names[0]], golden.get("labels"))
-        outputs = {names[0]: posterior.mu, "reconstructions": reconstructions}
-        outputs |= run_graphs(model, golden)
-    except ServiceError as error:
-        raise InvalidModel(f"{GOLDEN}: {error}") from error
+    outputs = {names[0]: posterior.mu, "reconstructions": reconstructions}
     if posterior.logvar is not None:
         outputs["logvar"] = posterior.logvar
+    _compare(outputs, golden, model.manifest)
+    for task, run in TASK_OUTPUTS.items():
+        if task in model.graphs:
+            with model.graphs[task].plain(), _errors_named():
+                _compare(run(model, golden), golden, model.manifest)
+
+
+def check_opened(model: Autoencoder, task: GraphTask) -> None:
+    """Run the golden samples with a graph that was opened for requests. Raises InvalidModel if an output differs."""
+    if model.golden is None:
+        return
+    golden = _read_archive(BytesIO(model.golden.read()), model.manifest)
+    with _errors_named():
+        _compare(TASK_OUTPUTS[task](model, golden), golden, model.manifest)
+
+
+def _compare(outputs: Mapping[str, Array], golden: Mapping[str, Rows], manifest: Manifest) -> None:
     for name, output in outputs.items():
-        step = p_value_step(model.manifest) if name == "p_value" else 0.0
+        step = p_value_step(manifest) if name == "p_value" else 0.0
         if output.shape != golden[name].shape or not np.allclose(output, golden[name], TOLERANCE, TOLERANCE + step):
             raise InvalidModel(f"{GOLDEN}: {name} differ from those that were stored when the version was written")
 
 
-def run_graphs(model: Autoencoder, golden: Mapping[str, Rows]) -> dict[str, Array]:
-    """
-    Return the outputs of the graphs that only one task needs, by name.
-
-    Each is closed before the next is opened, so that no two take memory. The scorer, which is open already, comes
-    first.
-    """
-    runs: dict[GraphTask, Callable[[], dict[str, Array]]] = {
-        "score": lambda: score_golden(model, golden),
-        "generate": lambda: {"draws": draw_golden(model, golden)},
-        "denoise": lambda: {"denoised": model.denoise(golden["samples"])},
-    }
-    outputs: dict[str, Array] = {}
-    for task, run in runs.items():
-        if task in model.graphs:
-            outputs |= run()
-            model.graphs[task].close()
-    return outputs
+@contextmanager
+def _errors_named() -> Iterator[None]:
+    try:
+        yield
+    except ServiceError as error:
+        raise InvalidModel(f"{GOLDEN}: {error}") from error
 
 
-def draw_golden(model: Autoencoder, golden: Mapping[str, Rows]) -> Latents:
+def draw_golden(model: Autoencoder, golden: Mapping[str, Rows]) -> dict[str, Array]:
     """
     Return the latents that the prior makes of the golden noise; the samples of the first ones must be finite.
 
@@ -161,15 +173,18 @@ def draw_golden(model: Autoencoder, golden: Mapping[str, Rows]) -> Latents:
     if not np.allclose(draws, reverse, TOLERANCE, TOLERANCE):
         raise InvalidModel(f"{PRIOR}: the same noise gives other latents in another order of its rows")
     model.decode_rows(draws[:DECODED_DRAWS], None if labels is None else labels[:DECODED_DRAWS])
-    return draws
+    return {"draws": draws}
 
 
 def score_golden(model: Autoencoder, golden: Mapping[str, Rows]) -> dict[str, Array]:
     """
     Return the outputs of the scorer for the golden samples, by name.
 
-    Raises InvalidModel if rows in reverse order get others, or if a p-value or an attribution is out of its range.
+    Raises InvalidModel if rows in reverse order get others, if a p-value or an attribution is out of its range, or if
+    the graph's metadata cannot be read.
     """
+    assert model.scorer
+    model.scorer.load_latents()
     samples = model.check_samples(golden["samples"])
     outputs, reverse = model.run_scorer(samples), model.run_scorer(samples[::-1].copy())
     given = len(OUTPUTS)  # without the latents, which are the encoder's
@@ -182,6 +197,19 @@ def score_golden(model: Autoencoder, golden: Mapping[str, Rows]) -> dict[str, Ar
     if outputs.attributions.min() < 0:
         raise InvalidModel(f"{SCORER}: expected attributions from 0, got {outputs.attributions.min()}")
     return dict(zip(OUTPUTS, outputs[:given], strict=True))
+
+
+def denoise_golden(model: Autoencoder, golden: Mapping[str, Rows]) -> dict[str, Array]:
+    """Return what the denoiser makes of the golden samples."""
+    return {"denoised": model.denoise(golden["samples"])}
+
+
+TASK_OUTPUTS: Mapping[GraphTask, Callable[[Autoencoder, Mapping[str, Rows]], dict[str, Array]]] = {
+    "score": score_golden,
+    "generate": draw_golden,
+    "denoise": denoise_golden,
+}
+"""The functions that run the golden samples with the graph of a task, and return its outputs by name."""
 
 
 def p_value_step(manifest: Manifest) -> float:

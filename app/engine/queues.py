@@ -12,12 +12,14 @@ import numpy as np
 from app.arrays import Labels, Samples
 from app.engine.autoencoder import Autoencoder
 from app.engine.batcher import Batcher
+from app.engine.golden import check_opened
 from app.engine.graph import GraphTask
 from app.engine.offload import Offload
 from app.engine.pending import RowFunction
 from app.engine.queue import Queue
 from app.engine.run_time import MAX_RUN_SECONDS, RunTime, measure
 from app.engine.statistics import RunStatistics
+from app.errors import InvalidModel
 from app.manifest import Manifest
 
 QueueName = Literal["mean", "posterior", "decode", "denoise", "generate", "reconstruct", "score"]
@@ -75,6 +77,11 @@ class Queues:
         with self._opening:
             if task in self._unopened:
                 self._model.graphs[task].open()
+                try:
+                    check_opened(self._model, task)
+                except InvalidModel:
+                    self._model.graphs[task].close()
+                    raise
                 self._queues[task].set_run_time(measure_task(self._model, task))
                 self._unopened.discard(task)
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from app.engine.autoencoder import Autoencoder
 from app.engine.catalog import Catalog, Unavailable
+from app.engine.process import return_memory
 from app.engine.repository import LoadOutcome, OnLoad, check_files, load_version
 from app.engine.served import ServedModel
 from app.errors import InvalidModel, NoModels, Refused, UnknownModel
@@ -166,6 +167,7 @@ class RepositoryReader:
             self._problems[key] = Unavailable(*key, reason[:MAX_REASON_CHARACTERS])
             log.warning("version skipped", model=key.name, version=key.number, reason=reason[:MAX_REASON_CHARACTERS])
             self._report("refused")
+        return_memory()  # graphs that were checked and closed, and runs that were timed, have left much
 
     def _report(self, outcome: LoadOutcome) -> None:
         if self._on_load is not None:

@@ -13,7 +13,6 @@ from pydantic import ValidationError
 
 from app.engine.autoencoder import Autoencoder
 from app.engine.golden import check_golden
-from app.engine.process import return_memory
 from app.engine.run_limit import RunLimit
 from app.errors import InvalidModel, NoModels, RunTooLong, VersionTaken
 from app.files import irregular_files, list_folder, read_problem, regular_size
@@ -59,7 +58,6 @@ def load_version(folder: Path, name: str, version: int, threads: int = 1) -> Aut
         raise InvalidModel(f"the model cannot be run: {type(error).__name__}: {str(error).splitlines()[:1]}") from error
     finally:
         limit.close()
-    return_memory()  # the graphs that were checked and closed have left much
     return model
 
 

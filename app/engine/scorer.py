@@ -52,8 +52,8 @@ class Scorer:
         outputs = [TensorSpec(name, ()) for name in OUTPUTS[:2]]
         outputs.append(TensorSpec(OUTPUTS[2], manifest.input_shape))
         graph.expect([samples], outputs)
-        self._latents = read_latents(manifest, graph.open())
-        """The calibration rows along each latent; none if the graph does not have them."""
+        self._manifest = manifest
+        self._latents: tuple[LatentRanks, ...] | None = None
         self._encodes = False
         """True once somebody watches the latents of scored rows."""
         self._encoder, self._mean = encoder, manifest.encoder_outputs[:1]
@@ -68,15 +68,22 @@ class Scorer:
         p_values = np.where(comparable, p_values, self._smallest_p_value)
         return Scored(_bounded(scores), p_values, _bounded(attributions), self._encode_some(samples))
 
+    def load_latents(self) -> tuple[LatentRanks, ...]:
+        """Return the calibration rows along each latent; none if the graph has none. Raises InvalidModel."""
+        if self._latents is None:
+            self._latents = read_latents(self._manifest, self._graph.open())
+        return self._latents
+
     def watch_latents(self) -> tuple[LatentRanks, ...]:
         """Encode a share of the rows from now on. Return the calibration rows along each latent, if they are known."""
         self._encodes = True
-        return self._latents
+        return self.load_latents()
 
     def _encode_some(self, samples: Samples) -> Latents:
         """Return the latents of a share of the rows, if they are watched, and NaN for the others."""
-        latents = np.full((len(samples), len(self._latents)), np.nan, np.float32)
-        if not (self._latents and self._encodes):
+        ranks = self.load_latents()
+        latents = np.full((len(samples), len(ranks)), np.nan, np.float32)
+        if not (ranks and self._encodes):
             return latents
         chosen = np.arange(self._rows, self._rows + len(samples)) * GOLDEN_RATIO % 1 < ENCODED_SHARE
         self._rows += len(samples)  # several threads may score at once: then other rows are chosen

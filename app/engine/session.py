@@ -31,15 +31,20 @@ class TensorSpec:
         return f"{self.name} {self.type} {list(self.shape)}"
 
 
-def open_session(graph: Path | bytes, threads: int, path: Path | None = None) -> onnxruntime.InferenceSession:
+def open_session(
+    graph: Path | bytes, threads: int, path: Path | None = None, *, optimise: bool = True
+) -> onnxruntime.InferenceSession:
     """
     Open a graph, in a file or in memory, on the CPU. Raises InvalidModel.
 
     `path` is the file that the bytes were read from: an error names it, and files that the graph names lie beside it.
     Idle threads sleep instead of spinning. The memory arena is off: it grows with every new batch size. onnxruntime
-    logs nothing about a run that fails, since it raises an exception as well.
+    logs nothing about a run that fails, since it raises an exception as well. A graph that is not optimised runs slower
+    and opens faster.
     """
     options = onnxruntime.SessionOptions()
+    if not optimise:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = False

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
+from app.engine import graph as graph_module
+from app.engine import session
 from app.engine.graph import Graph
 from app.engine.session import TensorSpec
 from app.errors import InvalidModel
@@ -62,6 +65,36 @@ def test_a_closed_graph_is_opened_again(path: Path) -> None:
     graph.close()
     assert graph.open() is not first
     assert score(graph) == 4
+
+
+def test_a_check_runs_the_graph_as_it_is_stored(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    optimised = list[bool]()
+
+    def record(content: bytes, threads: int, path: Path, *, optimise: bool) -> onnxruntime.InferenceSession:
+        optimised.append(optimise)
+        return session.open_session(content, threads, path, optimise=optimise)
+
+    monkeypatch.setattr(graph_module, "open_session", record)
+    graph = graph_of(path)
+    with graph.plain():
+        assert score(graph) == 4
+        plain = graph.open()
+    assert optimised == [False]
+    assert graph.open() is not plain
+    assert optimised == [False, True]
+
+
+def test_a_check_that_fails_leaves_no_session(path: Path) -> None:
+    graph, opened = graph_of(path), list[onnxruntime.InferenceSession]()
+
+    def check() -> None:
+        with graph.plain():
+            opened.append(graph.open())
+            raise InvalidModel("the outputs differ")
+
+    with pytest.raises(InvalidModel, match="the outputs differ"):
+        check()
+    assert graph.open() is not opened[0]
 
 
 def test_a_file_that_is_removed_or_replaced_is_still_the_one_that_runs(path: Path) -> None:

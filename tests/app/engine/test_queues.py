@@ -13,13 +13,15 @@ import pytest
 from app.api.state import State
 from app.engine import graph as graph_module
 from app.engine import session
+from app.engine.golden import read_golden
 from app.engine.graph import Graph, GraphTask
+from app.engine.kept_file import KeptFile
 from app.engine.queues import UNTIMED, UNTIMED_ROWS, measure_pair, measure_task
 from app.engine.repository import load_version
 from app.engine.run_time import RunTime
 from app.engine.served import ServedModel
 from app.errors import InvalidModel
-from app.manifest import DENOISER, PRIOR, SCORER
+from app.manifest import DENOISER, PRIOR, SCORER, FileDigest
 from tests.helpers import tiny
 from tests.helpers.applications import state_over
 
@@ -37,7 +39,8 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the names of the graphs that are opened from now on."""
     names, open_session = list[str](), session.open_session
 
-    def record(content: bytes, threads: int, path: Path) -> Any:
+    def record(content: bytes, threads: int, path: Path, *, optimise: bool) -> Any:
+        assert optimise
         names.append(path.name)
         return open_session(content, threads, path)
 
@@ -93,6 +96,27 @@ def test_a_graph_that_cannot_be_opened_fails_its_task_only_and_is_tried_again(fo
         assert len(await served.denoise(SAMPLES)) == 2
         (folder / SCORER).write_bytes(right)
         assert len((await served.score(SAMPLES)).scores) == 2
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("task", "name"), [("denoise", "denoised"), ("generate", "draws"), ("score", "score")])
+def test_a_graph_whose_outputs_differ_once_it_is_opened_is_refused(
+    folder: Path, state: State, task: GraphTask, name: str
+) -> None:
+    """The check of the load runs the graph as it is stored, and requests an optimised one."""
+    served = state.catalog.get("tiny")
+    arrays = read_golden(folder, served.manifest)
+    changed = folder / "changed.npz"
+    np.savez(changed, allow_pickle=False, **{**arrays, name: arrays[name] + 1})
+    right, served.autoencoder.golden = served.autoencoder.golden, KeptFile(changed, FileDigest.of(changed))
+
+    async def scenario() -> None:
+        for _ in range(2):
+            with pytest.raises(InvalidModel, match=f"{name} differ from those that were stored"):
+                await ask(served, task)
+        served.autoencoder.golden = right
+        assert len(await ask(served, task)) > 0
 
     asyncio.run(scenario())
 
