@@ -61,7 +61,7 @@ class Autoencoder:
         golden: KeptFile | None = None,
     ) -> None:
         self.manifest, self.folder, self.golden = manifest, folder, golden
-        """The version's golden samples, with which a graph is checked when it is opened for requests."""
+        """`golden` is the file of golden samples, with which a graph is checked when requests need it."""
         self._encoder, self._decoder = encoder, decoder
         self.graphs: Mapping[GraphTask, Graph] = graphs or {}
         """The graphs that only one task needs, each open or not."""
