@@ -22,7 +22,7 @@ from app.importing.tidy import Tolerance
 from app.inputs import ImageInput, ValueRange, VectorInput
 from app.manifest import SCORER
 from training.choices.choose import settle
-from training.config import Config
+from training.config import Config, settled
 from training.data.calibration import MIN_ROWS, SHARE, digests, hold_out_calibration
 from training.data.dataset import DataSet, Split
 from training.data.split import group_equal_rows, split_in_two
@@ -111,7 +111,8 @@ def score_with_hourglass(
         folder = Path(temporary) / "version"
         folder.mkdir()
         draft = write_model(run, data, folder, 1, TOLERANCE)
-        manifest = add_scorer_graph(folder, draft, data, config.scorer, seed, TOLERANCE)
+        is_held_out = not settled(config.optimisation.folds)
+        manifest = add_scorer_graph(folder, draft, data, config.scorer, seed, TOLERANCE, counts_errors=is_held_out)
         session = open_session(folder / SCORER, threads=1)
         parts = [
             session.run(["score", "p_value"], {"samples": table.test[start : start + RUN_ROWS]})

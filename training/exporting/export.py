@@ -19,6 +19,7 @@ from app.importing.tidy import Tolerance
 from app.inputs import ImageInput, VectorInput
 from app.manifest import CARD, FAMILY_TASKS, GOLDEN, LATENT_MAP, FileDigest, Manifest, Training
 from app.priors import DeterministicLatent, GaussianLatent
+from training.config import settled
 from training.data.dataset import DataSet, Split
 from training.evaluation.alarms import alarms
 from training.evaluation.evaluate import evaluate
@@ -57,7 +58,8 @@ def export(run: Run, data: DataSet, models_dir: Path, tolerance: Tolerance = PAR
         if choice:
             draft = write_prior(folder, draft, data, choice, tolerance)
         if data.calibration and options.scorer.kind != "none" and not options.is_conditional:
-            draft = add_scorer_graph(folder, draft, data, options.scorer, seed, tolerance)
+            is_held_out = not settled(options.optimisation.folds)
+            draft = add_scorer_graph(folder, draft, data, options.scorer, seed, tolerance, counts_errors=is_held_out)
         return _write_report(run, data, folder, draft)
 
     target, manifest = write_version(models_dir, run.config.name, write)

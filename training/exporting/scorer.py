@@ -44,17 +44,20 @@ def add_scorer_graph(
     options: ScorerConfig,
     seed: int,
     tolerance: Tolerance = PARITY_TOLERANCE,
+    *,
+    counts_errors: bool = True,
 ) -> Manifest:
     """
     Fit a scorer to the pair in a folder, write it there, and return the manifest with it.
 
     The graph holds a copy of the pair whose large weights have 8 bits. It is fitted and calibrated with that copy.
+    `counts_errors` must be false if the network was fitted to the validation part, too.
     Raises DataError if the data do not fit, and ExportError if the graph differs from torch.
     """
     with tempfile.TemporaryDirectory() as temporary:
         model = copy_pair(folder, draft, Path(temporary))
         subject = Subject.of(model, data, seed)
-        graph = fit_scorer(subject, data, options, seed)
+        graph = fit_scorer(subject, data, options, seed, counts_errors=counts_errors)
         write_graph(graph, model, folder / SCORER)
     write_latents(latent_ranks(calibration_latents(folder, draft, data)), folder / SCORER)
     samples = data.test.take(np.arange(max(PARITY_BATCHES)) % len(data.test)).in_users_units()

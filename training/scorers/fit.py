@@ -3,9 +3,9 @@ Fit a scorer to a version's training and validation parts, and calibrate it on t
 
 The network was fitted to the training part, so errors of it would look small: the expected errors, and the tails of
 errors and of densities, are those of the validation part. A network of few rows was fitted to that part, too, after
-cross-validation: then errors count a little more than they should, which the calibration evens out. Distances need no
-rows of their own: each row of the bank is compared with the others. The calibration part plays no role until the score
-is complete, so that the p-values hold whatever the score is.
+cross-validation: then errors do not count, as those of any other row would look large. Distances need no rows of their
+own: each row of the bank is compared with the others. The calibration part plays no role until the score is complete,
+so that the p-values hold whatever the score is.
 """
 
 from __future__ import annotations
@@ -44,18 +44,24 @@ HALF_NUMBERS = 2**16
 """Numbers in a bank, or in the matrices of a density, from which they are rounded to half precision."""
 
 
-def fit_scorer(subject: Subject, data: DataSet, options: ScorerConfig, seed: int) -> ScorerGraph:
-    """Return a calibrated scorer. Raises DataError if a part has no rows, or if calibration rows are not held out."""
+def fit_scorer(
+    subject: Subject, data: DataSet, options: ScorerConfig, seed: int, *, counts_errors: bool = True
+) -> ScorerGraph:
+    """
+    Return a calibrated scorer. Raises DataError if a part has no rows, or if calibration rows are not held out.
+
+    `counts_errors` must be false if the network was fitted to the validation part, too.
+    """
     if data.calibration is None or min(map(len, (data.train, data.validation, data.calibration))) == 0:
         raise DataError(f"{data.name}: a scorer needs a training, a validation and a calibration part")
     for known, role in ((data.train, "training rows"), (data.validation, "validation rows"), (data.test, "test rows")):
         check_held_out(data, known, role)
     log.info("fitting the scorer")
     with torch.no_grad():
-        return _fit(subject, data, options, seed)
+        return _fit(subject, data, options, seed, counts_errors)
 
 
-def _fit(subject: Subject, data: DataSet, options: ScorerConfig, seed: int) -> ScorerGraph:
+def _fit(subject: Subject, data: DataSet, options: ScorerConfig, seed: int, counts_errors: bool) -> ScorerGraph:
     train, held_out = (features_of(subject, part) for part in fitted_rows(subject, data, seed))
     flow = flow_of_bound(subject.model)
     prior = FlowSurprise(flow) if flow else None
@@ -65,8 +71,9 @@ def _fit(subject: Subject, data: DataSet, options: ScorerConfig, seed: int) -> S
         ReconstructionError(held_out),
         fit_bank(train, held_out, options, seed),
         density,
-        evidence_of(subject.manifest, prior),
+        evidence_of(subject.manifest, prior) if counts_errors else None,
         has_small_samples=train.has_small_samples,
+        counts_errors=counts_errors,
     )
     graph.set_tails(_fit_tails(graph, held_out, surprises))
     assert data.calibration is not None
@@ -137,8 +144,8 @@ def fit_density(train: Features, held_out: Features, seed: int) -> tuple[Mixture
 
 
 def _fit_tails(graph: ScorerGraph, held_out: Features, surprises: Numbers) -> list[Tail]:
-    errors = graph.reconstruction.largest(held_out)
+    errors = [graph.reconstruction.largest(held_out)] if graph.counts_errors else []
     distances = [graph.nearest.among_themselves(index) for index in range(len(graph.nearest.scalings))]
-    values = [column.double().numpy() for column in (errors, *distances)]
+    values = [column.double().numpy() for column in (*errors, *distances)]
     evidence = [graph.evidence(held_out).double().numpy()] if graph.evidence else []
     return [Tail.of(column[np.isfinite(column)]) for column in (*values, surprises, *evidence)]

@@ -24,6 +24,8 @@ The weights of samples that are compared by their latents, such as pictures.
 
 They are equal. More of the density finds more foreign digits, and fewer small defects; more of the error the reverse.
 """
+VALUES: dict[ScorePart, int] = {"neighbours": 2}
+"""The values of a part that has more than one; they share its weight."""
 EVIDENCE_SHARE = 1.0
 """The weight of a variational model's evidence, in units of the reconstruction's. Not tuned."""
 ROUNDING = 1e-4
@@ -53,17 +55,23 @@ class ScorerGraph(nn.Module):
         evidence: Evidence | None = None,
         *,
         has_small_samples: bool,
+        counts_errors: bool = True,
     ) -> None:
         super().__init__()
         self.features, self.reconstruction, self.nearest = features, reconstruction, nearest
         self.density, self.evidence = density, evidence
         self.density_is_prior = evidence is not None and evidence.prior is density
+        self.counts_errors = counts_errors
         weights = dict(WEIGHTS if has_small_samples else LARGE_WEIGHTS)
         if evidence:
             weights["evidence"] = EVIDENCE_SHARE * weights["reconstruction"]
+        if not counts_errors:
+            del weights["reconstruction"]
         self.parts: tuple[ScorePart, ...] = tuple(weights)
-        error, distance, *others = (weight / sum(weights.values()) for weight in weights.values())
-        self.shares = (error, distance / 2, distance / 2, *others)
+        shares = {part: weight / sum(weights.values()) for part, weight in weights.items()}
+        self.shares = tuple(
+            share / count for part, share in shares.items() for count in [VALUES.get(part, 1)] for _ in range(count)
+        )
         self.tails = nn.ModuleList()
         self.register_buffer("calibration", torch.zeros(0))
 
@@ -76,9 +84,10 @@ class ScorerGraph(nn.Module):
         self.calibration = scores.sort().values
 
     def values(self, features: Features) -> tuple[Tensor, ...]:
-        """Return the error, two distances, the surprise by the density and, if any, the evidence. Shape: (B,) each."""
+        """Return the error, if it counts, two distances, the density's surprise and any evidence. Shape: (B,) each."""
         surprise = self.density(features)
-        values = self.reconstruction.largest(features), *self.nearest(features), surprise
+        errors = (self.reconstruction.largest(features),) if self.counts_errors else ()
+        values = *errors, *self.nearest(features), surprise
         if not self.evidence:
             return values
         return *values, self.evidence(features, surprise if self.density_is_prior else None)

@@ -39,9 +39,17 @@ def add_scorer(
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / name, target / name)
         draft = without.model_copy(update={"version": version})
-        return _finish(target, add_scorer_graph(target, draft, data, options, seed), data)
+        counts_errors = not was_cross_validated(manifest)
+        return _finish(target, add_scorer_graph(target, draft, data, options, seed, counts_errors=counts_errors), data)
 
     return write_version(models_dir, manifest.name, write)[0]
+
+
+def was_cross_validated(manifest: Manifest) -> bool:
+    """Return True if the network was fitted to the validation part, too, in the end."""
+    options = manifest.training.configuration.get("optimisation") if manifest.training else None
+    folds = options.get("folds") if isinstance(options, dict) else None
+    return isinstance(folds, int) and folds > 0
 
 
 def remove_scorer(manifest: Manifest) -> Manifest:

@@ -38,6 +38,22 @@ def test_false_alarms_are_as_frequent_as_alpha(tmp_path: Path) -> None:
         assert low <= (p_values <= alpha).mean() <= high
 
 
+@pytest.mark.parametrize("counts_errors", [True, False])
+def test_errors_of_rows_that_the_network_was_fitted_to_do_not_count(tmp_path: Path, counts_errors: bool) -> None:
+    linear = write_linear(tmp_path, rows=100)
+    rows = linear.data.train
+    data = replace(linear.data, calibration=rows.take(slice(50)), train=rows.take(slice(50, 300)))
+    subject = Subject.of(linear.model, data)
+    graph = fit_scorer(subject, data, ScorerConfig(), seed=0, counts_errors=counts_errors)
+    assert ("reconstruction" in graph.parts, "evidence" in graph.parts) == (counts_errors, counts_errors)
+    assert sum(graph.shares) == pytest.approx(1)
+    features = features_of(subject, data.test)
+    worse = features._replace(reconstructions=features.reconstructions + 100)
+    is_same = torch.equal(graph.score(graph.values(worse)), graph.score(graph.values(features)))
+    assert is_same is not counts_errors
+    assert len(graph.values(features)) == len(graph.tails) == len(graph.shares)
+
+
 @pytest.mark.parametrize(
     ("part", "role"), [("train", "training rows"), ("validation", "validation rows"), ("test", "test rows")]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,7 +14,7 @@ from tests.helpers.scorers import calibrated_images
 from training.config import ScorerConfig
 from training.data.dataset import DataSet
 from training.errors import RunError
-from training.scorers.version import add_scorer, remove_scorer
+from training.scorers.version import add_scorer, remove_scorer, was_cross_validated
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -75,3 +76,16 @@ def test_a_conditional_model_has_no_scorer(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="tiny: a conditional model needs a label to reconstruct a sample: no scorer"):
         add(first)
     assert [path.name for path in first.parent.iterdir()] == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("configuration", "crossed"),
+    [({"optimisation": {"folds": 5}}, True), ({"optimisation": {"folds": 0}}, False), ({"optimisation": {}}, False)],
+)
+def test_a_model_with_folds_was_fitted_to_its_validation_part(
+    tmp_path: Path, configuration: dict[str, object], crossed: bool
+) -> None:
+    manifest = Manifest.read(tiny.write_version(tmp_path))
+    assert not was_cross_validated(manifest.model_copy(update={"training": None}))
+    training = SimpleNamespace(configuration=configuration)
+    assert was_cross_validated(manifest.model_copy(update={"training": training})) is crossed
