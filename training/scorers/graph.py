@@ -68,10 +68,11 @@ class ScorerGraph(nn.Module):
         if not counts_errors:
             del weights["reconstruction"]
         self.parts: tuple[ScorePart, ...] = tuple(weights)
-        shares = {part: weight / sum(weights.values()) for part, weight in weights.items()}
-        self.shares = tuple(
-            share / count for part, share in shares.items() for count in [VALUES.get(part, 1)] for _ in range(count)
-        )
+        shares: list[float] = []
+        for part, weight in weights.items():
+            count = VALUES.get(part, 1)
+            shares += [weight / sum(weights.values()) / count] * count
+        self.shares = tuple(shares)
         self.tails = nn.ModuleList()
         self.register_buffer("calibration", torch.zeros(0))
 
